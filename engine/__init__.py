@@ -1,0 +1,1 @@
+"""The vocabulary of anabranch: what a graph is, what flows along it, what may go wrong. It runs nothing."""

@@ -1,0 +1,207 @@
+"""The graph: steps, the sources that feed them, joins, scopes, and the networkx DAG of it all.
+
+A graph is a flat list of steps in topological order. A *source* says where a value comes from: `INPUT_SLOT`
+(the graph's own input), the slot of a step, or a `Join` of several sources under their ports.
+
+    {"context": retriever, "question": RunnablePassthrough()} | prompt
+
+has three steps; the source of `prompt` is `Join({"context": 0, "question": 1})`. Joins are not steps: nothing
+runs there, and a consumer known to read only some ports is fed by those alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import networkx as nx
+
+from anabranch.engine.operators import Operator
+
+if TYPE_CHECKING:
+    from anabranch.engine.config import RunnableConfig
+
+INPUT_SLOT = -1
+INPUT_VERTEX = "input"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Join:
+    """A dict gathered from its ports; with `base`, a dict to which the ports are added (`assign`)."""
+
+    ports: Mapping[str, Source]
+    scope: int
+    base: Source | None = None
+
+    def parts(self) -> Iterator[tuple[str | None, Source]]:
+        """Each source with its port; the base has None."""
+        if self.base is not None:
+            yield None, self.base
+        yield from self.ports.items()
+
+
+Source = int | Join
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A vertex: an operator at its place.
+
+    Attributes:
+        slot: its index in the graph.
+        operator: what it does.
+        source: where its input comes from.
+        scope: the index of the scope that it stands in.
+        tags: place tags (`seq:step:1`, `map:key:context`).
+        config: config bound to it, if any.
+        node: what the user composed; opaque here.
+    """
+
+    slot: int
+    operator: Operator
+    source: Source
+    scope: int
+    tags: tuple[str, ...] = ()
+    config: RunnableConfig | None = None
+    node: Any = None
+
+    @property
+    def name(self) -> str:
+        """The bound run name, or the operator's."""
+        return (self.config or {}).get("run_name") or self.operator.name
+
+
+@dataclass(slots=True, eq=False)
+class Scope:
+    """A named group of steps: traced as one run, drawn as one cluster.
+
+    `source` and `output` are those of the group as a whole. Scope 0 is the graph itself.
+    """
+
+    index: int
+    parent: int
+    name: str
+    kind: str
+    source: Source
+    tags: tuple[str, ...] = ()
+    config: RunnableConfig | None = None
+    node: Any = None
+    output: Source = INPUT_SLOT
+    is_run: bool = True
+
+
+@dataclass(eq=False)
+class Graph:
+    """Steps in topological order, their scopes, and where the output comes from. Not to be changed."""
+
+    steps: tuple[Step, ...]
+    scopes: tuple[Scope, ...]
+    output: Source
+    plans: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """A stable key for each step: scope path, name, and an ordinal among equals.
+
+        Adding a step elsewhere in the chain doesn't change it.
+        """
+        return _keys(self)
+
+    @cached_property
+    def dag(self) -> nx.DiGraph[str]:
+        """The graph as a frozen `networkx.DiGraph`, on which every networkx algorithm works.
+
+        Vertices are the steps (by key), the joins (`.../join`) and `"input"`; a step has the attributes `step` and
+        `scope`; an edge into a join has the attribute `port`.
+        """
+        return _dag(self)
+
+    def place(self, slot: int) -> str:
+        """Where a step stands, for an error: the names of its scopes and its own, outermost first."""
+        step = self.steps[slot]
+        names = [step.name]
+        index = step.scope
+        while index >= 0:
+            scope = self.scopes[index]
+            if scope.is_run:
+                names.append(scope.name)
+            index = scope.parent
+        return " > ".join(reversed(names))
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+
+def slots_of(source: Source) -> Iterator[int]:
+    """The step slots (and `INPUT_SLOT`) under a source, in port order; each as often as it is read."""
+    stack = [source]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, Join):
+            stack.extend(reversed([part for _, part in top.parts()]))
+        else:
+            yield top
+
+
+def joins_of(source: Source) -> list[Join]:
+    """The joins under a source, each after those that feed it."""
+    found: list[Join] = []
+    stack = [source]
+    while stack:
+        top = stack.pop()
+        if isinstance(top, Join):
+            found.append(top)
+            stack.extend(part for _, part in top.parts())
+    found.reverse()
+    return found
+
+
+def _keys(graph: Graph) -> tuple[str, ...]:
+    paths: list[str] = []
+    seen: dict[str, int] = {}
+
+    def unique(path: str) -> str:
+        seen[path] = count = seen.get(path, 0) + 1
+        return path if count == 1 else f"{path}:{count}"
+
+    for scope in graph.scopes:
+        parent = paths[scope.parent] + "/" if scope.parent >= 0 else ""
+        paths.append(unique(parent + scope.name))
+    return tuple(
+        unique(f"{paths[step.scope]}/{step.name}" if step.scope >= 0 else step.name) for step in graph.steps
+    )
+
+
+def _dag(graph: Graph) -> nx.DiGraph[str]:
+    dag: nx.DiGraph[str] = nx.DiGraph()
+    dag.add_node(INPUT_VERTEX)
+    names: dict[int, str] = {}  # id of a join -> its vertex
+
+    def vertex(source: Source) -> str:
+        if not isinstance(source, Join):
+            return INPUT_VERTEX if source == INPUT_SLOT else graph.keys[source]
+        for join in joins_of(source):
+            if id(join) not in names:
+                _add_join(join)
+        return names[id(source)]
+
+    def _add_join(join: Join) -> None:
+        path = graph.scopes[join.scope].name if graph.scopes else "join"
+        name = f"{path}/join"
+        while name in dag:
+            name += "'"
+        names[id(join)] = name
+        dag.add_node(name, join=join, scope=join.scope)
+        for port, part in join.parts():
+            start = names[id(part)] if isinstance(part, Join) else vertex(part)
+            # One vertex may feed several ports of a join.
+            ports = (*dag.edges[start, name]["ports"], port) if dag.has_edge(start, name) else (port,)
+            dag.add_edge(start, name, port=port, ports=ports)
+
+    for step, key in zip(graph.steps, graph.keys, strict=True):
+        dag.add_node(key, step=step, scope=step.scope)
+        dag.add_edge(vertex(step.source), key)
+    vertex(graph.output)
+    return nx.freeze(dag)

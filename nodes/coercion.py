@@ -1,0 +1,35 @@
+"""Makes a runnable of what users compose: functions in every form, and dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from anabranch.engine.errors import NotRunnableError
+from anabranch.engine.signatures import describe
+from anabranch.nodes.functions import RunnableLambda
+from anabranch.nodes.generators import RunnableGenerator
+from anabranch.nodes.parallels import RunnableParallel
+from anabranch.nodes.runnables import Runnable
+
+
+def coerce_to_runnable(thing: Any) -> Runnable[Any, Any]:
+    """A runnable as it is; a dict as a `RunnableParallel`; a function as a `RunnableLambda` or `RunnableGenerator`.
+
+    A generator function is taken to map an iterator of chunks to chunks.
+
+    Raises:
+        NotRunnableError: a `TypeError`, when it is none of these.
+    """
+    if isinstance(thing, Runnable):
+        return thing
+    if isinstance(thing, Mapping):
+        return RunnableParallel(thing)
+    if callable(thing):
+        if describe(thing).kind in ("generator", "async_generator"):
+            return RunnableGenerator(thing)
+        return RunnableLambda(thing)
+    raise NotRunnableError(
+        f"expected a runnable, a function or a dict, got {type(thing).__name__}: {thing!r:.80}. "
+        "A constant can be put in as `lambda _: value`"
+    )

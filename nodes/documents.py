@@ -1,0 +1,54 @@
+"""Documents: a piece of text, where it comes from, and how a list of them is put into a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+
+class Document(BaseModel):
+    """A piece of text with facts about it. Two documents with equal fields are equal.
+
+    Args:
+        page_content: the text; may be given by position.
+        metadata: facts about the text, such as its `source`.
+        id: what a store knows it by.
+
+    Example:
+        >>> Document("harrison worked at kensho", metadata={"source": "notes"}).metadata["source"]
+        'notes'
+    """
+
+    page_content: str
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    id: str | None = None
+    type: Literal["Document"] = "Document"
+
+    def __init__(self, page_content: str, **kwargs: Any) -> None:
+        super().__init__(page_content=page_content, **kwargs)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Only what differs from the default: a list of documents is often put into a prompt as it prints."""
+        blank: dict[str, Any] = {"metadata": {}, "id": None, "type": "Document"}
+        return [(name, value) for name, value in super().__repr_args__() if blank.get(name or "", ...) != value]
+
+    def __str__(self) -> str:
+        return repr(self)
+
+
+def format_documents(documents: Iterable[Document]) -> str:
+    """The texts of documents with a blank line between them, each headed by its source where it has one.
+
+    Example:
+        >>> print(format_documents([Document("Chains iterables.", metadata={"source": "itertools.chain"})]))
+        Source: itertools.chain
+        Chains iterables.
+    """
+    return "\n\n".join(_with_source(document) for document in documents)
+
+
+def _with_source(document: Document) -> str:
+    source = document.metadata.get("source")
+    return f"Source: {source}\n{document.page_content}" if source else document.page_content

@@ -1,0 +1,28 @@
+"""Libraries that only some nodes need: imported when such a node is made, with an error that says how to get them."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from anabranch.engine.errors import AnabranchError
+
+
+class MissingExtraError(AnabranchError, ImportError):
+    """Raised when a node is made whose library isn't installed."""
+
+
+def import_extra(module: str, extra: str, needed_by: str) -> Any:
+    """The module, which the optional dependencies `extra` of anabranch bring.
+
+    Raises:
+        MissingExtraError: an `ImportError`, when it isn't installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module.partition(".")[0]:
+            raise  # it is there, and lacks something itself
+        raise MissingExtraError(
+            f'{needed_by} needs the package {module}, which is not installed: pip install "anabranch[{extra}]"'
+        ) from error

@@ -1,0 +1,52 @@
+"""What a chat model answers with: candidate messages, whole or in pieces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field, SerializeAsAny
+
+from anabranch.nodes.message_chunks import BaseMessageChunk
+from anabranch.nodes.message_merging import merge_dicts
+from anabranch.nodes.messages import BaseMessage
+
+
+class ChatGeneration(BaseModel):
+    """One candidate answer of a chat model.
+
+    Args:
+        message: the answer.
+        generation_info: facts about it, such as the `finish_reason`; they go to its `response_metadata`.
+    """
+
+    message: SerializeAsAny[BaseMessage]
+    generation_info: dict[str, Any] | None = None
+
+    @property
+    def text(self) -> str:
+        """The text of the answer."""
+        return self.message.text
+
+
+class ChatGenerationChunk(ChatGeneration):
+    """A piece of an answer. `chunk + chunk` adds the messages."""
+
+    message: SerializeAsAny[BaseMessageChunk]
+
+    def __add__(self, other: ChatGenerationChunk) -> ChatGenerationChunk:
+        if not isinstance(other, ChatGenerationChunk):
+            return NotImplemented
+        info = merge_dicts(self.generation_info or {}, other.generation_info or {})
+        return ChatGenerationChunk(message=self.message + other.message, generation_info=info or None)
+
+
+class ChatResult(BaseModel):
+    """What a chat model made of one input.
+
+    Args:
+        generations: the candidate answers; the first one is the model's output.
+        llm_output: facts about the call as a whole.
+    """
+
+    generations: list[ChatGeneration] = Field(min_length=1)
+    llm_output: dict[str, Any] | None = None

@@ -1,0 +1,86 @@
+"""Runnables side by side, over the same input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from anabranch.engine.building import Builder, Building, Part, Place
+from anabranch.engine.errors import CompositionError, GraphError
+from anabranch.engine.fitting import DictType
+from anabranch.engine.graphs import Join, Source
+from anabranch.nodes import runnables
+from anabranch.nodes.runnables import Input, Runnable
+
+
+class RunnableParallel(Runnable[Input, dict[str, Any]]):
+    """Branches that get the same input and run concurrently; their outputs are gathered in a dict.
+
+    A dict in a chain is one of these. Whoever reads only some of its keys waits only for those.
+
+    Args:
+        steps__: a dict of runnables, functions or dicts.
+        name: in traces; by default `RunnableParallel<key,key>`.
+        **kwargs: more branches.
+
+    Raises:
+        GraphError: when there is no branch.
+        CompositionError: a `TypeError`, when a key is no string.
+
+    Example:
+        >>> RunnableParallel(upper=str.upper, size=len).invoke("ab")
+        {'upper': 'AB', 'size': 2}
+    """
+
+    def __init__(self, steps__: Mapping[str, Any] | None = None, *, name: str | None = None, **kwargs: Any) -> None:
+        merged = {**(steps__ or {}), **kwargs}
+        if not merged:
+            raise GraphError("a dict of runnables needs at least one key; RunnablePassthrough() hands its input on")
+        for key in merged:
+            if not isinstance(key, str):
+                raise CompositionError(f"the keys of a dict of runnables must be strings, got {key!r}")
+        self.steps__: dict[str, Runnable[Any, Any]] = {
+            key: runnables.makers.coerce(branch) for key, branch in merged.items()
+        }
+        self.name = name
+
+    @property
+    def steps(self) -> dict[str, Runnable[Any, Any]]:
+        """The branches by key."""
+        return dict(self.steps__)
+
+    def _default_name(self) -> str:
+        return f"RunnableParallel<{','.join(self.steps__)}>"
+
+    @property
+    def InputType(self) -> Any:
+        """That of the first branch that knows it."""
+        return next((t for t in (b.InputType for b in self.steps__.values()) if t is not Any), Any)
+
+    @property
+    def OutputType(self) -> Any:
+        """A dict with the branches' types."""
+        return DictType({key: branch.OutputType for key, branch in self.steps__.items()})
+
+    def _readers(self) -> list[Runnable[Any, Any]]:
+        return [reader for branch in self.steps__.values() for reader in branch._readers()]
+
+    def _build(self, builder: Builder, source: Source, place: Place) -> Building:
+        scope = builder.scope(self.get_name(), "parallel", source, place, self)
+        ports: dict[str, Source] = {}
+        for key, branch in self.steps__.items():
+            ports[key] = yield Part(branch, source, Place(scope.index, (f"map:key:{key}",)))
+        scope.output = Join(ports, scope.index)
+        return scope.output
+
+    def __repr__(self) -> str:
+        return "{" + ", ".join(f"{key}: {branch!r}" for key, branch in self.steps__.items()) + "}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunnableParallel) and self.steps__ == other.steps__
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.steps__.items()))
+
+
+RunnableMap = RunnableParallel

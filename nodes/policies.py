@@ -1,0 +1,176 @@
+"""What to do when a run fails: try again, or run something else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from anabranch.engine.building import build
+from anabranch.engine.errors import StepInputError
+from anabranch.engine.graphs import Graph
+from anabranch.engine.operators import INPUT, Flow, Operator, Run, Sleep
+from anabranch.nodes.coercion import coerce_to_runnable
+from anabranch.nodes.runnables import Input, Output, Runnable
+
+EXPONENTIAL = {"initial": 1.0, "max": 60.0, "exp_base": 2.0, "jitter": 1.0}
+
+
+class RunnableRetry(Runnable[Input, Output]):
+    """Runs a runnable again when it raises. What `with_retry` makes; its arguments are told there."""
+
+    def __init__(
+        self,
+        bound: Runnable[Input, Output],
+        retry_exception_types: tuple[type[BaseException], ...] = (Exception,),
+        wait_exponential_jitter: bool = True,
+        exponential_jitter_params: Mapping[str, float] | None = None,
+        max_attempt_number: int = 3,
+    ) -> None:
+        if max_attempt_number < 1:
+            raise ValueError(f"with_retry needs at least one attempt, got stop_after_attempt={max_attempt_number}")
+        if unknown := set(exponential_jitter_params or ()) - EXPONENTIAL.keys():
+            raise ValueError(f"exponential_jitter_params takes {', '.join(EXPONENTIAL)}, got {', '.join(unknown)}")
+        self.bound = bound
+        self.retry_exception_types = tuple(retry_exception_types)
+        self.wait_exponential_jitter = wait_exponential_jitter
+        self.exponential_jitter_params = {**EXPONENTIAL, **(exponential_jitter_params or {})}
+        self.max_attempt_number = max_attempt_number
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """That of the runnable."""
+        return self.bound.get_name(suffix, name=name)
+
+    @property
+    def InputType(self) -> Any:
+        """That of the runnable."""
+        return self.bound.InputType
+
+    @property
+    def OutputType(self) -> Any:
+        """That of the runnable."""
+        return self.bound.OutputType
+
+    def _readers(self) -> list[Runnable[Any, Any]]:
+        return self.bound._readers()
+
+    def _operator(self, kwargs: dict[str, Any]) -> Operator:
+        graph = build(self.bound, kwargs)
+
+        def flow(_: Any) -> Flow:
+            for attempt in range(1, self.max_attempt_number):
+                try:
+                    return (yield Run(graph, INPUT, last=True))
+                except self.retry_exception_types:
+                    pass
+                if self.wait_exponential_jitter:
+                    yield Sleep(self._wait_after(attempt))
+            return (yield Run(graph, INPUT, last=True))
+
+        return Operator(name=self.get_name(), flow=flow, whole=False, shows=lambda: {"attempt": graph})
+
+    def _wait_after(self, attempt: int) -> float:
+        params = self.exponential_jitter_params
+        try:
+            wait = params["initial"] * params["exp_base"] ** (attempt - 1)
+        except OverflowError:
+            wait = params["max"]
+        return min(wait + random.uniform(0, params["jitter"]), params["max"])
+
+
+class RunnableWithFallbacks(Runnable[Input, Output]):
+    """Runs other runnables, one after the other, when one raises. What `with_fallbacks` makes.
+
+    Unknown attributes are those of the first runnable; a method of it that returns a runnable is applied to all.
+    """
+
+    def __init__(
+        self,
+        runnable: Runnable[Input, Output],
+        fallbacks: Sequence[Any],
+        exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
+        exception_key: str | None = None,
+    ) -> None:
+        self.runnable = runnable
+        self.fallbacks = [coerce_to_runnable(fallback) for fallback in fallbacks]
+        self.exceptions_to_handle = tuple(exceptions_to_handle)
+        self.exception_key = exception_key
+
+    @property
+    def runnables(self) -> list[Runnable[Any, Any]]:
+        """The runnable and its fallbacks, in order."""
+        return [self.runnable, *self.fallbacks]
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """That of the first runnable."""
+        return self.runnable.get_name(suffix, name=name)
+
+    @property
+    def InputType(self) -> Any:
+        """That of the first runnable."""
+        return self.runnable.InputType
+
+    @property
+    def OutputType(self) -> Any:
+        """That of the first runnable, if the others give the same."""
+        types = {repr(runnable.OutputType): runnable.OutputType for runnable in self.runnables}
+        return next(iter(types.values())) if len(types) == 1 else Any
+
+    def _readers(self) -> list[Runnable[Any, Any]]:
+        return self.runnable._readers()
+
+    def _operator(self, kwargs: dict[str, Any]) -> Operator:
+        graphs = [build(runnable, kwargs) for runnable in self.runnables]
+        flow = self._flow_with_key if self.exception_key is not None else self._flow
+
+        def shows() -> dict[str, Graph]:
+            return {"runnable" if not number else f"fallback:{number}": g for number, g in enumerate(graphs)}
+
+        return Operator(
+            name=self.get_name(),
+            flow=lambda value: flow(graphs, value),
+            whole=self.exception_key is not None,
+            shows=shows,
+        )
+
+    def _flow(self, graphs: list[Graph], _: Any) -> Flow:
+        first: BaseException | None = None
+        for graph in graphs:
+            try:
+                return (yield Run(graph, INPUT, last=True))
+            except self.exceptions_to_handle as error:
+                first = error if first is None else first
+        assert first is not None
+        raise first
+
+    def _flow_with_key(self, graphs: list[Graph], value: Any) -> Flow:
+        if not isinstance(value, dict):
+            raise StepInputError(
+                f"{self.get_name()} has fallbacks with exception_key={self.exception_key!r}, so its input must be "
+                f"a dict to put the exception into; got {type(value).__name__}"
+            )
+        first: BaseException | None = None
+        for graph in graphs:
+            try:
+                return (yield Run(graph, value, last=True))
+            except self.exceptions_to_handle as error:
+                first = error if first is None else first
+                value = {**value, self.exception_key: error}
+        assert first is not None
+        raise first
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "runnable" not in self.__dict__:
+            raise AttributeError(name)
+        attribute = getattr(self.runnable, name)
+        if not callable(attribute):
+            return attribute
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            result = attribute(*args, **kwargs)
+            if not isinstance(result, Runnable):
+                return result
+            others = [getattr(fallback, name)(*args, **kwargs) for fallback in self.fallbacks]
+            return RunnableWithFallbacks(result, others, self.exceptions_to_handle, self.exception_key)
+
+        return call

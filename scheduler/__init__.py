@@ -1,0 +1,1 @@
+"""Makes a graph move: plans, frontier, permits, channels, clocks and the drivers."""

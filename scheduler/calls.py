@@ -1,0 +1,176 @@
+"""What both drivers share of a call: how it begins, whose permits it draws, and what its errors say."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import uuid
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from anabranch.engine.config import RunnableConfig, check_config, ensure_config
+from anabranch.engine.errors import Stopped
+from anabranch.scheduler.ledger import Ledger, Waiter
+from anabranch.scheduler.sites import Site, inherited_config
+from anabranch.scheduler.units import Unit
+
+
+def timeout_of(config: RunnableConfig | None) -> float | None:
+    """The timeout given for a call. It isn't handed down: what the call makes is part of it."""
+    return None if config is None else config.get("timeout")
+
+
+def opened_config(config: RunnableConfig | None, parent: Site | None) -> RunnableConfig | None:
+    """The config of a call: what was given, over what the step around it hands down. None when there is neither.
+
+    Raises:
+        ConfigError: when a key has a wrong type.
+        Stopped: when the call around it was stopped.
+    """
+    if config is not None:
+        check_config(config)
+    if parent is None:
+        return None if config is None else ensure_config(config)
+    if parent.stopped:
+        raise Stopped("the call around this step was stopped")
+    inherited = parent.inherited()
+    return inherited if config is None else ensure_config(config, inherited)
+
+
+def ledger_for(config: RunnableConfig | None, parent: Site | None) -> Ledger | None:
+    """The ledger of the step around a call; or a new one for its cap, with a permit taken; or None without a cap."""
+    if parent is not None and parent.ledger is not None:
+        return parent.ledger
+    cap = config.get("max_concurrency") if config else None
+    return None if cap is None else Ledger(cap, taken=1)
+
+
+def config_at(unit: Unit) -> RunnableConfig | None:
+    """The config that a run made by a unit's step inherits."""
+    action = unit.segment.actions[unit.position]
+    activation = unit.activation
+    if not action.bound:
+        return activation.config
+    return inherited_config(activation.config, activation.plan.graph, action.step)
+
+
+def explain(error: BaseException, unit: Unit) -> None:
+    """Note on an error which step raised it, where that stands, and in which run."""
+    places: list[str] = []
+    at: Unit | None = unit
+    while at is not None:
+        places.append(at.activation.plan.graph.place(at.slot))
+        at = at.activation.group.parent
+    note_place(error, " > ".join(reversed(places)))
+
+
+def note_place(error: BaseException, place: str) -> None:
+    """Add the note to an exception, unless the same stands there already."""
+    text = f"raised in step {place}"
+    if isinstance(error, Exception) and not any(n.startswith(text) for n in getattr(error, "__notes__", ())):
+        error.add_note(f"{text} (run {uuid.uuid4()})")
+
+
+class Seat(Protocol):
+    """A call as its stay sees it: the permit in its hand, and a stop."""
+
+    held: bool
+
+    def stop(self) -> None: ...
+
+
+class Stay:
+    """A call's stay in the step that made it: the permit it is lent meanwhile, and the stop that it obeys.
+
+    For blocking code: at its end it waits until the step has a permit again. With `hook` false the permit alone.
+    """
+
+    __slots__ = ("_hook", "_parent", "_seat")
+
+    def __init__(self, parent: Site, seat: Seat, hook: bool = True) -> None:
+        self._parent = parent
+        self._seat = seat
+        self._hook = hook
+
+    def __enter__(self) -> None:
+        parent = self._parent
+        if self._hook:
+            parent.hooks[self] = self._seat.stop
+        if parent.ledger is not None:
+            self._seat.held = parent.lend()
+
+    def __exit__(self, *exc_info: object) -> None:
+        parent = self._parent
+        if self._hook:
+            del parent.hooks[self]
+        if parent.take_back(self._seat.held):
+            assert parent.ledger is not None
+            wait_for_permit(parent.ledger, parent.age)
+            parent.held = True
+
+
+class AStay:
+    """The same for asynchronous code."""
+
+    __slots__ = ("_hook", "_parent", "_seat")
+
+    def __init__(self, parent: Site, seat: Seat, hook: bool = True) -> None:
+        self._parent = parent
+        self._seat = seat
+        self._hook = hook
+
+    async def __aenter__(self) -> None:
+        parent = self._parent
+        if self._hook:
+            parent.hooks[self] = self._seat.stop
+        if parent.ledger is not None:
+            self._seat.held = parent.lend()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        parent = self._parent
+        if self._hook:
+            del parent.hooks[self]
+        if parent.take_back(self._seat.held):
+            assert parent.ledger is not None
+            await wait_for_permit_async(parent.ledger, parent.age)
+            parent.held = True
+
+
+def wait_for_permit(ledger: Ledger, age: int) -> None:
+    """Take a permit, waiting in this thread until one is granted."""
+    if ledger.try_acquire():
+        return
+    granted = threading.Lock()
+    granted.acquire()
+    waiter = Waiter(age, granted.release)
+    ledger.request(waiter)
+    try:
+        granted.acquire()
+    except BaseException:
+        ledger.withdraw(waiter)
+        raise
+
+
+async def wait_for_permit_async(ledger: Ledger, age: int) -> None:
+    """Take a permit, awaiting until one is granted. Grants may come from any thread."""
+    if ledger.try_acquire():
+        return
+    loop = asyncio.get_running_loop()
+    granted = loop.create_future()
+    waiter = Waiter(age, lambda: on_loop(loop, lambda: granted.done() or granted.set_result(None)))
+    ledger.request(waiter)
+    try:
+        await granted
+    except BaseException:
+        ledger.withdraw(waiter)
+        raise
+
+
+def on_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], Any]) -> None:
+    """Call something on a loop, from any thread; at once when this is the loop's own."""
+    if asyncio._get_running_loop() is loop:
+        act()
+    else:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
+            loop.call_soon_threadsafe(act)

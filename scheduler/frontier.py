@@ -1,0 +1,343 @@
+"""The sans-IO core: what is ready, what runs, what failed.
+
+A frontier is asked what to do (`take`) and told what happened (`finish`, `park`, `fail`). It does no waiting,
+starts no thread and knows no clock; a driver does these through its `Host`. It isn't thread-safe: a driver of
+threads guards it with its lock.
+
+Policy: ready units are taken first in, first out; what a call step asked for goes before inputs of a batch that
+were not opened yet, so that older inputs are finished first. A vectorised segment is taken when nothing else is.
+When an activation fails, nothing of it starts any more, what waits is dropped, what runs is given to the host to
+be cancelled, and it is over when the last of it has ended. Of several errors that with the lowest slot counts.
+"""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from collections import deque
+from typing import Any, Protocol
+
+from anabranch.engine.config import RunnableConfig, ensure_config, patch_config
+from anabranch.engine.errors import Stopped
+from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
+from anabranch.scheduler.gathering import gather
+from anabranch.scheduler.plans import Plan, Segment
+from anabranch.scheduler.units import Activation, Failure, Group, State, Unit, first_failure
+
+
+class Host(Protocol):
+    """What a frontier needs of its driver."""
+
+    def plan(self, effect: Run | RunEach) -> Plan:
+        """The plan of an effect's graph."""
+
+    def config_at(self, unit: Unit) -> RunnableConfig | None:
+        """The config that a run made by this unit's step inherits."""
+
+    def explain(self, error: BaseException, unit: Unit) -> None:
+        """Note on an error where it came from."""
+
+    def cancel(self, unit: Unit) -> None:
+        """Cancel a running unit. It is still to be told of by `finish` or `fail`."""
+
+    def wake_at(self, seconds: float, unit: Unit) -> Any:
+        """Call `wake(unit)` after so many seconds; answer something with `cancel()`."""
+
+    def limit(self, seconds: float, group: Group) -> Any:
+        """Call `expire(group)` after so many seconds; answer something with `cancel()`."""
+
+    def settled(self, group: Group, index: int, ok: bool, result: Any) -> None:
+        """An input of the call itself is done."""
+
+
+class Frontier:
+    """See the module."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._ready: deque[Unit] = deque()
+        self._vectors: dict[Segment, deque[Unit]] = {}
+        self._unopened: list[Group] = []
+        self.running = 0
+        self.parked = 0
+
+    def open(self, group: Group) -> None:
+        """Take up a group. Its inputs are opened when nothing else is ready."""
+        self._unopened.append(group)
+
+    @property
+    def waiting(self) -> int:
+        """How many units are ready, at least: an unopened group counts as one."""
+        return len(self._ready) + len(self._unopened) + len(self._vectors)
+
+    def take(self) -> Unit | None:
+        """The next unit to run, or None when nothing is ready."""
+        while True:
+            while self._ready:
+                unit = self._ready.popleft()
+                if unit.state is State.READY:
+                    return self._start(unit)
+            if self._unopened:
+                self._open_next(self._unopened[-1])
+            elif not self._vectors:
+                return None
+            else:
+                unit_or_none = self._take_vector()
+                if unit_or_none is not None:
+                    return unit_or_none
+
+    def _start(self, unit: Unit) -> Unit:
+        unit.state = State.RUNNING
+        self.running += 1
+        return unit
+
+    def _open_next(self, group: Group) -> None:
+        assert group.inputs is not None
+        try:
+            value = next(group.inputs)
+        except StopIteration:
+            self._unopened.remove(group)
+            group.inputs = None
+            self._conclude_group(group)
+            return
+        index = group.opened
+        group.opened += 1
+        configs = group.configs
+        config = configs[index] if isinstance(configs, list) else configs
+        activation = Activation(group, index, value, config)
+        group.activations.add(activation)
+        for ready in group.plan.ready:
+            self._make_ready(activation, group.plan.segments[ready])
+        if not activation.left:
+            self._conclude(activation)
+        if group.single:
+            self._unopened.remove(group)
+            group.inputs = None
+
+    def _make_ready(self, activation: Activation, segment: Segment) -> None:
+        unit = Unit(activation, segment)
+        activation.units.add(unit)
+        if segment.vector:
+            self._vectors.setdefault(segment, deque()).append(unit)
+        else:
+            self._ready.append(unit)
+
+    def _take_vector(self) -> Unit | None:
+        """All that wait for the first vectorised segment, as one unit with the others in `together`."""
+        segment, units = next(iter(self._vectors.items()))
+        most = segment.steps[0].operator.max_batch or len(units)
+        taken: list[Unit] = []
+        while units and len(taken) < most:
+            unit = units.popleft()
+            if unit.state is State.READY:
+                taken.append(unit)
+        if not units:
+            del self._vectors[segment]
+        if not taken:
+            return None
+        for unit in taken:
+            self._start(unit)
+        taken[0].together = taken
+        return taken[0]
+
+    # What the driver reports
+
+    def report(self, unit: Unit, effect: Effect | None, error: BaseException | None) -> None:
+        """What came of a unit."""
+        if error is not None:
+            self.fail(unit, error)
+        elif effect is not None:
+            self.park(unit, effect)
+        else:
+            self.finish(unit)
+
+    def finish(self, unit: Unit) -> None:
+        """A unit ran to its segment's end; its `value` is the segment's output."""
+        self.running -= 1
+        activation, segment = unit.activation, unit.segment
+        unit.state = State.OVER
+        activation.units.discard(unit)
+        if not self._stopped(activation):
+            activation.values[segment.index] = unit.value
+            activation.left -= 1
+            counts = activation.counts
+            for index in segment.feeds:
+                counts[index] -= 1
+                if not counts[index]:
+                    self._make_ready(activation, activation.plan.segments[index])
+        if not activation.units:
+            self._conclude(activation)
+
+    def park(self, unit: Unit, effect: Effect) -> None:
+        """A unit's step wants something done before it goes on."""
+        self.running -= 1
+        if self._stopped(unit.activation):
+            self._end(unit)
+            return
+        unit.state = State.PARKED
+        self.parked += 1
+        if isinstance(effect, Sleep):
+            unit.child = self._host.wake_at(effect.seconds, unit)
+            return
+        try:
+            group = self._group(unit, effect)
+        except BaseException as error:
+            self._answer(unit, False, error)
+            return
+        unit.child = group
+        if isinstance(effect, Run) and effect.timeout is not None:
+            group.timer = self._host.limit(effect.timeout, group)
+        self.open(group)
+
+    def _group(self, unit: Unit, effect: Run | RunEach) -> Group:
+        config = self._host.config_at(unit)
+        if unit.flow is None:
+            config = _counted_down(config, unit)
+        plan = self._host.plan(effect)
+        if isinstance(effect, Run):
+            value = unit.value if effect.value is INPUT else effect.value
+            return Group(plan, (value,), effect.config or config, parent=unit, single=True)
+        configs = list(effect.configs) if effect.configs else config
+        return Group(plan, effect.values, configs, parent=unit)
+
+    def fail(self, unit: Unit, error: BaseException) -> None:
+        """A running unit raised."""
+        self.running -= 1
+        activation, group = unit.activation, unit.activation.group
+        stopped = self._stopped(activation)
+        if not (stopped and isinstance(error, Stopped | CancelledError | GeneratorExit)):
+            self._host.explain(error, unit)
+            failure = Failure(error, activation.index, unit.slot)
+            if not stopped or (activation.failure is not None and failure.rank < activation.failure.rank):
+                activation.failure = failure
+        self._end(unit, last=False)
+        if not stopped:
+            if group.keep_errors and isinstance(error, Exception):
+                self._halt(activation)
+            else:
+                self.stop(group)
+        if not activation.units:
+            self._conclude(activation)
+
+    def wake(self, unit: Unit) -> None:
+        """A sleep is over."""
+        if unit.state is State.PARKED:
+            self._answer(unit, True, None)
+
+    def expire(self, group: Group) -> None:
+        """A group took longer than it may."""
+        self.stop(group, TimeoutError("the run took longer than its timeout"))
+
+    def stop(self, group: Group, error: BaseException | None = None) -> None:
+        """Nothing of a group starts any more; it is over when what runs has ended."""
+        if group.over:
+            return
+        if error is not None:
+            group.failure = first_failure(group.failure, Failure(error))
+        if not group.stopped:
+            group.stopped = True
+            if group.inputs is not None:
+                self._unopened.remove(group)
+                group.inputs = None
+            for activation in list(group.activations):
+                self._halt(activation)
+        self._conclude_group(group)
+
+    # Failure
+
+    @staticmethod
+    def _stopped(activation: Activation) -> bool:
+        return activation.failure is not None or activation.group.stopped
+
+    def _halt(self, activation: Activation) -> None:
+        for unit in list(activation.units):
+            if unit.state is State.READY:
+                self._end(unit)
+            elif unit.state is State.RUNNING:
+                self._host.cancel(unit)
+            elif isinstance(unit.child, Group):
+                self.stop(unit.child)
+            else:
+                unit.child.cancel()
+                self.parked -= 1
+                self._end(unit)
+
+    def _end(self, unit: Unit, last: bool = True) -> None:
+        """A unit of a stopped activation is over."""
+        unit.state = State.OVER
+        unit.activation.units.discard(unit)
+        if unit.flow is not None:
+            unit.flow.close()
+        if last and not unit.activation.units:
+            self._conclude(unit.activation)
+
+    # Conclusions
+
+    def _conclude(self, activation: Activation) -> None:
+        """The last unit of an activation is over, and nothing of it is ready."""
+        group = activation.group
+        if activation not in group.activations:
+            return
+        group.activations.discard(activation)
+        failure = activation.failure
+        if failure is None and not group.stopped:
+            try:
+                self._settle(group, activation.index, True, gather(activation.plan.output, activation.values))
+            except Exception as error:
+                failure = Failure(error, activation.index)
+        if failure is not None:
+            if group.keep_errors and isinstance(failure.error, Exception):
+                self._settle(group, activation.index, False, failure.error)
+            else:
+                group.failure = first_failure(group.failure, failure)
+                self.stop(group)
+        self._conclude_group(group)
+
+    def _settle(self, group: Group, index: int, ok: bool, result: Any) -> None:
+        group.results[index] = result
+        if group.parent is None:
+            self._host.settled(group, index, ok, result)
+
+    def _conclude_group(self, group: Group) -> None:
+        if group.over or group.activations or group.inputs is not None:
+            return
+        group.over = True
+        if group.timer is not None:
+            group.timer.cancel()
+        parent = group.parent
+        if parent is None:
+            return
+        if group.failure is not None:
+            self._answer(parent, False, group.failure.error)
+        else:
+            self._answer(parent, True, group.outcome())
+
+    def _answer(self, unit: Unit, ok: bool, result: Any) -> None:
+        """What a parked unit waits for is there."""
+        self.parked -= 1
+        unit.child = None
+        if self._stopped(unit.activation):
+            self._end(unit)
+            return
+        unit.answer = (ok, result)
+        unit.state = State.READY
+        self._ready.appendleft(unit)
+
+
+def _counted_down(config: RunnableConfig | None, unit: Unit) -> RunnableConfig:
+    """The config for a runnable that a function returned.
+
+    Raises:
+        RecursionError: when that happened as often, one inside the other, as the config allows.
+    """
+    config = ensure_config(config)
+    if config["recursion_limit"] <= 0:
+        names: list[str] = []
+        at: Unit | None = unit
+        while at is not None:
+            names.append(at.segment.steps[at.position].name)
+            at = at.activation.group.parent
+        raise RecursionError(
+            f"recursion limit reached: functions returned runnables {len(names)} deep, "
+            f"{' > '.join(reversed(names))}; give a higher recursion_limit in config if that is meant"
+        )
+    return patch_config(config, recursion_limit=config["recursion_limit"] - 1)

@@ -1,0 +1,72 @@
+"""A handle on a run in the background: wait for it, ask after it, stop it."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError
+from contextvars import copy_context
+from typing import Any, Generic, TypeVar
+
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.graphs import Graph
+from anabranch.scheduler.actions import Mode
+from anabranch.scheduler.calls import opened_config, timeout_of
+from anabranch.scheduler.plans import plan_of
+from anabranch.scheduler.pools import POOL
+from anabranch.scheduler.threads import ThreadCall
+from anabranch.scheduler.units import Group
+
+Output = TypeVar("Output", covariant=True)
+
+
+class RunHandle(Generic[Output]):
+    """A run that goes on in a thread. Made by `Runnable.start`."""
+
+    def __init__(self, graph: Graph, value: Any, config: RunnableConfig | None = None) -> None:
+        timeout = timeout_of(config)
+        config = opened_config(config, None)
+        self._group = Group(plan_of(graph, Mode.SYNC), (value,), config, single=True)
+        self._call = ThreadCall(config, None)
+        self._ended = threading.Event()
+        self._error: BaseException | None = None
+        self._result: Any = None
+        context = copy_context()
+        POOL.submit(lambda: context.run(self._run, timeout))
+
+    def result(self, timeout: float | None = None) -> Output:
+        """Wait for the output and return it, or raise the run's error.
+
+        Args:
+            timeout: how long to wait, in seconds; None waits on. The run isn't stopped by it.
+
+        Raises:
+            TimeoutError: when the run hasn't ended by then.
+            concurrent.futures.CancelledError: when it was cancelled.
+        """
+        if not self._ended.wait(timeout):
+            raise TimeoutError(f"the run has not ended within {timeout} s; it goes on")
+        if self._error is not None:
+            raise self._error
+        result: Output = self._result
+        return result
+
+    def cancel(self) -> bool:
+        """Stop the run: no further step starts. False when it has ended already.
+
+        Blocking code that runs can't be interrupted; the run ends when it returns.
+        """
+        if self._ended.is_set():
+            return False
+        self._call.abort(CancelledError("the run was cancelled"))
+        return True
+
+    def done(self) -> bool:
+        """Whether the run has ended, one way or another."""
+        return self._ended.is_set()
+
+    def _run(self, timeout: float | None) -> None:
+        try:
+            self._result = self._call.run(self._group, timeout)
+        except BaseException as error:
+            self._error = error
+        self._ended.set()

@@ -1,0 +1,130 @@
+"""One long-lived event loop in a thread of its own, on which blocking verbs run what is only asynchronous."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+from typing import Any
+
+from anabranch.engine.errors import PortalError, Stopped
+from anabranch.scheduler.sites import SITE
+
+_FOREIGN_LOOP = "attached to a different loop"
+
+
+class Errand:
+    """Something that runs on the portal while a thread waits for it."""
+
+    def __init__(self) -> None:
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    async def run(self, main: Callable[[], Any]) -> None:
+        """Run to the end and tell. Called on the portal's loop."""
+        self._task = asyncio.current_task()
+        try:
+            if self._cancelled:
+                raise Stopped("the call around this step was stopped")
+            self._result = await main()
+        except asyncio.CancelledError as error:
+            self._error = Stopped("the call around this step was stopped") if self._cancelled else error
+        except BaseException as error:
+            self._error = error
+        finally:
+            self._done.release()
+
+    def cancel(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cancel it, from any thread."""
+        self._cancelled = True
+        loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+
+    def wait(self, loop: asyncio.AbstractEventLoop) -> Any:
+        """The result. An interrupt of the waiting thread cancels it, and is raised when it has ended."""
+        interrupt: BaseException | None = None
+        while True:
+            try:
+                self._done.acquire()
+                break
+            except BaseException as error:
+                interrupt = error
+                self.cancel(loop)
+        if interrupt is not None:
+            raise interrupt
+        if self._error is not None:
+            raise self._error
+        return self._result
+
+
+class Portal:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def loop(self, name: str) -> asyncio.AbstractEventLoop:
+        """The portal's loop, for a step of this name.
+
+        Raises:
+            PortalError: when a loop runs in this thread, which would then stand still.
+        """
+        if asyncio._get_running_loop() is not None:
+            raise PortalError(
+                f"step {name!r} is asynchronous only, and a synchronous verb was called in a thread that runs an "
+                "event loop, which it would block; await the asynchronous verb (`ainvoke`, `astream`, `abatch`)"
+            )
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="anabranch-portal", daemon=True).start()
+            return self._loop
+
+    def call(self, name: str, run: Callable[..., Any], *arguments: Any) -> Any:
+        """Run a coroutine function on the portal and wait for its result.
+
+        It sees the context variables of the caller.
+        """
+
+        async def main() -> Any:
+            return await run(*arguments)
+
+        loop = self.loop(name)
+        errand = Errand()
+        site = SITE.get()
+        if site is not None:
+            site.hooks[errand] = lambda: errand.cancel(loop)
+        try:
+            start(loop, errand, main)
+            return errand.wait(loop)
+        except RuntimeError as error:
+            if _FOREIGN_LOOP in str(error):
+                error.add_note(
+                    f"step {name!r} was run by a synchronous verb, on a loop of the library's own, but uses something "
+                    "that belongs to your loop; await `ainvoke` (or `astream`, `abatch`) there instead"
+                )
+            raise
+        finally:
+            if site is not None:
+                del site.hooks[errand]
+
+
+def start(loop: asyncio.AbstractEventLoop, errand: Errand, main: Callable[[], Any]) -> None:
+    """Start an errand on a loop of another thread, in a copy of this thread's context."""
+    context = copy_context()
+
+    def begin() -> None:
+        task = loop.create_task(errand.run(main), context=context)
+        _errands.add(task)
+        task.add_done_callback(_errands.discard)
+
+    loop.call_soon_threadsafe(begin)
+
+
+_errands: set[asyncio.Task[None]] = set()  # a loop keeps only weak references to its tasks
+PORTAL = Portal()

@@ -1,0 +1,112 @@
+"""Where code of a step runs: what a call made inside it finds, and the permit that it holds.
+
+A site stands in the context variable `SITE` while the code of a unit runs. A runnable that is called there finds
+its parent in it: the config to inherit, the ledger to share, the stop to obey.
+
+The permit. A unit holds one while its code runs. With the first nested call that is outstanding the site lends
+it to that call, and takes one again after the last has returned; so a step that waits for what it called holds
+none, however deep it is nested, and one permit is enough for any depth.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from anabranch.engine.config import RunnableConfig, ensure_config, merge_configs
+from anabranch.engine.graphs import Graph, Step
+from anabranch.scheduler.ledger import AGES, Ledger
+
+_counting = threading.Lock()  # for the count of nested calls, held for an instant only
+
+
+class Site:
+    """See the module.
+
+    Attributes:
+        config: the config of the call; None where nobody gave any.
+        graph, step: the step whose code runs, when config is bound to it.
+        ledger: where its permit comes from; None when it needs none.
+        held: whether it has its permit.
+        stopped: nothing more is to be started here.
+        hooks: what to call when it is stopped: nested calls, and what runs on the portal.
+    """
+
+    __slots__ = ("age", "config", "graph", "held", "hooks", "ledger", "outstanding", "over", "step", "stopped")
+
+    def __init__(
+        self, config: RunnableConfig | None, graph: Graph, ledger: Ledger | None, held: bool, age: int | None = None
+    ) -> None:
+        self.config = config
+        self.graph = graph
+        self.step: Step | None = None
+        self.ledger = ledger
+        self.held = held
+        self.age = next(AGES) if age is None else age
+        self.outstanding = 0
+        self.over = False
+        self.stopped = False
+        self.hooks: dict[object, Callable[[], Any]] = {}
+
+    def inherited(self) -> RunnableConfig | None:
+        """The config that a nested call inherits; None where there is none at all."""
+        return self.config if self.step is None else inherited_config(self.config, self.graph, self.step)
+
+    def full_config(self) -> RunnableConfig:
+        """The config as a step sees it, with defaults."""
+        return ensure_config(self.inherited())
+
+    def lend(self) -> bool:
+        """A nested call begins. True when it gets the permit of this site."""
+        if self.ledger is None:
+            return False
+        with _counting:
+            self.outstanding += 1
+            lent, self.held = self.held, False
+        return lent
+
+    def take_back(self, has_permit: bool) -> bool:
+        """A nested call has ended, with or without a permit in hand. True when the site must get one again."""
+        if self.ledger is None:
+            return False
+        with _counting:
+            self.outstanding -= 1
+            wanted = not self.outstanding and not self.over
+            self.held = wanted and has_permit
+        if has_permit and not wanted:
+            self.ledger.release()
+        return wanted and not has_permit
+
+    def end(self) -> bool:
+        """The code has ended. True when the permit is still here."""
+        with _counting:
+            self.over = True
+            return self.held
+
+    def stop(self) -> None:
+        """Start nothing more here, and stop what was started."""
+        self.stopped = True
+        for hook in list(self.hooks.values()):
+            hook()
+
+
+SITE: ContextVar[Site | None] = ContextVar("anabranch_site", default=None)
+
+
+def inherited_config(config: RunnableConfig | None, graph: Graph, step: Step) -> RunnableConfig | None:
+    """The config of a call, over what is bound to a step and to the scopes around it. Names stay behind."""
+    bound = [step.config]
+    index = step.scope
+    while index >= 0:
+        scope = graph.scopes[index]
+        bound.append(scope.config)
+        index = scope.parent
+    layers = [layer for layer in (*reversed(bound), config) if layer]
+    if not layers:
+        return None
+    merged = merge_configs(*layers) if len(layers) > 1 else RunnableConfig(**layers[0])
+    merged.pop("run_name", None)
+    merged.pop("run_id", None)
+    return merged

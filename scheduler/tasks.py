@@ -1,0 +1,417 @@
+"""The asynchronous driver for values: each ready unit is a task of the caller's event loop.
+
+All state belongs to the loop's thread, so there is no lock. Blocking code is one hop to a thread of the pool, and
+tells the loop when it is done. A straight graph runs in the caller's own task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import weakref
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextvars import Context, copy_context
+from typing import Any
+
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import Stopped
+from anabranch.engine.graphs import Graph
+from anabranch.engine.operators import Effect, Run, RunEach
+from anabranch.scheduler.actions import Lane, Mode
+from anabranch.scheduler.advancing import Outcome, aadvance, advance, aoutcomes, outcomes
+from anabranch.scheduler.calls import (
+    AStay,
+    config_at,
+    explain,
+    ledger_for,
+    note_place,
+    on_loop,
+    opened_config,
+    timeout_of,
+    wait_for_permit_async,
+)
+from anabranch.scheduler.frontier import Frontier
+from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
+from anabranch.scheduler.plans import Plan, plan_of
+from anabranch.scheduler.pools import POOL
+from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.units import Group, Unit
+
+_loop_ledgers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Ledger] = weakref.WeakKeyDictionary()
+
+
+def loop_ledger(loop: asyncio.AbstractEventLoop) -> Ledger:
+    """What bounds the blocking calls of a loop that no cap bounds."""
+    ledger = _loop_ledgers.get(loop)
+    if ledger is None:
+        ledger = _loop_ledgers[loop] = Ledger(default_limit(), is_cap=False)
+    return ledger
+
+
+async def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> Any:
+    """Run a graph on one value, on the running loop."""
+    parent, timeout = SITE.get(), timeout_of(config)
+    if config is not None or parent is not None:
+        config = opened_config(config, parent)
+    plan = plan_of(graph, Mode.ASYNC)
+    if not plan.straight or timeout is not None or plan.segments[0].lane is Lane.THREAD:
+        return await TaskCall(config, parent).run(Group(plan, (value,), config, single=True), timeout)
+    site = Site(config, graph, ledger_for(config, parent), held=True)
+    if parent is None:
+        return await _ainvoke_straight(plan, value, site)
+    site.age = parent.age
+    if site.ledger is not None and not site.ledger.is_cap:
+        site.ledger = None  # that of blocking code; this isn't
+    async with AStay(parent, site):
+        if site.ledger is not None and not site.held:
+            await wait_for_permit_async(site.ledger, site.age)
+            site.held = True
+        return await _ainvoke_straight(plan, value, site)
+
+
+async def _ainvoke_straight(plan: Plan, value: Any, site: Site) -> Any:
+    """One segment is all there is: no frontier and no task, unless a step parks it."""
+    context = copy_context()
+    context.run(SITE.set, site)
+    group = Group(plan, (value,), site.config, single=True)
+    unit = group.only_unit(value)
+    try:
+        effect = await aadvance(unit, site, context)
+    except BaseException as error:
+        note_place(error, plan.graph.place(unit.slot))
+        raise
+    if effect is None:
+        return unit.value
+    return await TaskCall(site.config, site).adopt(group, unit, effect)
+
+
+async def abatch(
+    graph: Graph,
+    inputs: list[Any],
+    shared: RunnableConfig | None = None,
+    each: Sequence[RunnableConfig] | None = None,
+    *,
+    return_exceptions: bool = False,
+) -> list[Any]:
+    """Run a graph on many values, each on its own way through it; the results in order."""
+    call, group, timeout = _open_batch(graph, inputs, shared, each, return_exceptions)
+    results: list[Any] = await call.run(group, timeout)
+    return results
+
+
+async def abatch_as_completed(
+    graph: Graph,
+    inputs: list[Any],
+    shared: RunnableConfig | None = None,
+    each: Sequence[RunnableConfig] | None = None,
+    *,
+    return_exceptions: bool = False,
+) -> AsyncGenerator[tuple[int, Any], None]:
+    """The same, each result with its index as soon as it is there. Closing the iterator stops the rest."""
+    call, group, timeout = _open_batch(graph, inputs, shared, each, return_exceptions)
+    results = call.run_as_completed(group, timeout)
+    try:
+        async for index, result in results:
+            yield index, result
+    finally:
+        await results.aclose()
+
+
+def _open_batch(
+    graph: Graph,
+    inputs: list[Any],
+    shared: RunnableConfig | None,
+    each: Sequence[RunnableConfig] | None,
+    keep_errors: bool,
+) -> tuple[TaskCall, Group, float | None]:
+    parent = SITE.get()
+    timeouts = [t for t in map(timeout_of, each or (shared,)) if t is not None]
+    opened = None if each is None else [opened_config(config, parent) for config in each]
+    common = opened[0] if opened else opened_config(shared, parent)
+    group = Group(plan_of(graph, Mode.ASYNC), inputs, opened or common, keep_errors=keep_errors)
+    return TaskCall(common, parent), group, min(timeouts, default=None)
+
+
+class _Host:
+    """A unit's task and site. A task that has not begun can't be cancelled: it would never tell."""
+
+    __slots__ = ("begun", "site", "task")
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.task: asyncio.Task[None] | None = None
+        self.begun = False
+
+
+class TaskCall:
+    """One call of the asynchronous driver. `held`: a permit was lent to it, for its first unit."""
+
+    def __init__(self, config: RunnableConfig | None, parent: Site | None) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._parent = parent
+        ledger = ledger_for(config, parent)
+        self._cap = ledger if ledger is not None and ledger.is_cap else None
+        self._blocking = ledger or loop_ledger(self._loop)
+        self._age = YOUNGEST if parent is None else parent.age
+        self._context = copy_context()
+        self._frontier = Frontier(self)
+        self._group: Group | None = None
+        self._settled: deque[tuple[int, Any]] | None = None
+        self._asked: Waiter | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._changed: asyncio.Future[None] | None = None
+        self.held = self._cap is not None
+
+    async def run(self, group: Group, timeout: float | None = None) -> Any:
+        """Run a group to its end, and answer its outcome or raise its error."""
+        if self._parent is None:
+            return await self._run(group, timeout)
+        async with AStay(self._parent, self):
+            return await self._run(group, timeout)
+
+    async def adopt(self, group: Group, unit: Unit, effect: Effect) -> Any:
+        """Go on with a unit that was run without a frontier until it was to be parked."""
+        assert self._parent is not None
+        async with AStay(self._parent, self):
+            self._group = group
+            self._frontier.running += 1
+            self._frontier.park(unit, effect)
+            return await self._finish(group)
+
+    def stop(self) -> None:
+        """Start nothing more. From any thread."""
+        on_loop(self._loop, lambda: self._abort(Stopped("the call around this step was stopped")))
+
+    def _abort(self, error: BaseException) -> None:
+        if self._group is not None:
+            self._frontier.stop(self._group, error)
+        self._look()
+
+    def _open(self, group: Group, timeout: float | None) -> None:
+        self._group = group
+        self._frontier.open(group)
+        if timeout is not None:
+            group.timer = self.limit(timeout, group)
+
+    async def _run(self, group: Group, timeout: float | None) -> Any:
+        self._open(group, timeout)
+        return await self._finish(group)
+
+    async def _finish(self, group: Group) -> Any:
+        self._dispatch()
+        await self._wait(lambda: group.over)
+        self._close()
+        if group.failure is not None:
+            raise group.failure.error
+        return group.outcome()
+
+    async def run_as_completed(self, group: Group, timeout: float | None) -> AsyncGenerator[tuple[int, Any], None]:
+        """Run a group and give each result with its index as soon as it is there."""
+        self._settled = settled = deque()
+        parent = self._parent
+        if parent is not None:
+            parent.hooks[self] = self.stop
+        self._open(group, timeout)
+        try:
+            while True:
+                await self._wait_a_while(lambda: bool(settled) or group.over)
+                if not settled:
+                    break
+                yield settled.popleft()
+        finally:
+            if parent is not None:
+                del parent.hooks[self]
+            self._frontier.stop(group)
+            await self._wait_a_while(lambda: group.over)
+            self._close()
+        if group.failure is not None:
+            raise group.failure.error
+
+    async def _wait_a_while(self, until: Callable[[], bool]) -> None:
+        if self._parent is None:
+            self._dispatch()
+            await self._wait(until)
+            return
+        async with AStay(self._parent, self, hook=False):
+            self._dispatch()
+            await self._wait(until)
+            self._return_lent()
+
+    async def _wait(self, until: Callable[[], bool]) -> None:
+        """Wait until it is enough. A cancellation stops the call, and is raised when that has ended."""
+        cancelled: BaseException | None = None
+        while not until():
+            self._changed = self._loop.create_future()
+            try:
+                await self._changed
+            except BaseException as error:
+                cancelled = error
+                assert self._group is not None
+                self._frontier.stop(self._group, error)
+                group = self._group
+                until = lambda: group.over  # noqa: E731
+        self._changed = None
+        if cancelled is not None:
+            self._close()
+            raise cancelled
+
+    def _look(self) -> None:
+        """Start what is ready, and let the caller see what has changed."""
+        self._dispatch()
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
+
+    def _return_lent(self) -> None:
+        """Give back a permit that no unit has used."""
+        if self.held and self._cap is not None:
+            self.held = False
+            self._cap.release()
+
+    def _close(self) -> None:
+        if self._asked is not None and self._cap is not None:
+            self._cap.withdraw(self._asked)
+            self._asked = None
+        if self._parent is None:
+            self._return_lent()
+
+    # Units
+
+    def _dispatch(self) -> None:
+        """Start a task for each ready unit, as far as there are permits."""
+        frontier = self._frontier
+        while frontier.waiting and self._permit():
+            unit = frontier.take()
+            if unit is None:
+                self._return_lent()
+                return
+            self.held = False
+            self._start(unit)
+
+    def _permit(self) -> bool:
+        """Whether a unit may start. If not, the ledger is asked to call back."""
+        if self._cap is None or self.held:
+            return True
+        if self._asked is None:
+            if self._cap.try_acquire():
+                self.held = True
+                return True
+            self._asked = Waiter(self._age)
+            self._asked.on_grant = lambda waiter=self._asked: on_loop(self._loop, lambda: self._granted(waiter))
+            self._cap.request(self._asked)
+        return self.held
+
+    def _granted(self, waiter: Waiter) -> None:
+        if waiter is not self._asked:
+            return  # withdrawn, or granted before `request` returned
+        self._asked = None
+        self.held = True
+        self._look()
+
+    def _start(self, unit: Unit) -> None:
+        blocking = unit.segment.lane is Lane.THREAD
+        ledger = self._blocking if blocking else self._cap
+        site = Site(unit.activation.config, unit.activation.plan.graph, ledger, held=self._cap is not None)
+        context = self._context.copy()
+        context.run(SITE.set, site)
+        unit.host = host = _Host(site)
+        host.task = task = self._loop.create_task(self._run_unit(unit, host, context, blocking))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run_unit(self, unit: Unit, host: _Host, context: Context, blocking: bool) -> None:
+        host.begun = True
+        site = host.site
+        done: list[Outcome]
+        try:
+            if site.stopped:
+                raise Stopped("the call around this step was stopped")
+            if not blocking:
+                done = await aoutcomes(unit, site, context)
+            else:
+                if not site.held:
+                    assert site.ledger is not None
+                    await wait_for_permit_async(site.ledger, site.age)
+                    site.held = True
+                done = await hop(lambda: outcomes(unit, site, context), site.stop)
+        except BaseException as error:
+            done = [(each, None, error) for each in unit.together or (unit,)]
+        if site.end() and site.ledger is not None:
+            site.ledger.release()
+        for outcome in done:
+            self._frontier.report(*outcome)
+        self._look()
+
+    # What the frontier asks
+
+    def plan(self, effect: Run | RunEach) -> Plan:
+        """See `Host`."""
+        return plan_of(effect.graph, Mode.ASYNC)
+
+    config_at = staticmethod(config_at)
+    explain = staticmethod(explain)
+
+    def cancel(self, unit: Unit) -> None:
+        """See `Host`."""
+        host: _Host | None = unit.host
+        if host is None or host.task is asyncio.current_task():
+            return
+        host.site.stopped = True
+        if host.begun and host.task is not None:
+            host.task.cancel()
+
+    def wake_at(self, seconds: float, unit: Unit) -> asyncio.TimerHandle:
+        """See `Host`."""
+        return self._loop.call_later(seconds, self._fire, self._frontier.wake, unit)
+
+    def limit(self, seconds: float, group: Group) -> asyncio.TimerHandle:
+        """See `Host`."""
+        return self._loop.call_later(seconds, self._fire, self._frontier.expire, group)
+
+    def _fire(self, act: Callable[[Any], None], subject: Any) -> None:
+        act(subject)
+        self._look()
+
+    def settled(self, group: Group, index: int, ok: bool, result: Any) -> None:
+        """See `Host`."""
+        if self._settled is not None:
+            self._settled.append((index, result))
+
+
+async def hop(call: Callable[[], Any], stop: Callable[[], None]) -> Any:
+    """Run blocking code in a thread of the pool.
+
+    It can't be cancelled: a cancellation calls `stop` (in a thread too, for it may take a lock), waits until the
+    code has ended, and is raised then.
+    """
+    loop = asyncio.get_running_loop()
+    ended: list[tuple[bool, Any]] = []
+    waiter = loop.create_future()
+
+    def tell(ok: bool, result: Any) -> None:
+        ended.append((ok, result))
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def work() -> None:
+        try:
+            ok, result = True, call()
+        except BaseException as error:
+            ok, result = False, error
+        on_loop(loop, lambda: tell(ok, result))
+
+    POOL.submit(work)
+    cancelled: BaseException | None = None
+    while not ended:
+        try:
+            await waiter
+        except BaseException as error:
+            cancelled = error
+            waiter = loop.create_future()
+            POOL.submit(stop)
+    if cancelled is not None:
+        raise cancelled
+    ok, result = ended[0]
+    if not ok:
+        raise result
+    return result

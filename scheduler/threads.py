@@ -1,0 +1,404 @@
+"""The blocking driver for values: the thread that called runs what is ready, and others help.
+
+The caller takes a unit and runs it; while more is ready it asks the ledger for permits, and each that is granted
+brings a helper from the pool, which works as the caller does. So trivial branches are done before a helper
+wakes, and blocking ones overlap. Who finds nothing ready gives its permit back; a helper goes, the caller waits.
+
+State: `_lock` guards the frontier and `_asked`, the helpers asked for and not there yet; `_idle` holds the caller
+while it waits, and whoever takes it out of there wakes it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
+from contextlib import nullcontext
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import Stopped
+from anabranch.engine.graphs import Graph
+from anabranch.engine.operators import Effect, Run, RunEach
+from anabranch.scheduler.actions import Mode
+from anabranch.scheduler.advancing import Outcome, advance, outcomes
+from anabranch.scheduler.calls import (
+    Stay,
+    config_at,
+    explain,
+    ledger_for,
+    note_place,
+    opened_config,
+    timeout_of,
+    wait_for_permit,
+)
+from anabranch.scheduler.clocks import CLOCK, Timer
+from anabranch.scheduler.frontier import Frontier
+from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
+from anabranch.scheduler.plans import Plan, plan_of
+from anabranch.scheduler.pools import POOL
+from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.units import Group, Unit
+
+MOST_ASKED = 2  # helpers asked for at once; each asks for more when it comes
+
+
+
+
+def invoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> Any:
+    """Run a graph on one value in this thread, with helpers where branches run at once."""
+    parent, timeout = SITE.get(), timeout_of(config)
+    if config is not None or parent is not None:
+        config = opened_config(config, parent)
+    plan = plan_of(graph, Mode.SYNC)
+    if not plan.straight or timeout is not None:
+        return ThreadCall(config, parent).run(Group(plan, (value,), config, single=True), timeout)
+    site = Site(config, graph, ledger_for(config, parent), held=True)
+    if parent is None:
+        return _invoke_straight(plan, value, site)
+    site.age = parent.age
+    with Stay(parent, site):
+        if site.ledger is not None and not site.held:
+            wait_for_permit(site.ledger, site.age)
+            site.held = True
+        return _invoke_straight(plan, value, site)
+
+
+def _invoke_straight(plan: Plan, value: Any, site: Site) -> Any:
+    """One segment is all there is: no frontier and no lock, unless a step parks it."""
+    context = copy_context()
+    context.run(SITE.set, site)
+    group = Group(plan, (value,), site.config, single=True)
+    unit = group.only_unit(value)
+    try:
+        effect = advance(unit, site, context)
+    except BaseException as error:
+        note_place(error, plan.graph.place(unit.slot))
+        raise
+    if effect is None:
+        return unit.value
+    return context.run(ThreadCall(site.config, site).adopt, group, unit, effect)
+
+
+def batch(
+    graph: Graph,
+    inputs: list[Any],
+    shared: RunnableConfig | None = None,
+    each: Sequence[RunnableConfig] | None = None,
+    *,
+    return_exceptions: bool = False,
+) -> list[Any]:
+    """Run a graph on many values, each on its own way through it; the results in order."""
+    call, group, timeout = _open_batch(graph, inputs, shared, each, return_exceptions)
+    results: list[Any] = call.run(group, timeout)
+    return results
+
+
+def batch_as_completed(
+    graph: Graph,
+    inputs: list[Any],
+    shared: RunnableConfig | None = None,
+    each: Sequence[RunnableConfig] | None = None,
+    *,
+    return_exceptions: bool = False,
+) -> Generator[tuple[int, Any], None, None]:
+    """The same, each result with its index as soon as it is there. Closing the iterator stops the rest."""
+    call, group, timeout = _open_batch(graph, inputs, shared, each, return_exceptions)
+    return call.run_as_completed(group, timeout)
+
+
+def _open_batch(
+    graph: Graph,
+    inputs: list[Any],
+    shared: RunnableConfig | None,
+    each: Sequence[RunnableConfig] | None,
+    keep_errors: bool,
+) -> tuple[ThreadCall, Group, float | None]:
+    parent = SITE.get()
+    timeouts = [t for t in map(timeout_of, each or (shared,)) if t is not None]
+    opened = None if each is None else [opened_config(config, parent) for config in each]
+    common = opened[0] if opened else opened_config(shared, parent)
+    group = Group(plan_of(graph, Mode.SYNC), inputs, opened or common, keep_errors=keep_errors)
+    return ThreadCall(common, parent), group, min(timeouts, default=None)
+
+
+class ThreadCall:
+    """One call of the blocking driver. `held`: the caller has a permit in hand."""
+
+    def __init__(self, config: RunnableConfig | None, parent: Site | None) -> None:
+        self._parent = parent
+        self._ledger = ledger_for(config, parent) or Ledger(default_limit(), is_cap=False, taken=1)
+        self._age = YOUNGEST if parent is None else parent.age
+        self._clock = CLOCK.get()
+        self._context = copy_context()
+        self._lock = threading.Lock()
+        self._frontier = Frontier(self)
+        self._group: Group | None = None
+        self._settled: deque[tuple[int, Any]] | None = None
+        self._idle: deque[_Idle] = deque()
+        self._asked: set[Waiter] = set()
+        self._until: Callable[[], bool] = lambda: True
+        self.held = True
+
+    def run(self, group: Group, timeout: float | None = None) -> Any:
+        """Run a group to its end, and answer its outcome or raise its error."""
+        if self._parent is None:
+            return self._run(group, timeout)
+        with Stay(self._parent, self):
+            return self._run(group, timeout)
+
+    def adopt(self, group: Group, unit: Unit, effect: Effect) -> Any:
+        """Go on with a unit that was run without a frontier until it was to be parked."""
+        assert self._parent is not None
+        with Stay(self._parent, self):
+            with self._lock:
+                self._frontier.running += 1
+                self._frontier.park(unit, effect)
+            return self._run(group, None, opened=True)
+
+    def run_as_completed(self, group: Group, timeout: float | None) -> Generator[tuple[int, Any], None, None]:
+        """Run a group and give each result with its index as soon as it is there."""
+        self._settled = settled = deque()
+        parent = self._parent
+        if parent is not None:
+            parent.hooks[self] = self.stop
+        with self._lock:
+            self._open(group, timeout)
+        try:
+            while self._work_a_while(lambda: bool(settled) or group.over) and settled:
+                yield settled.popleft()
+        finally:
+            if parent is not None:
+                del parent.hooks[self]
+            with self._lock:
+                self._frontier.stop(group)
+            self._work_a_while(lambda: group.over)
+            with self._lock:
+                self._close()
+        if group.failure is not None:
+            raise group.failure.error
+
+    def _work_a_while(self, until: Callable[[], bool]) -> bool:
+        """Work, and leave without a permit; in a step, only then does it have its own again."""
+        with nullcontext() if self._parent is None else Stay(self._parent, self, hook=False), self._lock:
+            self._work(until)
+            if self.held and self._parent is None:
+                self.held = False
+                self._ledger.release()
+        return True
+
+    def stop(self) -> None:
+        """Start nothing more; the caller gets `Stopped` when what runs has ended. From any thread."""
+        self.abort(Stopped("the call around this step was stopped"))
+
+    def abort(self, error: BaseException) -> None:
+        """The same with another error."""
+        with self._lock:
+            if self._group is not None:
+                self._frontier.stop(self._group, error)
+            self._look()
+
+    def _open(self, group: Group, timeout: float | None) -> None:
+        self._group = group
+        self._frontier.open(group)
+        if timeout is not None:
+            group.timer = self.limit(timeout, group)
+
+    def _run(self, group: Group, timeout: float | None, opened: bool = False) -> Any:
+        with self._lock:
+            if opened:
+                self._group = group
+            else:
+                self._open(group, timeout)
+            self._work(lambda: group.over)
+            self._close()
+        if group.failure is not None:
+            raise group.failure.error
+        return group.outcome()
+
+    def _run_as_completed(self, group: Group, timeout: float | None) -> Generator[tuple[int, Any], None, None]:
+        self._settled = settled = deque()
+        with self._lock:
+            self._open(group, timeout)
+        try:
+            while True:
+                with self._lock:
+                    self._work(lambda: bool(settled) or group.over)
+                if not settled:
+                    break
+                if self.held:
+                    self.held = False
+                    self._ledger.release()
+                index, _, result = settled.popleft()
+                yield index, result
+        finally:
+            with self._lock:
+                self._frontier.stop(group)
+                self._work(lambda: group.over)
+                self._close()
+        if group.failure is not None:
+            raise group.failure.error
+
+    # The caller. Each of these is called with the lock held.
+
+    def _work(self, until: Callable[[], bool]) -> None:
+        """Run what is ready, and wait while nothing is, until it is enough."""
+        self._until = until
+        while not until():
+            try:
+                if not self.held and self._frontier.waiting:
+                    self.held = self._ledger.try_acquire()
+                unit = self._frontier.take() if self.held else None
+                if unit is not None:
+                    self._run_unit(unit)
+                    self._make_way()
+                elif not until():
+                    self._wait()
+            except BaseException as error:  # an interrupt of this thread, or a fault of ours
+                assert self._group is not None
+                self._frontier.stop(self._group, error)
+
+    def _wait(self) -> None:
+        """Wait until there is a permit and something to run, or enough is done."""
+        if self.held and not self._frontier.waiting:
+            self.held = False
+            self._ledger.release()
+        idle = _Idle()
+        self._idle.append(idle)
+        self._ask()
+        self._lock.release()
+        try:
+            idle.wake.acquire()
+        finally:
+            self._lock.acquire()
+            try:
+                self._idle.remove(idle)
+            except ValueError:
+                self.held = self.held or idle.has_permit
+
+    def _make_way(self) -> None:
+        """Let those go first who have waited longer for a permit."""
+        if self.held and self._ledger.contended(self._age):
+            self.held = False
+            self._ledger.release()
+
+    def _close(self) -> None:
+        while self._asked:
+            self._ledger.withdraw(self._asked.pop())
+        if self._parent is None and self.held:
+            self.held = False
+            self._ledger.release()
+
+    def _look(self) -> None:
+        """Wake the caller if that is enough, and ask for help if more is ready."""
+        if self._until():
+            self._wake(False)
+        else:
+            self._ask()
+
+    def _wake(self, has_permit: bool) -> bool:
+        try:
+            idle = self._idle.pop()
+        except IndexError:
+            return False
+        idle.has_permit = has_permit
+        idle.wake.release()
+        return True
+
+    # Helpers
+
+    def _ask(self) -> None:
+        """Ask for permits for what is ready."""
+        while len(self._asked) < min(MOST_ASKED, self._frontier.waiting):
+            waiter = Waiter(self._age)
+            waiter.on_grant = partial(self._granted, waiter)
+            self._asked.add(waiter)
+            self._ledger.request(waiter)
+
+    def _granted(self, waiter: Waiter) -> None:
+        """A permit is there. May be called in any thread, the lock held or not."""
+        if self._wake(True):
+            self._asked.discard(waiter)
+        else:
+            POOL.submit(lambda: self._help(waiter))
+
+    def _help(self, waiter: Waiter) -> None:
+        with self._lock:
+            if waiter not in self._asked:
+                return  # withdrawn: the call is over
+            self._asked.discard(waiter)
+            while (unit := self._frontier.take()) is not None:
+                self._run_unit(unit)
+                self._look()
+                if self._ledger.contended(self._age):
+                    break
+            self._ledger.release()
+            self._look()
+
+    # Units
+
+    def _run_unit(self, unit: Unit) -> None:
+        """Run a unit, the lock released meanwhile."""
+        self._ask()
+        site = Site(unit.activation.config, unit.activation.plan.graph, self._ledger, held=True)
+        unit.host = site
+        self._lock.release()
+        context = self._context.copy()
+        context.run(SITE.set, site)
+        done: list[Outcome] = []
+        try:
+            done = outcomes(unit, site, context)
+        finally:
+            if not site.end():
+                wait_for_permit(self._ledger, site.age)
+            self._lock.acquire()
+        for outcome in done:
+            self._frontier.report(*outcome)
+
+    # What the frontier asks
+
+    def plan(self, effect: Run | RunEach) -> Plan:
+        """See `Host`."""
+        return plan_of(effect.graph, Mode.SYNC)
+
+    config_at = staticmethod(config_at)
+    explain = staticmethod(explain)
+
+    def cancel(self, unit: Unit) -> None:
+        """See `Host`."""
+        if unit.host is not None:
+            unit.host.stop()
+
+    def wake_at(self, seconds: float, unit: Unit) -> Timer:
+        """See `Host`."""
+        return self._later(seconds, lambda: self._frontier.wake(unit))
+
+    def limit(self, seconds: float, group: Group) -> Timer:
+        """See `Host`."""
+        return self._later(seconds, lambda: self._frontier.expire(group))
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> Timer:
+        def fire() -> None:
+            with self._lock:
+                act()
+                self._look()
+
+        return self._clock.call_at(self._clock.now() + seconds, fire)
+
+    def settled(self, group: Group, index: int, ok: bool, result: Any) -> None:
+        """See `Host`."""
+        if self._settled is not None:
+            self._settled.append((index, result))
+
+
+class _Idle:
+    """The caller while it waits."""
+
+    __slots__ = ("has_permit", "wake")
+
+    def __init__(self) -> None:
+        self.has_permit = False
+        self.wake = threading.Lock()
+        self.wake.acquire()

@@ -1,0 +1,94 @@
+"""What every test runs under: nothing blocks a running event loop, and nothing is left running afterwards.
+
+Coroutines are run by `asyncio.run` in plain tests; here it is replaced by one that fails when a task is left.
+
+Hypothesis profiles, chosen by HYPOTHESIS_PROFILE: `local` (the default) explores at random; `ci` (the default
+where CI is set) tries the same examples each time, so that no landing hangs on chance; `soak` explores long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from typing import Any
+
+import pytest
+from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+from anabranch.scheduler.pools import POOL
+
+GRACE = 2.0
+"""Seconds that a thread may take to come to rest after the test."""
+
+plain_run = asyncio.run
+
+
+def _register_profiles() -> None:
+    common = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("local", common, max_examples=100)
+    settings.register_profile("ci", common, max_examples=100, derandomize=True, database=None)
+    settings.register_profile("soak", common, max_examples=10_000)
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "local"))
+
+
+_register_profiles()
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_in_a_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A call that blocks while a loop runs in its thread raises, unless the test is marked `may_block`."""
+    if request.node.get_closest_marker("may_block"):
+        yield
+        return
+    with blockbuster_ctx():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_in_a_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`asyncio.run` fails when tasks or async generators outlive the coroutine that it runs."""
+    monkeypatch.setattr(asyncio, "run", _run_and_look_back)
+
+
+def _run_and_look_back(main: Coroutine[Any, Any, Any], **kwargs: Any) -> Any:
+    async def watched() -> Any:
+        try:
+            return await main
+        finally:
+            left = [*(asyncio.all_tasks() - {asyncio.current_task()}), *_open_async_generators()]
+            assert not left, f"left running after the coroutine: {left}"
+
+    return plain_run(watched(), **kwargs)
+
+
+def _open_async_generators() -> list[AsyncGenerator[Any, Any]]:
+    """Those begun and neither finished nor closed; the loop keeps them in a private attribute."""
+    started = getattr(asyncio.get_running_loop(), "_asyncgens", ())
+    return [each for each in started if each.ag_frame is not None]
+
+
+@pytest.fixture(autouse=True)
+def no_thread_busy() -> Iterator[None]:
+    """After the test no thread of the pool is at work, and no thread that the test has made is alive."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + GRACE
+    while (left := _threads_left(before)) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert not left, f"still at work after the test: {', '.join(left)}"
+
+
+def _threads_left(before: set[threading.Thread]) -> list[str]:
+    new = [thread for thread in threading.enumerate() if thread not in before]
+    names = [thread.name for thread in new if not _is_of_the_engine(thread)]
+    busy = POOL.statistics()["busy"]
+    return [*names, f"{busy} of the pool"] if busy else names
+
+
+def _is_of_the_engine(thread: threading.Thread) -> bool:
+    """To `threading` the pool's threads are dummies at most; the portal's thread has our name."""
+    return isinstance(thread, threading._DummyThread) or thread.name.startswith("anabranch")

@@ -1,0 +1,499 @@
+"""An edge that certainly can't fit is an error when composing; an unknown type never is."""
+
+# ruff: noqa: UP007, UP045 (types in each of their spellings)
+
+from __future__ import annotations
+
+import abc
+import collections
+import copy
+import io
+import pickle
+import timeit
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
+from decimal import Decimal
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import (
+    IO,
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    NoReturn,
+    NotRequired,
+    Optional,
+    Protocol,
+    SupportsInt,
+    TypedDict,
+    TypeVar,
+    Union,
+    runtime_checkable,
+)
+
+import pytest
+import typing_extensions
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from anabranch.engine.fitting import DictType, describe_type, explain_misfit, fits, keys_of
+
+T = TypeVar("T")
+UserId = NewType("UserId", int)
+Alias = typing_extensions.TypeAliasType("Alias", int | str)
+Itself = typing_extensions.TypeAliasType("Itself", "Itself")  # type: ignore[misc]
+
+
+class Animal: ...
+
+
+class Dog(Animal): ...
+
+
+class Cat(Animal): ...
+
+
+class Shape(abc.ABC):
+    @abc.abstractmethod
+    def area(self) -> float: ...
+
+
+class Marker(abc.ABC): ...  # noqa: B024
+
+
+class Square(Shape):
+    def area(self) -> float:
+        return 1.0
+
+
+class Speaks(Protocol):
+    def speak(self) -> str: ...
+
+
+@runtime_checkable
+class Barks(Protocol):
+    def bark(self) -> str: ...
+
+
+class Model(BaseModel):
+    text: str = ""
+
+
+class Other(BaseModel):
+    text: str = ""
+
+
+class Generically(BaseModel, Generic[T]):
+    content: T
+
+
+class Box(Generic[T]): ...
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Colour(Enum):
+    RED = 1
+    BLUE = 2
+
+
+class Level(IntEnum):
+    LOW = 1
+
+
+class Question(TypedDict):
+    question: str
+
+
+class Filed(Question):
+    context: NotRequired[list[str]]
+
+
+class Numbered(TypedDict):
+    question: int
+
+
+class Loose(TypedDict, total=False):
+    question: int
+
+
+class Extended(typing_extensions.TypedDict):
+    question: typing_extensions.ReadOnly[str]
+
+
+class Tree(TypedDict):
+    child: Tree
+
+
+class OtherTree(TypedDict):
+    child: OtherTree
+
+
+class Weird(type):
+    def __subclasscheck__(cls, other: type) -> bool:
+        raise RuntimeError("weird")
+
+
+class Odd(metaclass=Weird): ...
+
+
+def edition() -> type:
+    class Doc: ...
+
+    return Doc
+
+
+FITTING = [
+    (int, int),
+    (Any, str),
+    (str, Any),
+    (object, str),
+    (str, object),
+    (T, str),
+    ("Nowhere", str),
+    (NoReturn, str),
+    (bool, int),
+    (int, bool),
+    (int, float),
+    (float, int),
+    (int, complex),
+    (Level, float),
+    (Decimal, float),
+    (bytes, bytearray),
+    (Dog, Animal),
+    (Animal, Dog),
+    (str | None, str),
+    (str, Optional[int | str]),
+    (None, str | None),
+    (int | list[str], dict[str, int] | list[int]),
+    (list[int], list[str]),
+    (list, Sequence[int]),
+    (str, Sequence[str]),
+    (str, Iterable[str]),
+    (dict, Mapping[str, Any]),
+    (Mapping[str, Any], dict[str, Any]),
+    (Iterable[str], str),
+    (collections.OrderedDict, dict[str, int]),
+    (Iterator[str], Iterable[str]),
+    (list[int], Iterable[int]),
+    (Path, str | Path),
+    (len.__class__, Callable[[str], int]),
+    (type[int], type[str]),
+    (type[int], Callable[..., Any]),
+    (Animal, Sequence[int]),
+    (Animal, Shape),
+    (Shape, Animal),
+    (Square, Shape),
+    (str, Marker),
+    (str, Speaks),
+    (Animal, Barks),
+    (Animal, SupportsInt),
+    (io.StringIO, IO[str]),
+    (UserId, int),
+    (int, UserId),
+    (Alias, str),
+    (Itself, str),
+    (Annotated[int, "extra"], int),
+    (Annotated[int, ["unhashable"]], int),
+    (Literal["a", "b"], Literal["b", "c"]),
+    (Literal["a"], str),
+    (str, Literal["a"]),
+    (Literal[Colour.RED], Colour),
+    (Literal[None], None),
+    (tuple[int, str], tuple[int, ...]),
+    (tuple[int, str], tuple[float, str]),
+    (tuple[int, ...], tuple[int, str]),
+    (tuple, tuple[int, str]),
+    (tuple[int, str], Sequence[Any]),
+    (Point, tuple[int, int]),
+    (Box[int], Box[str]),
+    (str, Enum),
+    (Generically[int], Generically[Any]),
+    (Question, dict[str, Any]),
+    (dict[str, Any], Question),
+    (Question, Mapping[str, str]),
+    (Question, Filed),
+    (Filed, Question),
+    (Question, Extended),
+    (Tree, OtherTree),
+    (edition(), edition()),
+    (Odd, Animal),
+    (DictType({"question": str}), dict[str, str]),
+    (DictType({"question": str}), Mapping[str, Any]),
+    (DictType({"question": str}), Question),
+    (DictType({"question": Any, "more": int}), Question),
+    (DictType({"question": str}), Filed),
+    (DictType({"question": str, "context": list[str]}), Filed),
+    (DictType({"question": str, "more": int}), DictType({"question": str})),
+    (DictType({"question": DictType({"a": str})}), DictType({"question": dict[str, Any]})),
+    (DictType({}), DictType({})),
+    (dict[str, Any], DictType({"question": str})),
+    (Mapping[str, Any], DictType({"question": str})),
+    (collections.UserDict, DictType({"question": str})),
+    (Question, DictType({"question": str, "context": str})),
+    (Union[DictType({"a": int}), DictType({"b": int})], DictType({"b": int})),
+]
+
+MISFITS = [
+    (str, int, "str is not int"),
+    (int, str, "int is not str"),
+    (None, str, "None is not str"),
+    (str, None, "str is not None"),
+    (str, bytes, "str is not bytes"),
+    (bytearray, memoryview, "bytearray is not memoryview"),
+    (str, float, "str is not float"),
+    (list[int], dict[str, int], "list[int] is not dict[str, int]"),
+    (list, Mapping[str, Any], "list is not Mapping[str, Any]"),
+    (list[int], Iterator[int], "list[int] is not Iterator[int]"),
+    (list, Hashable, "list is not Hashable"),
+    (int, Iterable[int], "int is not Iterable[int]"),
+    (int, Sized, "int is not Sized"),
+    (str, Callable[[str], int], "str is not Callable[[str], int]"),
+    (Dog, Cat, "Dog is not Cat"),
+    (Square, Animal, "Square is not Animal"),
+    (Model, Other, "Model is not Other"),
+    (Model, dict[str, Any], "Model is not dict[str, Any]"),
+    (dict[str, Any], Model, "dict[str, Any] is not Model"),
+    (Model, Question, "Model is not Question"),
+    (Question, Model, "Question is not Model"),
+    (Generically[int], Model, "Generically[int] is not Model"),
+    (Path, str, "Path is not str"),
+    (str | None, int, "str | None is not int"),
+    (Optional[str], int | list[int], "str | None is not int | list[int]"),
+    (Literal["a"], Literal["b"], "Literal['a'] is not Literal['b']"),
+    (Literal[1], Literal[True], "Literal[1] is not Literal[True]"),
+    (Literal["a"], int, "Literal['a'] is not int"),
+    (int, Literal["a", "b"], "int is not Literal['a', 'b']"),
+    (UserId, str, "UserId is not str"),
+    (Annotated[int, "extra"], str, "int is not str"),
+    (Alias, list[int], "Alias is not list[int]"),
+    (tuple[int, str], tuple[int], "tuple[int, str] is not tuple[int]"),
+    (tuple[int, str], tuple[str, str], "tuple[int, str] is not tuple[str, str]"),
+    (tuple[int, str], list[int], "tuple[int, str] is not list[int]"),
+    (type[int], str, "type[int] is not str"),
+    (Question, list[str], "Question is not list[str]"),
+    (Question, Numbered, "key 'question': str is not int"),
+    (Question, Loose, "key 'question': str is not int"),
+    (Extended, Numbered, "key 'question': str is not int"),
+    (Question, DictType({"question": int}), "key 'question': str is not int"),
+    (DictType({"question": str}), Numbered, "key 'question': str is not int"),
+    (DictType({"context": str}), Question, "missing key 'question'"),
+    (DictType({}), DictType({"b": int, "a": int}), "missing keys 'b', 'a'"),
+    (DictType({"question": str, "context": int}), Filed, "key 'context': int is not list[str]"),
+    (DictType({"a": str}), list[str], "{'a': str} is not list[str]"),
+    (str, DictType({"a": str, "b": Any}), "str is not {'a': str, 'b': Any}"),
+    (Model, DictType({"text": str}), "Model is not {'text': str}"),
+    (
+        DictType({"a": DictType({"b": int})}),
+        DictType({"a": DictType({"b": str})}),
+        "key 'a': key 'b': int is not str",
+    ),
+]
+
+
+class TestFitting:
+    @pytest.mark.parametrize(("output", "input"), FITTING)
+    def test_what_might_fit_fits(self, output: Any, input: Any) -> None:
+        assert fits(output, input)
+        assert explain_misfit(output, input) == ""
+
+    @pytest.mark.parametrize(("output", "input", "reason"), MISFITS)
+    def test_what_certainly_does_not_fit_is_explained(self, output: Any, input: Any, reason: str) -> None:
+        assert not fits(output, input)
+        assert explain_misfit(output, input) == reason
+
+    def test_classes_of_one_name_in_two_modules_are_told_apart(self) -> None:
+        one, other = type("Doc", (), {"__module__": "one"}), type("Doc", (), {"__module__": "other"})
+        assert explain_misfit(one, other) == "one.Doc is not other.Doc"
+
+    def test_asking_again_takes_less_than_microseconds(self) -> None:
+        for pair in [(int, int), (Any, int), (int, Any), (int, float), (Model, DictType({"a": int}))]:
+            each = min(timeit.repeat(lambda pair=pair: fits(*pair), number=1000, repeat=5)) / 1000
+            assert each < 20e-6, f"{pair}: {each * 1e6:.1f} µs"
+
+
+# A type that a given value has: from its class outwards, by what typing says. Two of them must always fit.
+
+
+def widened(value: Any) -> st.SearchStrategy[Any]:
+    """Types of a value, as a producer might annotate it."""
+    named = st.sampled_from([tp for tp in type(value).__mro__ if tp is not object] + abstract(value))
+    found = st.one_of(named, *specific(value))
+    return found | st.builds(combined, found, st.sampled_from([str, None, int, list[int], Animal, Question]))
+
+
+def abstract(value: Any) -> list[Any]:
+    """The wider types of a value that are not among its bases."""
+    wide: list[Any] = [Any, object, T]
+    if isinstance(value, int):
+        wide += [float, complex]
+    if isinstance(value, float):
+        wide += [complex]
+    every = [Hashable, Sized, Iterable, Sequence, Mapping, Iterator, Callable]
+    return wide + [tp for tp in every if isinstance(value, tp)]  # type: ignore[arg-type]
+
+
+def combined(tp: Any, other: Any) -> Any:
+    return Annotated[Union[other, tp], "extra"]
+
+
+def specific(value: Any) -> Iterator[st.SearchStrategy[Any]]:
+    """Types that tell more of a value than its class does."""
+    match value:
+        case None | int() | str() | bytes() | Enum() if not isinstance(value, Level):
+            yield st.builds(lambda other: Literal[other, value], st.sampled_from(["a", 0, None]))  # type: ignore[valid-type]
+        case Point():
+            return
+        case tuple():
+            yield st.tuples(*map(widened, value)).map(lambda tps: tuple[tps or ((),)])  # type: ignore[misc, valid-type]
+            yield st.just(tuple[Any, ...])
+        case list():
+            yield st.sampled_from([list[int], list[str]]) if not value else st.just(list[Any])
+        case dict():
+            yield st.fixed_dictionaries({key: widened(each) for key, each in value.items()}).map(DictType)
+            yield st.fixed_dictionaries({key: widened(each) for key, each in value.items()}).map(
+                lambda types: TypedDict("Made", types)  # type: ignore[operator]
+            )
+            yield st.fixed_dictionaries({}, optional={key: widened(each) for key, each in value.items()}).map(
+                lambda types: TypedDict("Made", {**types, "absent": int}, total=False)  # type: ignore[operator, misc]
+            )
+
+
+def narrowed(tp: Any) -> Any:
+    """A keyed type as a consumer might ask for it: with fewer keys than there are."""
+    return DictType(dict(list(tp.items())[1:])) if isinstance(tp, DictType) else tp
+
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.complex_numbers()
+    | st.text(max_size=3)
+    | st.binary(max_size=3)
+    | st.sampled_from([Dog(), Square(), Model(), Point(1, 2), *Colour, *Level, len, iter([]), range(3), {1}])
+)
+values = st.recursive(
+    leaves,
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.lists(inner, max_size=2).map(tuple)
+        | st.dictionaries(st.sampled_from(["a", "b", "question"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+
+
+class TestSoundness:
+    @given(st.data(), values)
+    def test_two_types_of_one_value_always_fit(self, data: st.DataObject, value: Any) -> None:
+        output, input = data.draw(widened(value)), narrowed(data.draw(widened(value)))
+        assert fits(output, input), explain_misfit(output, input)
+
+    @given(st.data(), values, values)
+    def test_it_tells_why_exactly_when_it_does_not_fit(
+        self, data: st.DataObject, one: Any, other: Any
+    ) -> None:
+        output, input = data.draw(widened(one)), data.draw(widened(other))
+        assert fits(output, input) == (explain_misfit(output, input) == "")
+
+    @given(st.data(), values, values)
+    def test_a_union_fits_when_a_member_does(self, data: st.DataObject, one: Any, other: Any) -> None:
+        first, second, input = (data.draw(widened(value)) for value in (one, other, other))
+        union = Union[first, second]  # type: ignore[valid-type]
+        assert fits(union, input) == (fits(first, input) or fits(second, input))
+
+
+class TestDescribingTypes:
+    @pytest.mark.parametrize(
+        ("tp", "name"),
+        [
+            (int, "int"),
+            (Any, "Any"),
+            (None, "None"),
+            (type(None), "None"),
+            (list[str], "list[str]"),
+            (dict[str, list[int]], "dict[str, list[int]]"),
+            (Optional[str], "str | None"),
+            (str | None, "str | None"),
+            (tuple[int, ...], "tuple[int, ...]"),
+            (Callable[[int, str], None], "Callable[[int, str], None]"),
+            (Callable[..., int], "Callable[..., int]"),
+            (Iterator[str], "Iterator[str]"),
+            (type[int], "type[int]"),
+            (Annotated[int, "extra"], "int"),
+            (Literal["a", 1], "Literal['a', 1]"),
+            (UserId, "UserId"),
+            (T, "T"),
+            ("Forward", "Forward"),
+            (list["Forward"], "list[Forward]"),  # type: ignore[name-defined]  # noqa: F821
+            (Optional["Forward"], "Forward | None"),  # type: ignore[name-defined]  # noqa: F821
+            (Question, "Question"),
+            (Model, "Model"),
+            (Box[int], "Box[int]"),
+            (DictType({"context": str, "question": Any}), "{'context': str, 'question': Any}"),
+            (list[Any], "list[Any]"),
+        ],
+    )
+    def test_a_type_has_a_short_readable_name(self, tp: Any, name: str) -> None:
+        assert describe_type(tp) == name
+
+
+class TestDictTypes:
+    def test_it_is_a_mapping_from_key_to_type(self) -> None:
+        tp = DictType({"b": str, "a": int})
+        assert list(tp) == ["b", "a"]
+        assert tp["b"] is str
+        assert {**tp, "c": Any} == {"b": str, "a": int, "c": Any}
+
+    def test_it_keeps_its_own_copy(self) -> None:
+        types = {"a": int}
+        tp = DictType(types)
+        types["b"] = str
+        assert tp == DictType({"a": int})
+
+    def test_two_of_the_same_keys_and_types_are_equal_and_hash_alike(self) -> None:
+        one, other = DictType({"a": int, "b": str}), DictType({"b": str, "a": int})
+        assert one == other
+        assert hash(one) == hash(other)
+        assert one != DictType({"a": int})
+        assert one != {"a": int, "b": str}
+
+    def test_it_can_be_copied_and_pickled(self) -> None:
+        tp = DictType({"a": int, "b": DictType({"c": str})})
+        hash(tp)
+        assert pickle.loads(pickle.dumps(tp)) == copy.deepcopy(tp) == tp
+
+    def test_its_repr_reads_as_a_dict_of_types(self) -> None:
+        assert repr(DictType({"context": str, "question": Any})) == "{'context': str, 'question': Any}"
+        assert repr(DictType({})) == "{}"
+
+
+class TestKeys:
+    def test_those_of_a_join_are_all_there_and_no_other(self) -> None:
+        keys = keys_of(DictType({"a": int}))
+        assert keys is not None
+        assert (dict(keys.types), keys.required, keys.closed) == ({"a": int}, {"a"}, True)
+
+    def test_those_of_a_typed_dict_may_be_optional_and_there_may_be_more(self) -> None:
+        keys = keys_of(Filed)
+        assert keys is not None
+        assert (keys.types, keys.required) == ({"question": str, "context": list[str]}, {"question"})
+        assert not keys.closed
+
+    def test_keys_whose_types_cannot_be_resolved_are_known_by_name(self) -> None:
+        Broken = TypedDict("Broken", {"a": "Nowhere", "b": int})  # type: ignore[name-defined]  # noqa: F821, UP013
+        keys = keys_of(Broken)
+        assert keys is not None
+        assert keys.types == {"a": Any, "b": Any}
+
+    def test_other_types_have_none(self) -> None:
+        for tp in (dict, dict[str, int], Mapping[str, int], Model, Any, None, "Nowhere"):
+            assert keys_of(tp) is None

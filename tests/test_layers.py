@@ -1,0 +1,172 @@
+"""engine <- scheduler <- nodes <- viz: each imports only what stands to its left, at module top."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import networkx as nx
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("engine", "scheduler", "nodes", "viz")
+REQUIRED = {"networkx", "pydantic", "jsonpatch", "graphviz"}
+OPTIONAL = {
+    "IPython",
+    "bm25s",
+    "faiss",
+    "grandalf",
+    "hypothesis",
+    "numpy",
+    "openai",
+    "rank_bm25",
+    "rich",
+    "tqdm",
+}
+MOST_LINES = 400
+VAGUE_NAMES = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
+SLOW_OR_OPTIONAL = {*OPTIONAL, "graphviz", "matplotlib", "pytest", "scipy"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import statement's target: the module, the name taken from it, and where the statement stands."""
+
+    module: str
+    name: str | None
+    line: int
+    relative: bool
+    in_function: bool
+    for_types: bool
+
+    @property
+    def root(self) -> str:
+        return self.module.partition(".")[0]
+
+    @property
+    def layer(self) -> str | None:
+        parts = self.module.split(".")
+        return parts[1] if parts[0] == "anabranch" and len(parts) > 1 else None
+
+
+def sources() -> dict[str, Path]:
+    """The source files of the four packages, by module name."""
+    found = {}
+    for layer in LAYERS:
+        for path in sorted((ROOT / layer).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(("anabranch", *parts)).removesuffix(".__init__")] = path
+    return found
+
+
+SOURCES = sources()
+each_module = pytest.mark.parametrize("module", SOURCES)
+
+
+def is_type_checking(node: ast.AST) -> bool:
+    """Whether a node is `if TYPE_CHECKING:`."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def walk(node: ast.AST, in_function: bool = False, for_types: bool = False) -> Iterator[Import]:
+    """The imports below a node."""
+    match node:
+        case ast.Import(names=names):
+            for alias in names:
+                yield Import(alias.name, None, node.lineno, False, in_function, for_types)
+        case ast.ImportFrom(names=names, module=module, level=level):
+            for alias in names:
+                yield Import(module or "", alias.name, node.lineno, level > 0, in_function, for_types)
+        case ast.If(body=body, orelse=orelse) if is_type_checking(node):
+            for statement in body:
+                yield from walk(statement, in_function, True)
+            for statement in orelse:
+                yield from walk(statement, in_function, for_types)
+        case _:
+            inside = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            for child in ast.iter_child_nodes(node):
+                yield from walk(child, in_function or inside, for_types)
+
+
+def imports(module: str) -> list[Import]:
+    """The imports of a module of ours."""
+    return list(walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))))
+
+
+def listed(module: str, wrong: list[Import]) -> str:
+    """The places of wrong imports, as a reader can click on them."""
+    path = SOURCES[module].relative_to(ROOT)
+    return "\n".join(f"{path}:{each.line} imports {each.module}" for each in wrong)
+
+
+@each_module
+def test_a_layer_imports_only_what_stands_to_its_left(module: str) -> None:
+    allowed = LAYERS[: LAYERS.index(module.split(".")[1]) + 1]
+    wrong = [each for each in imports(module) if each.root == "anabranch" and each.layer not in allowed]
+    assert not wrong, listed(module, wrong)
+
+
+@each_module
+def test_imports_are_absolute(module: str) -> None:
+    wrong = [each for each in imports(module) if each.relative or each.root in LAYERS]
+    assert not wrong, listed(module, wrong)
+
+
+@each_module
+def test_only_optional_packages_are_imported_inside_functions(module: str) -> None:
+    wrong = [each for each in imports(module) if each.in_function and each.root not in OPTIONAL]
+    assert not wrong, listed(module, wrong)
+
+
+@each_module
+def test_at_the_top_only_required_packages_are_imported(module: str) -> None:
+    allowed = REQUIRED | sys.stdlib_module_names | {"anabranch"}
+    top = [each for each in imports(module) if not each.in_function and not each.for_types]
+    wrong = [each for each in top if each.root not in allowed]
+    assert not wrong, listed(module, wrong)
+
+
+@each_module
+def test_imports_for_types_reach_no_further_than_the_layer_and_the_packages_known(module: str) -> None:
+    allowed = REQUIRED | OPTIONAL | sys.stdlib_module_names | {"anabranch"}
+    wrong = [each for each in imports(module) if each.for_types and each.root not in allowed]
+    assert not wrong, listed(module, wrong)
+
+
+@each_module
+def test_a_file_is_one_thing_of_at_most_400_lines(module: str) -> None:
+    path = SOURCES[module]
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= MOST_LINES, f"{path.relative_to(ROOT)} has {lines} lines; which two things are in it?"
+
+
+@each_module
+def test_a_file_is_named_after_what_it_holds(module: str) -> None:
+    name = module.rpartition(".")[2]
+    assert name not in VAGUE_NAMES, f"{SOURCES[module].relative_to(ROOT)}: what does it hold?"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for module in SOURCES:
+        for each in imports(module):
+            if each.root == "anabranch" and not each.for_types:
+                inner = f"{each.module}.{each.name}"
+                graph.add_edge(module, inner if inner in SOURCES else each.module)
+    circles = [" -> ".join(circle) for circle in nx.simple_cycles(graph)]
+    assert not circles, "\n".join(circles)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_is_typed(layer: str) -> None:
+    assert (ROOT / layer / "py.typed").exists()
+
+
+def test_importing_the_nodes_loads_nothing_optional_and_nothing_slow_that_is_not_needed() -> None:
+    code = "import sys, anabranch.nodes; print(*{name.partition('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert not SLOW_OR_OPTIONAL.intersection(loaded.stdout.split())

@@ -1,0 +1,1 @@
+"""How chains are seen, and the command line."""
