@@ -242,7 +242,7 @@ def _classes_meet(a: type, b: type) -> bool:
 
 
 def _is_abstract(cls: type) -> bool:
-    """Whether a class is there to be derived from: abstract, the topmost of its kind, an enum without members."""
+    """Whether a class is there to be derived from: abstract, topmost of its kind, an enum without members."""
     if isabstract(cls) or ABC in cls.__bases__ or (isinstance(cls, EnumMeta) and not len(cls)):
         return True
     return type(cls) is ABCMeta and not any(isinstance(base, ABCMeta) for base in cls.__bases__)

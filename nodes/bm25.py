@@ -1,4 +1,4 @@
-"""A retriever that ranks documents by the words that they share with the question (BM25, by the library bm25s)."""
+"""A retriever that ranks documents by the words they share with the question: BM25, by the library bm25s."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ class BM25Retriever(BaseRetriever):
         if not len(texts) == len(facts) == len(names):
             raise ValueError(f"{len(texts)} texts came with {len(facts)} metadatas and {len(names)} ids")
         documents = [
-            Document(text, metadata=fact, id=name) for text, fact, name in zip(texts, facts, names, strict=True)
+            Document(text, metadata=fact, id=name)
+            for text, fact, name in zip(texts, facts, names, strict=True)
         ]
         return cls.from_documents(documents, **kwargs)
 

@@ -1,7 +1,7 @@
-"""Chat models: write one of four forms (`_generate`, `_stream`, `_agenerate`, `_astream`), and every verb follows.
+"""Chat models: write one form of `_generate`, `_stream`, `_agenerate` or `_astream`, and every verb follows.
 
-An `Answer` is what the sync and the async forms share: it sees the chunks of one stream pass by, gives them the id
-of the stream, and knows at the end whether the last one was marked as such.
+An `Answer` is what the sync and the async forms share: it sees the chunks of one stream pass by, gives
+them the id of the stream, and knows at the end whether the last one was marked as such.
 """
 
 from __future__ import annotations
@@ -28,12 +28,14 @@ LanguageModelInput = PromptValue | str | Sequence[MessageLike]
 class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
     """A model that answers messages with a message.
 
-    Subclass it, declare the settings as fields, and write at least one of `_generate`, `_stream`, `_agenerate` and
-    `_astream`. `invoke` uses `_generate`, or else adds up `_stream`; `stream` uses `_stream`, or else makes one chunk
-    of what `_generate` gives. With synchronous forms only, async verbs run them in a thread.
+    Subclass it, declare the settings as fields, and write at least one of `_generate`, `_stream`,
+    `_agenerate` and `_astream`. `invoke` uses `_generate`, or else adds up `_stream`; `stream` uses
+    `_stream`, or else makes one chunk of what `_generate` gives. With synchronous forms only, async verbs
+    run them in a thread.
 
-    Every answer has an id, which all its chunks share: the model's own, or `run-` and a UUID. The last chunk has the
-    `chunk_position` "last": the model's own last chunk if it is marked so, otherwise an empty chunk that follows.
+    Every answer has an id, which all its chunks share: the model's own, or `run-` and a UUID. The last
+    chunk has the `chunk_position` "last": the model's own last chunk if it is marked so, otherwise an
+    empty chunk that follows.
 
     Raises:
         StepInputError: a `TypeError`, when the input isn't text, a list of messages or a prompt value.
@@ -57,7 +59,9 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
         """A message."""
         return AnyMessage
 
-    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
+    ) -> ChatResult:
         """Answer the messages.
 
         Args:
@@ -175,7 +179,7 @@ class Answer:
         self.last: BaseMessage | None = None
 
     def label(self, generation: ChatGenerationChunk) -> BaseMessage:
-        """The chunk with the id of the answer and what is known of it. The model's own object is not changed."""
+        """The chunk with the id of the answer and what is known of it. The model's object stays as it is."""
         self.id = self.id or generation.message.id or _new_id()
         self.last = _labelled(generation, self.id)
         return self.last

@@ -29,7 +29,6 @@ MODULES = {
     "_socket": "socket",
     "_sqlite3": "sqlite3",
     "_struct": "struct",
-    "_thread": "threading",
     "_weakref": "weakref",
     "array": "array",
     "binascii": "binascii",
@@ -79,9 +78,12 @@ def _of_module(contents: ModuleType, module: str) -> Iterator[Document]:
 def _of_class(kind: type, source: str, module: str) -> Iterator[Document]:
     if kind.__doc__:
         yield _document(_heading(kind, source), kind.__doc__, source, "class", module)
-    for name, value in sorted(vars(kind).items()):
-        if not name.startswith("_") and inspect.ismethoddescriptor(value) and value.__doc__:
-            yield _document(_heading(value, f"{source}.{name}"), value.__doc__, f"{source}.{name}", "method", module)
+    for name in sorted(name for name in vars(kind) if not name.startswith("_")):
+        value = getattr(kind, name)
+        if (inspect.ismethoddescriptor(value) or inspect.isbuiltin(value)) and value.__doc__:
+            yield _document(
+                _heading(value, f"{source}.{name}"), value.__doc__, f"{source}.{name}", "method", module
+            )
 
 
 def _document(heading: str, text: str, source: str, kind: str, module: str) -> Document:
@@ -100,4 +102,5 @@ def _heading(value: Any, source: str) -> str:
     # The mark of a bound first argument is C's own way to write it.
     for mark in ("($self, /, ", "($module, /, ", "($type, /, ", "($self, ", "($module, ", "($type, "):
         signature = signature.replace(mark, "(")
+    signature = str(signature)
     return source + signature.replace("($self, /)", "()").replace("($self)", "()").replace("($module)", "()")

@@ -32,7 +32,9 @@ class Document(BaseModel):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Only what differs from the default: a list of documents is often put into a prompt as it prints."""
         blank: dict[str, Any] = {"metadata": {}, "id": None, "type": "Document"}
-        return [(name, value) for name, value in super().__repr_args__() if blank.get(name or "", ...) != value]
+        return [
+            (name, value) for name, value in super().__repr_args__() if blank.get(name or "", ...) != value
+        ]
 
     def __str__(self) -> str:
         return repr(self)

@@ -1,8 +1,9 @@
 """A chat model without a model: it answers with the sentences of the context that answer the question best.
 
 A term of the question *weighs* the more, the fewer passages of the context have it, and most when none has. A
-passage *covers* the part of that weight whose terms stand in it. From the passages that cover the most, the first
-sentence is quoted, which says what the rest is about, and those that have the most of the question's terms.
+passage *covers* the part of that weight whose terms stand in it. From the passages that cover the most,
+the first sentence is quoted, which says what the rest is about, and those that have the most of the
+question's terms.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from anabranch.nodes.chat_models import BaseChatModel
 from anabranch.nodes.generations import ChatGenerationChunk
 from anabranch.nodes.message_chunks import AIMessageChunk
 from anabranch.nodes.messages import BaseMessage
-from anabranch.nodes.passages import Passage, read_passages, split_prompt
+from anabranch.nodes.passages import Passage, is_definition, read_passages, split_prompt
 from anabranch.nodes.terms import terms
 
 NOTHING = "Nothing in the given context answers this question."
@@ -25,13 +26,13 @@ NOTHING = "Nothing in the given context answers this question."
 class ExtractiveChatModel(BaseChatModel):
     """Answers a question from the context that stands in the prompt, by quoting it; it knows nothing else.
 
-    The answer is streamed sentence by sentence, the best source first, each source named in brackets. When nothing
-    in the context fits, it says so. It needs no network, no weights and no key, and the same prompt always has the
-    same answer.
+    The answer is streamed sentence by sentence, the best source first, each source named in brackets. When
+    nothing in the context fits, it says so. It needs no network, no weights and no key, and the same
+    prompt always has the same answer.
 
-    The question is what follows `Question:` in the last message, or else its last paragraph (or the whole message, if
-    an earlier one holds the context); the context is the rest, after a line such as `Answer from this context:`.
-    Sources are read from lines `Source: ...`, as `format_documents` writes them.
+    The question is what follows `Question:` in the last message, or else its last paragraph (or the whole
+    message, if an earlier one holds the context); the context is the rest, after a line such as `Answer
+    from this context:`. Sources are read from lines `Source: ...`, as `format_documents` writes them.
 
     Args:
         max_sources: how many sources are quoted at most; 3 by default.
@@ -40,7 +41,8 @@ class ExtractiveChatModel(BaseChatModel):
 
     Example:
         >>> context = "Context:\\nSource: bears\\nBears like honey. They sleep in winter."
-        >>> ExtractiveChatModel(max_sentences=1).invoke(context + "\\n\\nQuestion: what do bears like?").content
+        >>> question = "\\n\\nQuestion: what do bears like?"
+        >>> ExtractiveChatModel(max_sentences=1).invoke(context + question).content
         'Bears like honey. [bears]'
     """
 
@@ -62,7 +64,9 @@ class ExtractiveChatModel(BaseChatModel):
         if not best:
             yield NOTHING
         for number, passage in enumerate(best):
-            for place, sentence in enumerate(weights.sentences(passage, self.max_sentences)):
+            least = 2 if number == 0 else 1  # from the best, more than a headline
+            quoted = weights.sentences(passage, min(least, self.max_sentences), self.max_sentences)
+            for place, sentence in enumerate(quoted):
                 yield (" " if place else "\n\n" if number else "") + sentence
             if passage.source:
                 yield f" [{passage.source}]"
@@ -85,25 +89,36 @@ class Weights:
     def best(self, passages: list[Passage], least: float) -> list[Passage]:
         """The passages that cover enough of the question and have something to quote, the best first."""
         scored = []
-        for passage in passages:
+        for place, passage in enumerate(passages):
             covered = self.cover(_terms_of(passage))
-            if covered >= least and passage.sentences:
-                named = self.cover(terms(passage.source or ""))
+            named = self.cover(terms(passage.source or ""))
+            in_prose = self.cover(terms(" ".join(passage.sentences)))
+            if passage.sentences and covered >= least and named + in_prose > 0:
                 summary = self.cover(terms(passage.sentences[0]))
-                scored.append((covered + named + 0.5 * summary, passage))
-        scored.sort(key=lambda pair: -pair[0])  # stable: the retriever's order decides between equals
-        return [passage for score, passage in scored if score >= 0.6 * scored[0][0]]
+                # Whoever found the passages put the best first; what lies deep in something is special.
+                order = 0.3 * (1 - place / len(passages)) - 0.1 * (passage.source or "").count(".")
+                scored.append((covered + named + 0.6 * summary + order, passage))
+        scored.sort(key=lambda pair: -pair[0])
+        return [passage for score, passage in scored if score >= 0.8 * scored[0][0]]
 
-    def sentences(self, passage: Passage, most: int) -> list[str]:
+    def sentences(self, passage: Passage, least: int, most: int) -> list[str]:
         """The first sentence of a passage and those that cover the most, in their order."""
-        rest = [(self.cover(terms(sentence)), place) for place, sentence in enumerate(passage.sentences)][1:]
-        rest.sort(key=lambda pair: (-pair[0], pair[1]))
-        chosen = {0} | {place for covered, place in rest[: most - 1] if covered > 0.25}
-        return [sentence for place, sentence in enumerate(passage.sentences) if place in chosen]
+        # Who asks for a thing by its name wants to know what it is: then the beginning says it.
+        by_name = self.cover(terms(passage.source or "")) > 0.6
+        scored = []
+        for place, sentence in enumerate(passage.sentences[1:], 1):
+            covered = self.cover(terms(sentence))
+            if is_definition(sentence):
+                covered -= 0.3
+            if by_name or covered > 0.3:
+                scored.append((0.0 if by_name and covered >= 0 else -covered, place))
+        chosen = [0, *sorted(place for _, place in sorted(scored)[: most - 1])]
+        chosen += range(chosen[-1] + 1, min(chosen[-1] + 1 + least - len(chosen), len(passage.sentences)))
+        return [passage.sentences[place] for place in chosen]
 
 
 def _terms_of(passage: Passage) -> list[str]:
-    return terms(" ".join((passage.source or "", passage.heading, *passage.sentences)))
+    return terms(f"{passage.source or ''} {passage.text}")
 
 
 def _until(stops: list[str], texts: list[str]) -> Iterator[str]:

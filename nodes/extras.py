@@ -1,4 +1,7 @@
-"""Libraries that only some nodes need: imported when such a node is made, with an error that says how to get them."""
+"""Libraries that only some nodes need.
+
+They are imported when such a node is made; the error where one is missing says how to get it.
+"""
 
 from __future__ import annotations
 
@@ -24,5 +27,6 @@ def import_extra(module: str, extra: str, needed_by: str) -> Any:
         if error.name != module.partition(".")[0]:
             raise  # it is there, and lacks something itself
         raise MissingExtraError(
-            f'{needed_by} needs the package {module}, which is not installed: pip install "anabranch[{extra}]"'
+            f"{needed_by} needs the package {module}, which is not installed: "
+            f'pip install "anabranch[{extra}]"'
         ) from error

@@ -26,8 +26,9 @@ class FakeListChatModel(BaseChatModel):
         i: the place of the first response.
 
     Example:
-        >>> FakeListChatModel(responses=["yes", "no"]).batch(["a?", "b?", "c?"], {"max_concurrency": 1})[2].content
-        'yes'
+        >>> model = FakeListChatModel(responses=["yes", "no"])
+        >>> [model.invoke("Well?").content for _ in range(3)]
+        ['yes', 'no', 'yes']
     """
 
     responses: list[str] = Field(min_length=1)
@@ -41,7 +42,9 @@ class FakeListChatModel(BaseChatModel):
     def _next(self) -> str:
         return self.responses[next(self._turns) % len(self.responses)]
 
-    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
+    ) -> ChatResult:
         if self.sleep is not None:
             time.sleep(self.sleep)
         return _result(AIMessage(content=self._next()))
@@ -93,7 +96,9 @@ class GenericFakeChatModel(BaseChatModel):
             raise IndexError(f"{self.get_name()} has said all of its messages")
         return AIMessage(content=message) if isinstance(message, str) else message
 
-    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
+    ) -> ChatResult:
         return _result(self._next())
 
     async def _agenerate(

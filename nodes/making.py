@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-def schema_of(*a): raise NotImplementedError  # TEMP
+from anabranch.engine.schemas import schema_of
 from anabranch.nodes import runnables
 from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.coercion import coerce_to_runnable

@@ -17,7 +17,7 @@ from anabranch.nodes.messages import (
 
 
 class BaseMessageChunk(BaseMessage):
-    """A piece of a message. `chunk + chunk` is a chunk of the same class: contents are joined, dicts merged."""
+    """A piece of a message. `chunk + chunk` is one of the same class: contents are joined, dicts merged."""
 
     __chunk_algebra__: ClassVar[Algebra] = Algebra.ADDITIVE
 

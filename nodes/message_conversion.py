@@ -32,8 +32,8 @@ def convert_to_messages(messages: Iterable[MessageLike]) -> list[BaseMessage]:
     """The messages that these stand for.
 
     Args:
-        messages: messages; strings (said by a human); pairs of role and content; dicts with `role` (or `type`)
-            and `content`. The roles are human, user, ai, assistant, system, developer and tool.
+        messages: messages; strings (said by a human); pairs of role and content; dicts with `role` (or
+            `type`) and `content`. The roles are human, user, ai, assistant, system, developer and tool.
 
     Raises:
         StepInputError: a `TypeError`, when something can't be read as a message. It names the place.
@@ -67,8 +67,8 @@ def _convert(message: MessageLike, place: int) -> BaseMessage:
     if isinstance(message, tuple | list) and len(message) == 2 and isinstance(message[0], str):
         return message_of_role(message[0], message[1], where)
     raise StepInputError(
-        f"{where} can't be read: expected a message, a string, a pair (role, content) or a dict with 'role' and "
-        f"'content', got {type(message).__name__} {message!r:.80}"
+        f"{where} can't be read: expected a message, a string, a pair (role, content) or a dict with 'role' "
+        f"and 'content', got {type(message).__name__} {message!r:.80}"
     )
 
 
@@ -76,7 +76,9 @@ def _convert_mapping(message: Mapping[str, Any], where: str) -> BaseMessage:
     fields = dict(message)
     role = fields.pop("role", None) or fields.pop("type", None)
     if role is None or "content" not in fields:
-        raise StepInputError(f"{where} is a dict without 'role' or 'content'; it has {', '.join(map(repr, message))}")
+        raise StepInputError(
+            f"{where} is a dict without 'role' or 'content'; it has {', '.join(map(repr, message))}"
+        )
     known = {name: fields.pop(name) for name in ("name", "id", "tool_call_id") if name in fields}
     # OpenAI says null for a message that has tool calls only.
     content = fields.pop("content")

@@ -2,8 +2,8 @@
 
 Every combination is associative, since chunks of a stream may be added in any grouping. Text is appended,
 lists are extended, dicts merge key by key, and of anything else the later value stands; `None` gives way.
-Dicts in a list that carry the same `index` are pieces of one block. Text, a list or a dict doesn't combine with
-anything else.
+Dicts in a list that carry the same `index` are pieces of one block. Text, a list or a dict doesn't combine
+with anything else.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ def _merge_values(key: str, left: Any, right: Any) -> Any:
         return _merge_lists(left, right)
     if isinstance(left, str | dict | list) or isinstance(right, str | dict | list):
         raise TypeError(
-            f"message chunks with {type(left).__name__} and {type(right).__name__} under {key!r} don't combine"
+            f"message chunks don't combine: under {key!r} one has {type(left).__name__}, "
+            f"the next {type(right).__name__}"
         )
     return right
 

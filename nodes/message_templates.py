@@ -91,7 +91,9 @@ def read_part(part: PartLike) -> Part:
     if role == "placeholder":
         return _read_placeholder(content)
     if role not in ROLES or role == "tool":
-        raise StepInputError(f"unknown role {role!r} in a chat prompt; expected one of {', '.join(ROLES)}, placeholder")
+        raise StepInputError(
+            f"unknown role {role!r} in a chat prompt; expected one of {', '.join(ROLES)}, placeholder"
+        )
     return MessageTemplate(role, read_template(content))
 
 

@@ -16,7 +16,7 @@ from anabranch.nodes.message_merging import Content
 
 
 def kind_field(kind: str) -> Any:
-    """The field that tells in JSON which class an object is of. Its schema has an `enum` besides the `const`."""
+    """The field that tells in JSON which class an object is of. Its schema has an `enum` and a `const`."""
     return Field(default=kind, json_schema_extra={"enum": [kind]})
 
 

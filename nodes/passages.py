@@ -1,7 +1,7 @@
-"""Reads a prompt as an extractive model does: which part is the question, which is the context, what is prose in it.
+"""Reads a prompt as an extractive model does: what is the question, what the context, what in it is prose.
 
-A *passage* is what one source says: its heading (a signature, a title) and its sentences. Code samples, tables
-and fragments are not sentences.
+A *passage* is what one source says. Its sentences are what could be quoted: neither headings nor code
+samples, tables and fragments.
 """
 
 from __future__ import annotations
@@ -11,15 +11,25 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-QUESTION = re.compile(r"^[ \t]*(?:user |the )?question[ \t]*:[ \t]*(.*?)(?=^[ \t]*(?:helpful )?answer[ \t]*:|\Z)", re.I | re.M | re.S)
+QUESTION = re.compile(
+    r"^[ \t]*(?:user |the )?question[ \t]*:[ \t]*(.*?)(?=^[ \t]*(?:helpful )?answer[ \t]*:|\Z)",
+    re.I | re.M | re.S,
+)
 INSTRUCTION = re.compile(r"^.*\bcontext\b[^\n]*:[ \t]*$\n?", re.I | re.M)
 TAG = re.compile(r"^[ \t]*</?(?:context|documents?)>[ \t]*$\n?", re.I | re.M)
 SOURCE = re.compile(r"^Source: (\S.*)$\n?", re.M)
-HEADING = re.compile(r"(?:module |class )?[\w.]+(?:\([^\n]*\))?")
-BULLET = re.compile(r"^\s*(?:[-*•o+]|\d+[.)])\s+", re.M)
-SENTENCE_END = re.compile(r"(?<=[.!?])[)\"']?\s+(?=[\"'(`*]?[A-Z])")
-ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|resp|approx|incl|Dr|Mr|Ms|No|Fig)|\b[A-Z])\.$")
-CODE = re.compile(r">>>|^\s*\.\.\. |::$|[{};]\s|\)\s*->|\w\(\w*\)\.\w|\b\w+ = \w|^\s*(?:import|from|def|class|for|with|try|return)\b.*:?$")
+
+HEADING = re.compile(r"(?:module |class )?[\w.]+(?:\(.*\))?(?:\s*-+>.*)?")
+BULLET = re.compile(r"\s*(?:[-*•o+]|\d+[.)])\s+(?=\S)")
+DEFINITION = re.compile(
+    r"NAME(?:\([^)]*\))?(?:\s*[,/|]\s*NAME)*\s*(?::|--?)\s+\S".replace("NAME", "[`'\"*]*[\\w.]+[`'\"*]*")
+)
+SENTENCE_END = re.compile(r"(?<=[.!?])[)\"']?\s+(?=[\"'(`*]*[A-Z])")
+ABBREVIATION = re.compile(r"(?:\b(?:e\.g|i\.e|etc|vs|cf|resp|approx|incl|Dr|Mr|Ms|No|Fig)|\b[A-Z])\.$", re.I)
+CODE = re.compile(
+    r">>>|^\.\.\. |[{};](?:\s|$)|\)\s*-+>|\w\(\w*\)\.\w|\b\w+ = \w"
+    r"|^(?:import|from|def|class|return)\s\S+[:(\s]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +38,21 @@ class Passage:
 
     Attributes:
         source: its name, if it has one.
-        heading: the line above the text, such as a signature.
-        sentences: its prose, in order.
+        text: all of it.
+        sentences: its prose, in order, without the heading (a signature, a title).
     """
 
     source: str | None
-    heading: str
+    text: str
     sentences: tuple[str, ...]
 
 
 def split_prompt(texts: Iterable[str]) -> tuple[str, str]:
     """The question and the context in the texts of a prompt, the last of which asks the question.
 
-    The question follows `Question:`; failing that, it is the whole last text if another one holds a context, or
-    its last paragraph. The context follows the first line that names a context and ends in a colon.
+    The question follows `Question:`; failing that, it is the whole last text if another one holds a
+    context, or its last paragraph. The context follows the first line that names a context and ends in a
+    colon.
     """
     *before, last = [text.strip() for text in texts if text.strip()] or [""]
     found = list(QUESTION.finditer(last))
@@ -59,7 +70,7 @@ def split_prompt(texts: Iterable[str]) -> tuple[str, str]:
 
 
 def read_passages(context: str) -> list[Passage]:
-    """The passages of a context: texts under `Source: ...` lines, printed documents, or else its paragraphs."""
+    """The passages of a context: texts under `Source: ...`, printed documents, or else its paragraphs."""
     printed = _printed_documents(context)
     if printed is not None:
         return [_passage(source, text) for source, text in printed]
@@ -67,25 +78,6 @@ def read_passages(context: str) -> list[Passage]:
     if len(pieces) == 1:
         return [_passage(None, text) for text in re.split(r"\n\s*\n", context) if text.strip()]
     return [_passage(source, text) for source, text in zip(pieces[1::2], pieces[2::2], strict=True)]
-
-
-def _printed_documents(context: str) -> list[tuple[str | None, str]] | None:
-    """Source and text of each document in a list of documents that was put into the prompt as it prints."""
-    if not context.startswith("[Document("):
-        return None
-    try:
-        printed = ast.parse(context, mode="eval").body
-        calls = [{word.arg: ast.literal_eval(word.value) for word in call.keywords} for call in printed.elts]  # type: ignore[attr-defined]
-    except (SyntaxError, ValueError, AttributeError):
-        return None
-    return [(call.get("metadata", {}).get("source"), call.get("page_content", "")) for call in calls]
-
-
-def _passage(source: str | None, text: str) -> Passage:
-    first, _, rest = text.strip().partition("\n")
-    if source and HEADING.fullmatch(first.strip()):
-        return Passage(source, first.strip(), tuple(sentences(rest)))
-    return Passage(source, "", tuple(sentences(text)))
 
 
 def sentences(text: str) -> Iterator[str]:
@@ -101,25 +93,64 @@ def sentences(text: str) -> Iterator[str]:
             if not ABBREVIATION.search(paragraph[start : end.start()].rstrip(")\"'")):
                 yield from _if_prose(paragraph[start : end.end()].strip())
                 start = end.end()
-        yield from _if_prose(paragraph[start:])
+        yield from _if_prose(paragraph[start:].strip())
+
+
+def is_definition(sentence: str) -> bool:
+    """Whether a sentence explains one item of a list, such as `timeout: how long to wait`."""
+    return DEFINITION.match(sentence) is not None
+
+
+def _printed_documents(context: str) -> list[tuple[str | None, str]] | None:
+    """Source and text of each document in a list of documents that was put into the prompt as it prints."""
+    if not context.startswith("[Document("):
+        return None
+    try:
+        calls = ast.parse(context, mode="eval").body.elts  # type: ignore[attr-defined]
+        documents = [{word.arg: ast.literal_eval(word.value) for word in call.keywords} for call in calls]
+    except (SyntaxError, ValueError, AttributeError):
+        return None
+    return [
+        (fields.get("metadata", {}).get("source"), fields.get("page_content", "")) for fields in documents
+    ]
+
+
+def _passage(source: str | None, text: str) -> Passage:
+    text = text.strip()
+    first, _, rest = text.partition("\n")
+    has_heading = source is not None and HEADING.fullmatch(first.strip())
+    return Passage(source, text, tuple(sentences(rest if has_heading else text)))
 
 
 def _paragraphs(text: str) -> Iterator[str]:
     """Runs of lines that belong together, each as one line."""
-    introduced = False  # the text before ended in a colon: what is indented now is a sample
+    introduced = False  # the block before ended in a colon: what is indented now is a sample
     for block in re.split(r"\n[ \t]*\n", text.expandtabs().strip("\n")):
-        if ">>>" in block or (introduced and block.startswith("  ") and not BULLET.match(block)):
+        lines = block.split("\n")
+        if ">>>" in block or (introduced and _indent(lines[0]) >= 4):
             continue
         introduced = block.rstrip().endswith(":")
-        lines: list[str] = []
-        indent = _indent(block.split("\n", 1)[0])
-        for line in block.split("\n"):
-            if lines and (BULLET.match(line) or _indent(line) != indent):
-                yield " ".join(lines)
-                lines = []
-            indent = _indent(line)
-            lines.append(BULLET.sub("", line).strip())
-        yield " ".join(lines)
+        run: list[str] = []
+        for number, line in enumerate(lines):
+            if run and _begins_anew(line, lines[number - 1]):
+                yield _joined(run)
+                run = []
+            run.append(re.sub(BULLET, "", line, count=1) if BULLET.match(line) else line)
+        yield _joined(run)
+
+
+def _joined(lines: list[str]) -> str:
+    return " ".join(line.strip().removesuffix("\\") for line in lines)
+
+
+def _begins_anew(line: str, before: str) -> bool:
+    """Whether a line doesn't continue the one before: an item of a list, or a block further in or out."""
+    if BULLET.match(line) or is_definition(line.strip()):
+        return True
+    ended = before.rstrip().endswith((":", ".")) and len(before.rstrip()) < 60
+    in_item = BULLET.match(before) is not None or is_definition(before.strip())
+    moved = _indent(line) != _indent(before)
+    return (ended or moved != in_item) and not line.lstrip()[:1].islower()
 
 
 def _indent(line: str) -> int:
@@ -128,8 +159,14 @@ def _indent(line: str) -> int:
 
 def _if_prose(sentence: str) -> Iterator[str]:
     words = sentence.split()
-    if len(words) < 3 or sentence.endswith((":", ",")) or CODE.search(sentence):
+    if (
+        len(words) < 3
+        or words[0] in ("XXX", "TODO", "FIXME")
+        or sentence.endswith((":", ","))
+        or CODE.search(sentence)
+    ):
         return
-    plain = sum(word.strip(".,;:()'\"`*").isalpha() for word in words)
-    if plain * 2 >= len(words):
-        yield sentence
+    plain = sum(word.strip(".,;:()'\"`*").replace("-", "").isalpha() for word in words)
+    if plain * 10 >= len(words) * 6:
+        # A summary line often goes without its full stop.
+        yield " ".join(words) + ("" if sentence[-1] in ".!?)" else ".")

@@ -16,7 +16,12 @@ from anabranch.nodes.message_templates import (
     read_part,
 )
 from anabranch.nodes.messages import AnyMessage, BaseMessage
-from anabranch.nodes.prompt_values import ChatPromptValue, ChatPromptValueConcrete, PromptValue, StringPromptValue
+from anabranch.nodes.prompt_values import (
+    ChatPromptValue,
+    ChatPromptValueConcrete,
+    PromptValue,
+    StringPromptValue,
+)
 from anabranch.nodes.serializable import RunnableSerializable
 from anabranch.nodes.templates import Template, read_template
 
@@ -122,7 +127,11 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         read = {*self.input_variables, *self.optional_variables, *self.partial_variables}
         return Operator(
-            name=self.get_name(), run_type="prompt", invoke=self._format, blocking=False, reads=frozenset(read)
+            name=self.get_name(),
+            run_type="prompt",
+            invoke=self._format,
+            blocking=False,
+            reads=frozenset(read),
         )
 
 
@@ -130,8 +139,8 @@ class PromptTemplate(BasePromptTemplate):
     """A prompt of text.
 
     Args:
-        template: the text, with variables in braces: `"a joke about {topic}"`. It can't read attributes or items
-            of a variable. Literal braces are doubled.
+        template: the text, with variables in braces: `"a joke about {topic}"`. It can't read attributes
+            or items of a variable. Literal braces are doubled.
 
     Raises:
         TemplateError: a `ValueError`, when the template can't be used.
@@ -164,8 +173,8 @@ class ChatPromptTemplate(BasePromptTemplate):
     """A prompt of messages.
 
     Args:
-        messages: in order, each a pair of role and template (`("system", "Answer in {language}.")`), a template
-            alone (said by a human), a message taken as it is, or a `MessagesPlaceholder` (as a pair:
+        messages: in order, each a pair of role and template (`("system", "Answer in {language}.")`), a
+            template alone (said by a human), a message taken as it is, or a `MessagesPlaceholder` (as a pair:
             `("placeholder", "{history}")`, which may be left out). May be given by position.
 
     Raises:
@@ -186,7 +195,9 @@ class ChatPromptTemplate(BasePromptTemplate):
     def model_post_init(self, context: Any) -> None:
         known = self.partial_variables
         optional = {part.variable_name for part in self._placeholders() if part.optional}
-        read = {name for part in self.messages if not isinstance(part, BaseMessage) for name in part.variables}
+        read = {
+            name for part in self.messages if not isinstance(part, BaseMessage) for name in part.variables
+        }
         self.input_variables = sorted(read - optional - known.keys())
         self.optional_variables = sorted(optional - known.keys())
 

@@ -182,7 +182,7 @@ class Runnable(Composable, Generic[Input, Output]):
 
         `fold(chunks)` is what `invoke` returns. Closing the iterator stops the run at once.
         """
-        return streams.stream(self._graph_with(kwargs), iter((input,)), config)
+        return streams.stream(self._graph_with(kwargs), iter((input,)), config, whole=True)
 
     def astream(
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any

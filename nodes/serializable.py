@@ -16,9 +16,9 @@ with warnings.catch_warnings():
     class RunnableSerializable(BaseModel, Runnable[Input, Output]):
         """A runnable whose settings are pydantic fields.
 
-        Subclass it, declare the fields, and write one of the forms of a leaf. Unknown arguments are ignored, any
-        type may be a field. A copy, a pickle, and the object itself after a field was set start without what was
-        derived from the old fields (such as the graph).
+        Subclass it, declare the fields, and write one of the forms of a leaf. Unknown arguments are
+        ignored, any type may be a field. A copy, a pickle, and the object itself after a field was set
+        start without what was derived from the old fields (such as the graph).
 
         Example:
             >>> class Greeting(RunnableSerializable[str, str]):

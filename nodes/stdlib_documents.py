@@ -1,7 +1,7 @@
 """The standard library of the running interpreter as documents: one for each docstring of a public name.
 
-Source files are parsed, not imported. What is written in C has no source to parse and is read from the compiled
-modules by `compiled_documents`.
+Source files are parsed, not imported. What is written in C has no source to parse and is read from the
+compiled modules by `compiled_documents`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def stdlib_documents(folder: Path | None = None) -> list[Document]:
     """A document for each public module, class, function and method that has a docstring; several thousand.
 
     The text of a document is its signature and its docstring. The metadata hold `source` (such as
-    `csv.DictWriter`, each once), `kind` (`module`, `class`, `function` or `method`), `module`, and, of what is
-    written in Python, `path` (relative to the folder) and `line`. The order is always the same.
+    `csv.DictWriter`, each once), `kind` (`module`, `class`, `function` or `method`), `module`, and, of
+    what is written in Python, `path` (relative to the folder) and `line`. The order is always the same.
 
     Args:
         folder: the folder to read; by default the standard library of this interpreter, and then what is
@@ -37,7 +37,9 @@ def stdlib_documents(folder: Path | None = None) -> list[Document]:
         for document in _of_module(module):
             documents.setdefault(document.metadata["source"], document)
     if not documents:
-        raise FileNotFoundError(f"{root} holds no documented Python source; this interpreter came without its library")
+        raise FileNotFoundError(
+            f"{root} holds no documented Python source; this interpreter came without its library"
+        )
     if folder is None:
         for document in compiled_documents():
             documents.setdefault(document.metadata["source"], document)
@@ -54,7 +56,9 @@ def _of_module(module: Module) -> Iterator[Document]:
         yield from _of_definition(node, owner, {"module": owner, "path": module.path})
 
 
-def _of_definition(node: Definition, owner: str, where: dict[str, Any], in_class: bool = False) -> Iterator[Document]:
+def _of_definition(
+    node: Definition, owner: str, where: dict[str, Any], in_class: bool = False
+) -> Iterator[Document]:
     source = f"{owner}.{node.name}"
     init = _init(node)
     text = ast.get_docstring(node) or (ast.get_docstring(init) if init else None)
@@ -81,7 +85,9 @@ def _docstring_of_module(tree: ast.Module) -> str | None:
 
 def _init(node: Definition) -> ast.FunctionDef | None:
     body = node.body if isinstance(node, ast.ClassDef) else []
-    return next((inner for inner in body if isinstance(inner, ast.FunctionDef) and inner.name == "__init__"), None)
+    return next(
+        (inner for inner in body if isinstance(inner, ast.FunctionDef) and inner.name == "__init__"), None
+    )
 
 
 def _signature(node: Definition, init: ast.FunctionDef | None, in_class: bool) -> str:

@@ -1,7 +1,8 @@
-"""The modules of a standard library as parsed source: which files there are, and under which name each thing is public.
+"""The modules of a standard library, parsed: which there are, and under which name each thing is public.
 
-A thing is public under the shortest name: what a package's `__init__` imports from its own modules belongs to the
-package (`asyncio.wait_for`, not `asyncio.tasks.wait_for`). Of a private module only that much is public.
+A thing is public under the shortest name: what a package's `__init__` imports from its own modules belongs
+to the package (`asyncio.wait_for`, not `asyncio.tasks.wait_for`). Of a private module only that much is
+public.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-SKIPPED = frozenset(
-    "__phello__ antigravity dist-packages distutils encodings ensurepip idlelib lib-dynload lib2to3 msilib nntplib "
-    "pydoc_data site-packages telnetlib test tests this tix turtledemo".split()
-)
-"""Folders and modules that nobody has questions about: tests, applications, and what newer versions have dropped."""
+_SKIPPED = """
+__phello__ antigravity dist-packages distutils encodings ensurepip idlelib lib-dynload lib2to3 msilib
+nntplib pydoc_data site-packages telnetlib test tests this tix turtledemo
+"""
+SKIPPED = frozenset(_SKIPPED.split())
+"""Folders and modules that nobody asks about: tests, applications, and what newer versions have dropped."""
 
 TWINS = {
     "_collections_abc": "collections.abc",
@@ -76,7 +78,7 @@ class Module:
 
 
 def read_modules(root: Path) -> Iterator[Module]:
-    """The modules of the library in this folder, each package before what is in it. What can't be parsed is left out."""
+    """The modules of the library in this folder, a package before its modules. Broken ones are left out."""
     exports: dict[str, frozenset[str]] = {}
     for path in _source_files(root):
         relative = path.relative_to(root)

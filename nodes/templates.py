@@ -1,8 +1,8 @@
 """Templates: text with named holes, read once and filled often.
 
-The form is that of f-strings: `{name}`, `{name:>10}`, `{name!r}`; `{{` and `}}` stand for the braces. A hole is
-filled with the value of a variable, never with an attribute or an item of it, so that whoever writes a template
-can't reach into the objects that fill it.
+The form is that of f-strings: `{name}`, `{name:>10}`, `{name!r}`; `{{` and `}}` stand for the braces. A
+hole is filled with the value of a variable, never with an attribute or an item of it, so that whoever
+writes a template can't reach into the objects that fill it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ from typing import Any
 from anabranch.engine.errors import AnabranchError
 
 NAME = re.compile(r"[^\W\d]([\w -]*\w)?")
-"""What names a variable: letters and digits; not by position, and no quotes, as in JSON with braces unescaped."""
+"""What names a variable: words. Neither a position, nor what stands in JSON whose braces weren't doubled."""
 
-CONVERSIONS: dict[str | None, Callable[[Any], Any]] = {None: lambda value: value, "s": str, "r": repr, "a": ascii}
+CONVERSIONS: dict[str | None, Callable[[Any], Any]] = {
+    None: lambda value: value,
+    "s": str,
+    "r": repr,
+    "a": ascii,
+}
 
 
 class TemplateError(AnabranchError, ValueError):
@@ -114,7 +119,9 @@ def _check_name(name: str, whole: str) -> None:
     if NAME.fullmatch(name):
         return
     if "." in name or "[" in name:
-        raise _refused(whole, f"{{{name}}} reads into a variable; pass what it should show as a variable of its own")
+        raise _refused(
+            whole, f"{{{name}}} reads into a variable; pass what it should show as a variable of its own"
+        )
     what = f"{{{name}}} is not the name of a variable" if name else "{} has no name"
     raise _refused(whole, f"{what}; name the variable")
 
@@ -126,4 +133,6 @@ def _check_conversion(name: str, conversion: str | None, whole: str) -> None:
 
 def _refused(whole: str, why: str) -> TemplateError:
     shown = whole if len(whole) <= 80 else whole[:77] + "..."
-    return TemplateError(f"template {shown!r} can't be used: {why} (literal braces are written {{{{ and }}}})")
+    return TemplateError(
+        f"template {shown!r} can't be used: {why} (literal braces are written {{{{ and }}}})"
+    )

@@ -12,15 +12,17 @@ from functools import lru_cache
 WORD = re.compile(r"[A-Za-z_][\w.]*\w|\w")
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
-STOPWORDS = frozenset(
-    "a about after all also am an and another any are as at be because been before being between both but by can "
-    "cannot could did do does doing done each either else etc for from further get gets getting give given gives had "
-    "has have having he her here hers him his how i if in into is it its itself just like made make makes many may "
-    "me might more most much must my need no nor not now of off on once one only onto or other otherwise our out over "
-    "own per please python same self shall she should show so some such tell than that the their them then there these "
-    "they this those through thus to too under until up upon us use used uses using via want was way we well were what "
-    "when where whether which while who whom whose why will with within without would yes you your".split()
-)
+_STOPWORDS = """
+a about after all also am an and another any are as at be because been before being between both but by
+can cannot could did differ difference different do does doing done each either else etc for from
+further get gets getting give given gives had has have having he her here hers him his how i if in into
+is it its itself just like made make makes many may me might more most much must my need no nor not now
+of off on once one only several various onto or other otherwise our out over own per please python same
+self shall she should show so some such tell than that the their them then there these they this those
+through thus to too under until up upon us use used uses using via want was way we well were what when
+where whether which while who whom whose why will with within without would yes you your
+"""
+STOPWORDS = frozenset(_STOPWORDS.split())
 
 VOWEL = re.compile(r"[aeiouy]")
 ENDINGS = ("ing", "ed", "er", "ers")

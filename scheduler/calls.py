@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from anabranch.engine.config import RunnableConfig, check_config, ensure_config
+from anabranch.engine.config import RunnableConfig, check_config, ensure_config, patch_config
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler.ledger import Ledger, Waiter
 from anabranch.scheduler.sites import Site, inherited_config
@@ -55,14 +55,40 @@ def config_at(unit: Unit) -> RunnableConfig | None:
     return inherited_config(activation.config, activation.plan.graph, action.step)
 
 
-def explain(error: BaseException, unit: Unit) -> None:
-    """Note on an error which step raised it, where that stands, and in which run."""
+def counted_down(config: RunnableConfig | None, places: list[str]) -> RunnableConfig:
+    """The config for a runnable that a function returned; `places` tell where that is.
+
+    Raises:
+        RecursionError: when that happened as often, one inside the other, as the config allows.
+    """
+    config = ensure_config(config)
+    if config["recursion_limit"] <= 0:
+        shown = places if len(places) <= 8 else [*places[:4], "...", *places[-3:]]
+        raise RecursionError(
+            f"recursion limit reached: functions returned runnables, one inside the other, {len(places)} deep: "
+            f"{' > '.join(shown)}; set a higher recursion_limit in config if that is meant"
+        )
+    return patch_config(config, recursion_limit=config["recursion_limit"] - 1)
+
+
+def with_timeout(config: RunnableConfig | None, timeout: float | None) -> RunnableConfig | None:
+    """The config of a nested run that has a timeout of its own."""
+    return config if timeout is None else RunnableConfig(**{**(config or {}), "timeout": timeout})  # type: ignore[typeddict-item]
+
+
+def places_of(unit: Unit) -> list[str]:
+    """Where a unit's step stands, and each call step around it, outermost first."""
     places: list[str] = []
     at: Unit | None = unit
     while at is not None:
         places.append(at.activation.plan.graph.place(at.slot))
         at = at.activation.group.parent
-    note_place(error, " > ".join(reversed(places)))
+    return places[::-1]
+
+
+def explain(error: BaseException, unit: Unit) -> None:
+    """Note on an error which step raised it, where that stands, and in which run."""
+    note_place(error, " > ".join(places_of(unit)))
 
 
 def note_place(error: BaseException, place: str) -> None:

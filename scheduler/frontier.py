@@ -16,9 +16,10 @@ from asyncio import CancelledError
 from collections import deque
 from typing import Any, Protocol
 
-from anabranch.engine.config import RunnableConfig, ensure_config, patch_config
+from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
+from anabranch.scheduler.calls import counted_down, places_of
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Plan, Segment
 from anabranch.scheduler.units import Activation, Failure, Group, State, Unit, first_failure
@@ -191,7 +192,7 @@ class Frontier:
     def _group(self, unit: Unit, effect: Run | RunEach) -> Group:
         config = self._host.config_at(unit)
         if unit.flow is None:
-            config = _counted_down(config, unit)
+            config = counted_down(config, places_of(unit))
         plan = self._host.plan(effect)
         if isinstance(effect, Run):
             value = unit.value if effect.value is INPUT else effect.value
@@ -322,22 +323,3 @@ class Frontier:
         unit.state = State.READY
         self._ready.appendleft(unit)
 
-
-def _counted_down(config: RunnableConfig | None, unit: Unit) -> RunnableConfig:
-    """The config for a runnable that a function returned.
-
-    Raises:
-        RecursionError: when that happened as often, one inside the other, as the config allows.
-    """
-    config = ensure_config(config)
-    if config["recursion_limit"] <= 0:
-        names: list[str] = []
-        at: Unit | None = unit
-        while at is not None:
-            names.append(at.segment.steps[at.position].name)
-            at = at.activation.group.parent
-        raise RecursionError(
-            f"recursion limit reached: functions returned runnables {len(names)} deep, "
-            f"{' > '.join(reversed(names))}; give a higher recursion_limit in config if that is meant"
-        )
-    return patch_config(config, recursion_limit=config["recursion_limit"] - 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from anabranch.engine.errors import StepInputError
-from anabranch.scheduler.plans import Segment
+from anabranch.scheduler.plans import Recipe, Segment
 
 
 def gather(segment: Segment, values: list[Any]) -> Any:
@@ -16,9 +16,16 @@ def gather(segment: Segment, values: list[Any]) -> Any:
     """
     if not segment.recipe:
         return values[segment.source]
+    return gathered(segment.recipe, values)
+
+
+def gathered(recipe: Recipe, values: list[Any]) -> Any:
+    """What a recipe makes of values; without one, the first."""
+    if not recipe:
+        return values[0]
     made: dict[int, Any] = {}
     result: Any = None
-    for target, base, ports in segment.recipe:
+    for target, base, ports in recipe:
         result = {key: values[at] if at >= -1 else made[at] for key, at in ports}
         if base is not None:
             result = assigned(values[base] if base >= -1 else made[base], result)

@@ -119,12 +119,16 @@ def start(loop: asyncio.AbstractEventLoop, errand: Errand, main: Callable[[], An
     context = copy_context()
 
     def begin() -> None:
-        task = loop.create_task(errand.run(main), context=context)
-        _errands.add(task)
-        task.add_done_callback(_errands.discard)
+        keep(loop.create_task(errand.run(main), context=context))
 
     loop.call_soon_threadsafe(begin)
 
 
-_errands: set[asyncio.Task[None]] = set()  # a loop keeps only weak references to its tasks
+def keep(task: asyncio.Task[None]) -> None:
+    """Keep a task alive until it is done: a loop keeps only weak references."""
+    _errands.add(task)
+    task.add_done_callback(_errands.discard)
+
+
+_errands: set[asyncio.Task[None]] = set()
 PORTAL = Portal()

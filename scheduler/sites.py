@@ -58,6 +58,10 @@ class Site:
         """The config as a step sees it, with defaults."""
         return ensure_config(self.inherited())
 
+    def config_for(self, step: Step) -> RunnableConfig:
+        """The config as this step sees it, with defaults."""
+        return ensure_config(inherited_config(self.config, self.graph, step))
+
     def lend(self) -> bool:
         """A nested call begins. True when it gets the permit of this site."""
         if self.ledger is None:

@@ -59,6 +59,14 @@ class Unit:
         self.host: Any = None  # the driver's own
         self.state = State.READY
 
+    @classmethod
+    def loose(cls, segment: Segment, value: Any) -> Unit:
+        """A unit of no activation, for a driver that runs a segment by itself."""
+        unit = cls(None, segment)  # type: ignore[arg-type]
+        unit.value = value
+        unit.state = State.RUNNING
+        return unit
+
     @property
     def slot(self) -> int:
         """The slot of the step at which it stands."""

@@ -53,18 +53,18 @@ class TestKeysRead:
         assert keys_read(lambda x: f"{x['b']} {x.get('a')}") == ("a", "b")
 
     def test_of_several_lambdas_on_a_line_each_has_its_own(self) -> None:
-        first, second = (lambda x: x["a"]), (lambda x: x["b"])
-        assert (keys_read(first), keys_read(second)) == (("a",), ("b",))
+        pair: list[Func] = [lambda x: x["a"], lambda x: x["b"]]
+        assert [keys_read(each) for each in pair] == [("a",), ("b",)]
 
     def test_a_lambda_in_a_lambda_has_its_own(self) -> None:
-        outer = lambda x: lambda x: x["b"]  # noqa: E731
-        assert keys_read(outer(1)) == ("b",)
-        outer = lambda x: (x["a"], lambda y: y["b"])  # noqa: E731
+        same: Func = lambda x: lambda x: x["b"]  # noqa: E731
+        assert keys_read(same(1)) == ("b",)
+        outer: Func = lambda x: (x["a"], lambda y: y["b"])  # noqa: E731
         assert keys_read(outer) == ("a",)
         assert keys_read(outer({"a": 1})[1]) == ("b",)
 
     def test_a_lambda_may_stand_on_several_lines_in_the_middle_of_a_chain(self) -> None:
-        found = [
+        found: list[Func] = [
             len,
             lambda x: (
                 x["b"],
@@ -125,8 +125,8 @@ class TestKeysRead:
 
 class TestReadsOnly:
     def test_an_itemgetter_of_strings_certainly_reads_nothing_else(self) -> None:
-        assert reads_only(operator.itemgetter("a")) == {"a"}
-        assert reads_only(operator.itemgetter("a", "b", "a")) == {"a", "b"}
+        assert reads_only(operator.itemgetter("a")) == frozenset("a")
+        assert reads_only(operator.itemgetter("a", "b", "a")) == frozenset("ab")
 
     @pytest.mark.parametrize(
         "func",

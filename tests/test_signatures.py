@@ -29,7 +29,7 @@ from anabranch.engine.operators import Composable
 from anabranch.engine.signatures import Signature, chunk_types, describe, input_type, output_type
 
 if TYPE_CHECKING:
-    from nowhere import Absent
+    from nowhere import Absent  # type: ignore[import-not-found]
 
 Func = Callable[..., Any]
 

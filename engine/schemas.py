@@ -1,0 +1,206 @@
+"""Pydantic models from types: what `input_schema` and `output_schema` of a step answer.
+
+A model that stands for a type has the wanted title, whatever characters that has, and always has a JSON
+schema: what JSON can't describe is left open (`{}`), and a type that pydantic can't take is taken for Any.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import json
+from collections.abc import Container, Iterable
+from functools import lru_cache
+from types import UnionType
+from typing import Any, ForwardRef, Optional, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
+from pydantic.json_schema import (
+    DEFAULT_REF_TEMPLATE,
+    GenerateJsonSchema,
+    JsonSchemaValue,
+    JsonSchemaWarningKind,
+)
+
+from anabranch.engine.fitting import DictType, Keys, describe_type, fits, keys_of
+
+CONTAINERS = (
+    list,
+    tuple,
+    dict,
+    set,
+    frozenset,
+    collections.abc.Sequence,
+    collections.abc.Mapping,
+    collections.abc.Iterable,
+    collections.abc.Iterator,
+)
+NULL = {"type": "null"}
+
+
+class OpenJsonSchema(GenerateJsonSchema):
+    """JSON schemas in which a type that JSON can't describe is left open, without a word."""
+
+    def handle_invalid_for_json_schema(self, schema: Any, error_info: str) -> JsonSchemaValue:
+        """Allow any value."""
+        return {}
+
+    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
+        """Say nothing: who asks for a schema has not written the types."""
+
+
+class SchemaModel(BaseModel):
+    """A model whose JSON schema can always be had, by pydantic's method or by the older `schema()`."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The JSON schema, as pydantic makes it, with what it can't describe left open.
+
+        Args:
+            args: see `pydantic.BaseModel.model_json_schema`.
+            kwargs: the same.
+        """
+        if len(args) < 3:
+            kwargs.setdefault("schema_generator", OpenJsonSchema)
+        return super().model_json_schema(*args, **kwargs)
+
+    @classmethod
+    def schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The same as `model_json_schema`, for code written for LangChain; not deprecated here."""
+        return cls.model_json_schema(*args, **kwargs)
+
+    @classmethod
+    def schema_json(
+        cls, *, by_alias: bool = True, ref_template: str = DEFAULT_REF_TEMPLATE, **kwargs: Any
+    ) -> str:
+        """The JSON schema as text.
+
+        Args:
+            by_alias: name properties by their aliases.
+            ref_template: the form of a reference, with `{model}` in it.
+            kwargs: passed on to `json.dumps`.
+        """
+        return json.dumps(cls.model_json_schema(by_alias, ref_template), **kwargs)
+
+
+class SchemaRoot(SchemaModel, RootModel[Any]):
+    """A model of a value that is not a dict of known keys."""
+
+
+def schema_of(tp: Any, title: str) -> type[BaseModel]:
+    """Make a pydantic model of a type; the same one when asked again.
+
+    A pydantic model stays itself, with its own title. A `DictType` or a `TypedDict` becomes a model with
+    those fields; a key that can't be the name of a field is the alias of one. Anything else becomes a root
+    model.
+
+    Args:
+        tp: the type.
+        title: the name of the model and the title of its JSON schema; any characters but NUL.
+    """
+    if isinstance(tp, type) and issubclass(tp, BaseModel):
+        return tp
+    try:
+        return _known_model(tp, title)
+    except TypeError:  # a type that can't be hashed
+        return _model(tp, title, ())
+
+
+def input_model(title: str, keys: Iterable[str], tp: Any = Any) -> type[BaseModel]:
+    """Make the model of a dict of which some keys are read: all required, sorted, of one type.
+
+    Args:
+        title: its name and title.
+        keys: the keys.
+        tp: the type of each.
+    """
+    return schema_of(DictType(dict.fromkeys(sorted(keys), tp)), title)
+
+
+@lru_cache(maxsize=1024)
+def _known_model(tp: Any, title: str) -> type[BaseModel]:
+    return _model(tp, title, ())
+
+
+def _model(tp: Any, title: str, within: tuple[Any, ...]) -> type[BaseModel]:
+    """A new model; `within` are the keyed types of whose models this one is a part."""
+    keys = keys_of(tp)
+    if keys is None:
+        root = _pydantic_type(tp, title, within)
+        return _created(title, SchemaRoot, {"root": (root, ...)})
+    return _created(title, SchemaModel, _fields(keys, (*within, tp)))
+
+
+def _created(title: str, base: type[SchemaModel], fields: dict[str, tuple[Any, Any]]) -> type[BaseModel]:
+    """A model of these fields, with Any in place of each type for which that can't be."""
+    try:
+        return _tried(title, base, fields)
+    except Exception:
+        usable = {name: (tp if _is_usable(tp) else Any, info) for name, (tp, info) in fields.items()}
+        return _tried(title, base, usable)
+
+
+def _is_usable(tp: Any) -> bool:
+    try:
+        return bool(_tried("Probe", SchemaRoot, {"root": (tp, ...)}))
+    except Exception:
+        return False
+
+
+def _tried(title: str, base: type[SchemaModel], fields: dict[str, Any]) -> type[BaseModel]:
+    """A model, or what is wrong with its types: pydantic says some of that only when asked for the schema."""
+    model = create_model(title, __base__=base, **fields)
+    model.model_json_schema()
+    return model
+
+
+def _fields(keys: Keys, within: tuple[Any, ...]) -> dict[str, tuple[Any, Any]]:
+    """The fields of a model, by name: their types, and what pydantic is to know besides."""
+    fields: dict[str, tuple[Any, Any]] = {}
+    for key, declared in keys.types.items():
+        tp = _pydantic_type(declared, key.title().replace("_", " "), within)
+        name = _field_name(key, keys.types)
+        about: dict[str, Any] = {} if name == key else {"alias": key}
+        if key not in keys.required:
+            # None stands for a key that isn't there; in the JSON schema the key just isn't required.
+            nullable = fits(None, declared)
+            tp = tp if nullable else Optional[tp]  # noqa: UP045 (not every type has `|`)
+            about |= {"default": None, "json_schema_extra": _without_default if nullable else _without_null}
+        fields[name] = (tp, Field(**about))
+    return fields
+
+
+def _field_name(key: str, keys: Container[str]) -> str:
+    """A name that pydantic takes for a key: the key, unless a model has an attribute of that name."""
+    if key.isidentifier() and not key.startswith("_") and not hasattr(SchemaModel, key):
+        return key
+    name = "field_" + "".join(each if each.isalnum() and each.isascii() else f"_{ord(each)}_" for each in key)
+    while name in keys:
+        name += "_"
+    return name
+
+
+def _without_default(schema: JsonSchemaValue) -> None:
+    schema.pop("default", None)
+
+
+def _without_null(schema: JsonSchemaValue) -> None:
+    _without_default(schema)
+    others = [each for each in schema.pop("anyOf", ()) if each != NULL]
+    schema.update(others[0] if len(others) == 1 else {"anyOf": others})
+
+
+def _pydantic_type(tp: Any, title: str, within: tuple[Any, ...]) -> Any:
+    """A type with models for what pydantic does not know: a `DictType`, and for Python 3.11 a `TypedDict`."""
+    if isinstance(tp, str | ForwardRef) or tp in within:
+        return Any
+    if keys_of(tp) is not None:
+        return _model(tp, title if isinstance(tp, DictType) else describe_type(tp), within)
+    origin, args = get_origin(tp), get_args(tp)
+    if origin not in (*CONTAINERS, Union, UnionType):
+        return tp
+    inner = tuple(_pydantic_type(each, title, within) for each in args)
+    if inner == args:
+        return tp
+    return Union[inner] if origin in (Union, UnionType) else origin[inner]  # noqa: UP007 (any number of them)

@@ -1,0 +1,66 @@
+"""The reference chain: questions about Python answered from the docstrings of its own standard library."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from anabranch.nodes.bm25 import BM25Retriever
+from anabranch.nodes.chat_models import BaseChatModel
+from anabranch.nodes.documents import format_documents
+from anabranch.nodes.extractive import ExtractiveChatModel
+from anabranch.nodes.openai_models import ChatOpenAI
+from anabranch.nodes.parsers import StrOutputParser
+from anabranch.nodes.passthrough import RunnablePassthrough
+from anabranch.nodes.prompts import ChatPromptTemplate
+from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.stdlib_documents import stdlib_documents
+from anabranch.nodes.terms import terms
+
+TEMPLATE = """Answer the question based only on the following context:
+{context}
+
+Question: {question}
+"""
+
+
+def stdlib_retriever(k: int = 8) -> BM25Retriever:
+    """A retriever over the documents of the running interpreter's standard library; reading them takes a
+    second or two.
+
+    Args:
+        k: how many documents to find at most.
+    """
+    # A low `b`: the long docstring of a module is a good answer more often than the length of a text
+    # suggests.
+    return BM25Retriever.from_documents(
+        stdlib_documents(), k=k, preprocess_func=terms, bm25_params={"k1": 1.2, "b": 0.3}, name="Docs"
+    )
+
+
+def default_model() -> BaseChatModel:
+    """`ChatOpenAI` where OPENAI_API_KEY is set (and, for another server, OPENAI_BASE_URL and OPENAI_MODEL);
+    otherwise the embedded extractive model."""
+    if os.environ.get("OPENAI_API_KEY"):
+        return ChatOpenAI(model=os.environ.get("OPENAI_MODEL") or "gpt-4o-mini", temperature=0)
+    return ExtractiveChatModel()
+
+
+def stdlib_chain(model: BaseChatModel | None = None, k: int = 8) -> Runnable[str, str]:
+    """A chain that answers a question about Python's standard library as text.
+
+    Args:
+        model: answers from the documents found; by default `default_model()`.
+        k: how many documents the model gets at most.
+
+    Example:
+        >>> "csv" in stdlib_chain(ExtractiveChatModel()).invoke("how do I read rows from a csv file?")
+        True
+    """
+    chain: Runnable[Any, str] = (
+        {"context": stdlib_retriever(k) | format_documents, "question": RunnablePassthrough()}
+        | ChatPromptTemplate.from_template(TEMPLATE)
+        | (model or default_model())
+        | StrOutputParser()
+    )
+    return chain

@@ -1,0 +1,56 @@
+"""Finds the step that an error came from, among generators that are nested in each other.
+
+Fused generators have nothing between them that could notice who raised: an error passes through those further down
+as well. But it leaves a frame of each in its traceback, from the outermost to the one that raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any
+
+from anabranch.engine.graphs import Step
+from anabranch.scheduler.stages import Loop, Stage
+
+
+def guilty_stage(error: BaseException, stages: Sequence[Stage], opened: Sequence[Any]) -> int:
+    """The slot of the step that raised. `opened` holds the generator of each stage."""
+    frames = list(_frames(error))
+    at = guilty = len(stages) - 1
+    found = 0
+    for number, frame in enumerate(frames):
+        if at >= 0 and frame.f_code is _code(opened[at]):
+            guilty, at, found = at, at - 1, number
+    stage = stages[guilty]
+    if not isinstance(stage, Loop):
+        return stage.step.slot
+    return _guilty_in_loop(stage, frames[found:])
+
+
+def _guilty_in_loop(loop: Loop, frames: list[FrameType]) -> int:
+    """A loop's frames tell by their variables what they were about."""
+    for frame in reversed(frames):
+        seen = frame.f_locals
+        step = seen.get("step")
+        if isinstance(step, Step):
+            return step.slot
+        unit = seen.get("unit")
+        if unit is not None and hasattr(unit, "slot"):
+            return int(unit.slot)
+        function = seen.get("function")
+        for candidate in loop.steps:
+            if function is not None and candidate.operator.map_chunk is function:
+                return candidate.slot
+    return loop.steps[0].slot
+
+
+def _code(chunks: Any) -> Any:
+    return getattr(chunks, "gi_code", None) or getattr(chunks, "ag_code", None)
+
+
+def _frames(error: BaseException) -> Iterator[FrameType]:
+    traceback = error.__traceback__
+    while traceback is not None:
+        yield traceback.tb_frame
+        traceback = traceback.tb_next

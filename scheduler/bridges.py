@@ -1,0 +1,338 @@
+"""Chunks across the border between blocking and asynchronous code, one at a time, as they are pulled.
+
+`portal_chunks` lets blocking code pull from an asynchronous generator that runs on the portal; `thread_chunks` lets
+asynchronous code pull from a blocking generator that runs in threads of the pool. Either way the generator's own
+input stays on the other side: when it wants a chunk, the side that waits for it makes one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextvars import Context, copy_context
+from enum import Enum
+from queue import SimpleQueue
+from typing import Any
+
+from anabranch.engine.errors import Stopped
+from anabranch.scheduler.calls import on_loop, wait_for_permit_async
+from anabranch.scheduler.ledger import Ledger
+from anabranch.scheduler.pools import POOL
+from anabranch.scheduler.portal import PORTAL, keep
+from anabranch.scheduler.sites import SITE
+
+
+class Word(Enum):
+    """What one side tells the other."""
+
+    NEED = "a chunk of the input is needed"
+    CHUNK = "here is a chunk"
+    END = "there is no more"
+    ERROR = "here is an error"
+
+
+Message = tuple[Word, Any]
+
+
+def portal_chunks(
+    name: str, open_chunks: Callable[[AsyncIterator[Any]], AsyncIterator[Any]], source: Iterator[Any]
+) -> Iterator[Any]:
+    """The chunks of an asynchronous generator, for blocking code.
+
+    Raises:
+        PortalError: when an event loop runs in this thread.
+    """
+    link = _PortalLink(PORTAL.loop(name))
+    site = SITE.get()
+    if site is not None:
+        site.hooks[link] = link.cancel
+    link.start(open_chunks)
+    try:
+        while True:
+            word, said = link.pull(source)
+            if word is Word.END:
+                return
+            if word is Word.ERROR:
+                raise said
+            yield said
+    finally:
+        if site is not None:
+            del site.hooks[link]
+        link.close()
+
+
+class _PortalLink:
+    """The task that runs an asynchronous generator, and the thread that pulls from it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._heard: SimpleQueue[Message] = SimpleQueue()  # what the task has said
+        self._answer: asyncio.Future[Message] | None = None  # what the task waits for
+        self._task: asyncio.Task[None] | None = None
+        self._begun = False
+        self._ended = False
+        self._cancelled = False
+        self._closing = False
+
+    # In the thread
+
+    def start(self, open_chunks: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]) -> None:
+        context = copy_context()
+
+        def begin() -> None:
+            self._task = self._loop.create_task(self._run(open_chunks), context=context)
+            keep(self._task)
+
+        self._loop.call_soon_threadsafe(begin)
+        self._hear()  # that it waits for the first pull
+
+    def pull(self, source: Iterator[Any]) -> Message:
+        """The next chunk, the end or an error; makes chunks of the input when they are needed."""
+        self._say((Word.CHUNK, None))
+        while True:
+            word, said = self._hear()
+            if word is not Word.NEED:
+                return word, said
+            try:
+                self._say((Word.CHUNK, next(source)))
+            except StopIteration:
+                self._say((Word.END, None))
+            except BaseException as error:
+                self._say((Word.ERROR, error))
+
+    def close(self) -> None:
+        """Close the generator, and wait until it is closed."""
+        if self._ended:
+            return
+        self._closing = True
+        self._say((Word.END, None))
+        while not self._ended:
+            word, said = self._hear()
+            if word is Word.NEED:
+                self._say((Word.END, None))
+            elif word is Word.ERROR:
+                raise said
+
+    def cancel(self) -> None:
+        """Cancel the generator's code, from any thread."""
+        self._cancelled = True
+        on_loop(self._loop, lambda: self._task and self._task.cancel())
+
+    def _say(self, message: Message) -> None:
+        def tell() -> None:
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(message)
+
+        self._loop.call_soon_threadsafe(tell)
+
+    def _hear(self) -> Message:
+        while True:
+            try:
+                word, said = self._heard.get()
+            except BaseException:  # an interrupt of this thread
+                self.cancel()
+                raise
+            self._ended = word in (Word.END, Word.ERROR)
+            return word, said
+
+    # On the portal's loop
+
+    async def _run(self, open_chunks: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]) -> None:
+        last: Message = (Word.END, None)
+        chunks: AsyncIterator[Any] | None = None
+        try:
+            await self._ask((Word.CHUNK, None))
+            if not self._closing:
+                chunks = open_chunks(self._input())
+                async for chunk in chunks:
+                    await self._ask((Word.CHUNK, chunk))
+                    if self._closing:
+                        break
+        except asyncio.CancelledError as error:
+            last = (Word.ERROR, Stopped("the call around this step was stopped") if self._cancelled else error)
+        except BaseException as error:
+            last = (Word.ERROR, error)
+        try:
+            if chunks is not None and hasattr(chunks, "aclose"):
+                await chunks.aclose()
+        except BaseException as error:
+            last = (Word.ERROR, error)
+        self._heard.put(last)
+
+    async def _ask(self, message: Message) -> Message:
+        """Say something and wait for the answer."""
+        self._answer = self._loop.create_future()
+        self._heard.put(message)
+        answer = await self._answer
+        self._answer = None
+        return answer
+
+    async def _input(self) -> AsyncIterator[Any]:
+        while not self._closing:
+            word, said = await self._ask((Word.NEED, None))
+            if word is Word.END:
+                return
+            if word is Word.ERROR:
+                raise said
+            yield said
+
+
+async def thread_chunks(
+    open_chunks: Callable[[Iterator[Any]], Iterator[Any]],
+    source: AsyncIterator[Any],
+    context: Context,
+    ledger: Ledger | None,
+    age: int,
+) -> AsyncIterator[Any]:
+    """The chunks of a blocking generator, for asynchronous code.
+
+    Args:
+        open_chunks: makes the generator, in a thread, from an iterator over the input.
+        source: the input.
+        context: where the generator's code runs.
+        ledger: permits for blocking code, where none is held already.
+        age: that of the step, for the ledger.
+    """
+    link = _ThreadLink(asyncio.get_running_loop(), open_chunks, source, context, ledger, age)
+    try:
+        while True:
+            word, said = await link.pull()
+            if word is Word.END:
+                return
+            yield said
+    finally:
+        await link.close()
+
+
+class _ThreadLink:
+    """The loop that pulls from a blocking generator, and the thread that runs it for the while."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        open_chunks: Callable[[Iterator[Any]], Iterator[Any]],
+        source: AsyncIterator[Any],
+        context: Context,
+        ledger: Ledger | None,
+        age: int,
+    ) -> None:
+        self._loop = loop
+        self._open_chunks = open_chunks
+        self._source = source
+        self._context = context
+        self._ledger = ledger
+        self._age = age
+        self._chunks: Iterator[Any] | None = None
+        self._said: asyncio.Future[Message] | None = None
+        self._answers: SimpleQueue[Message] = SimpleQueue()
+        self._closing = False
+
+    # On the loop
+
+    async def pull(self) -> Message:
+        """The next chunk or the end."""
+        return await self._visit(self._advance)
+
+    async def close(self) -> None:
+        """Close the generator, in a thread."""
+        self._closing = True
+        if self._chunks is not None and hasattr(self._chunks, "close"):
+            await self._visit(self._shut)
+
+    async def _visit(self, work: Callable[[], Message]) -> Message:
+        """Run something in a thread, with a permit, and serve it until it ends."""
+        cancelled: BaseException | None = None
+        await self._take_permit()
+        try:
+            self._said = self._loop.create_future()
+            POOL.submit(lambda: self._tell(self._context.run(self._guarded, work)))
+            while True:
+                try:
+                    word, said = await asyncio.shield(self._said)
+                except asyncio.CancelledError as error:
+                    cancelled = error
+                    self._closing = True
+                    continue
+                if word is not Word.NEED:
+                    break
+                self._said = self._loop.create_future()
+                self._answers.put(await self._answer(cancelled))
+        finally:
+            if self._ledger is not None:
+                self._ledger.release()
+        if cancelled is not None:
+            raise cancelled
+        if word is Word.ERROR:
+            raise said
+        return word, said
+
+    async def _take_permit(self) -> None:
+        if self._ledger is not None:
+            await wait_for_permit_async(self._ledger, self._age)
+
+    async def _answer(self, cancelled: BaseException | None) -> Message:
+        """A chunk of the input. The permit is given up meanwhile."""
+        if cancelled is not None or self._closing:
+            return Word.ERROR, Stopped("the call around this step was stopped")
+        if self._ledger is not None:
+            self._ledger.release()
+        try:
+            answer: Message = (Word.CHUNK, await anext(self._source))
+        except StopAsyncIteration:
+            answer = (Word.END, None)
+        except asyncio.CancelledError:
+            self._closing = True
+            answer = (Word.ERROR, Stopped("the call around this step was stopped"))
+        except BaseException as error:
+            answer = (Word.ERROR, error)
+        await self._take_permit()
+        return answer
+
+    def _tell(self, message: Message) -> None:
+        """From the thread: say something."""
+        said = self._said
+
+        def tell() -> None:
+            if said is not None and not said.done():
+                said.set_result(message)
+
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(tell)
+
+    # In the thread
+
+    def _guarded(self, work: Callable[[], Message]) -> Message:
+        try:
+            return work()
+        except BaseException as error:
+            return Word.ERROR, error
+
+    def _advance(self) -> Message:
+        if self._chunks is None:
+            self._chunks = iter(self._open_chunks(self._input()))
+        try:
+            return Word.CHUNK, next(self._chunks)
+        except StopIteration:
+            return Word.END, None
+
+    def _shut(self) -> Message:
+        self._chunks.close()  # type: ignore[union-attr]
+        return Word.END, None
+
+    def _input(self) -> Iterator[Any]:
+        while not self._closing:
+            self._tell((Word.NEED, None))
+            word, said = self._answers.get()
+            if word is Word.END:
+                return
+            if word is Word.ERROR:
+                raise said
+            yield said
+
+
+async def closed(chunks: Any) -> None:
+    """Close an asynchronous iterator, if it can be closed."""
+    close: Callable[[], Awaitable[None]] | None = getattr(chunks, "aclose", None)
+    if close is not None:
+        await close()

@@ -1,0 +1,92 @@
+"""What the streaming verbs return: the chunks, with a close, a `with`, and how the chunks combine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from types import TracebackType
+from typing import Any, Self
+
+from anabranch.engine.chunks import Algebra
+
+Statistics = dict[str, Any]
+
+
+class ChunkStream(Generator[Any, None, None]):
+    """The chunks of a run, as they are made.
+
+    Nothing runs before the first chunk is asked for. Closing stops the run at once and returns when every `finally`
+    has run; leaving a `with` closes, and so does dropping the iterator.
+
+    Attributes:
+        algebra: how the chunks combine, where their type alone doesn't say it. `fold` heeds it.
+    """
+
+    def __init__(
+        self, chunks: Generator[Any, None, None], algebra: Algebra | None, statistics: Callable[[], Statistics]
+    ) -> None:
+        self._chunks = chunks
+        self.algebra = algebra
+        self.statistics = statistics
+        """How full the run's channels are, step by step, and what is held back for the sake of order."""
+
+    def __iter__(self) -> Generator[Any, None, None]:
+        return self._chunks  # so that a loop pulls without a detour
+
+    def __next__(self) -> Any:
+        return next(self._chunks)
+
+    def send(self, value: None, /) -> Any:
+        """The same as `next`."""
+        return self._chunks.send(value)
+
+    def throw(self, *error: Any) -> Any:
+        """Stop the run with an error."""
+        return self._chunks.throw(*error)
+
+    def close(self) -> None:
+        """Stop the run."""
+        self._chunks.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class AsyncChunkStream(AsyncGenerator[Any, None]):
+    """The same on an event loop; closed by `aclose` or by leaving an `async with`."""
+
+    def __init__(
+        self, chunks: AsyncGenerator[Any, None], algebra: Algebra | None, statistics: Callable[[], Statistics]
+    ) -> None:
+        self._chunks = chunks
+        self.algebra = algebra
+        self.statistics = statistics
+        """How full the run's channels are, step by step, and what is held back for the sake of order."""
+
+    def __aiter__(self) -> AsyncGenerator[Any, None]:
+        return self._chunks
+
+    def __anext__(self) -> Any:
+        return self._chunks.__anext__()
+
+    def asend(self, value: None, /) -> Any:
+        """The same as `anext`."""
+        return self._chunks.asend(value)
+
+    def athrow(self, *error: Any) -> Any:
+        """Stop the run with an error."""
+        return self._chunks.athrow(*error)
+
+    def aclose(self) -> Any:
+        """Stop the run."""
+        return self._chunks.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.aclose()

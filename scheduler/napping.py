@@ -1,0 +1,49 @@
+"""Sleeps inside a step, without its permit. A stop ends them at once."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+from anabranch.engine.errors import Stopped
+from anabranch.scheduler.calls import wait_for_permit, wait_for_permit_async
+from anabranch.scheduler.clocks import CLOCK
+from anabranch.scheduler.sites import Site
+
+
+def nap(site: Site, seconds: float) -> None:
+    """Wait in this thread.
+
+    Raises:
+        Stopped: when the call is stopped meanwhile.
+    """
+    clock, woken = CLOCK.get(), threading.Event()
+    site.hooks[woken] = woken.set
+    timer = clock.call_at(clock.now() + seconds, woken.set)
+    ledger = site.ledger
+    if site.lend() and ledger is not None:
+        ledger.release()
+    try:
+        if not site.stopped:
+            woken.wait()
+    finally:
+        timer.cancel()
+        del site.hooks[woken]
+        if site.take_back(False) and ledger is not None:
+            wait_for_permit(ledger, site.age)
+            site.held = True
+    if site.stopped:
+        raise Stopped("the call around this step was stopped")
+
+
+async def nap_async(site: Site, seconds: float) -> None:
+    """Wait on the loop. A cancellation ends it."""
+    ledger = site.ledger
+    if site.lend() and ledger is not None:
+        ledger.release()
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        if site.take_back(False) and ledger is not None:
+            await wait_for_permit_async(ledger, site.age)
+            site.held = True

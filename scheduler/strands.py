@@ -1,0 +1,200 @@
+"""The state of a run of chunks through several segments, without any waiting of its own.
+
+A *strand* is a segment on its way: waiting for its inlet, ready, running, or over. A driver starts what is ready,
+delivers what strands make, and tells when they are over. Who finds an inlet empty or full leaves a waker there.
+It isn't thread-safe: a driver of threads guards it with its lock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from anabranch.engine.chunks import Algebra
+from anabranch.engine.graphs import INPUT_SLOT
+from anabranch.scheduler.inlets import FlowInlet, FoldInlet, Inlet
+from anabranch.scheduler.sites import Site
+from anabranch.scheduler.stages import ChunkPlan, ChunkSegment
+from anabranch.scheduler.units import Failure, first_failure
+
+Waker = Callable[[], Any]
+DEFAULT_CAPACITY = 16
+
+
+class State(Enum):
+    """Where a strand stands."""
+
+    WAITING = "waiting"
+    READY = "ready"
+    RUNNING = "running"
+    OVER = "over"
+
+
+class Strand:
+    """A segment on its way.
+
+    Attributes:
+        inlet: where its input waits; None when it reads the graph's input itself.
+        feeds: `(reader, leaf)` for each reader of its output.
+        at: the feed at which a chunk is being delivered.
+        getter, putters: who waits for a chunk to come in, and for room.
+        host: the driver's own.
+    """
+
+    __slots__ = ("at", "feeds", "getter", "host", "inlet", "putters", "segment", "site", "state")
+
+    def __init__(self, segment: ChunkSegment | None, inlet: Inlet | None) -> None:
+        self.segment = segment
+        self.inlet = inlet
+        self.feeds: list[tuple[Strand, int]] = []
+        self.at = 0
+        self.getter: Waker | None = None
+        self.putters: deque[Waker] = deque()
+        self.state = State.WAITING
+        self.site: Site | None = None
+        self.host: Any = None
+
+    @property
+    def never_blocks(self) -> bool:
+        """Whether it waits neither for chunks to come nor for room, once it is ready."""
+        folds_in = not isinstance(self.inlet, FlowInlet)
+        return folds_in and all(isinstance(reader.inlet, FoldInlet) for reader, _ in self.feeds)
+
+
+class Strands:
+    """All strands of a run. The last is the outlet, from which the consumer reads; `source` feeds the graph's input.
+
+    `newly_ready` holds the strands that became ready and that the driver has not started yet.
+    """
+
+    def __init__(self, plan: ChunkPlan, capacity: int) -> None:
+        self.plan = plan
+        self.direct = len(plan.input_feeds) == 1 and not plan.segments[plan.input_feeds[0][0]].ports.joins
+        self.all = [self._strand(segment, capacity) for segment in plan.segments]
+        for strand, segment in zip(self.all, plan.segments, strict=True):
+            strand.feeds = [(self.all[index], leaf) for index, leaf in segment.feeds]
+        self.source = Strand(None, None)
+        self.source.feeds = [] if self.direct else [(self.all[index], leaf) for index, leaf in plan.input_feeds]
+        self.outlet = self.all[-1]
+        self.tail = None if plan.tail is None else self.all[plan.tail.index]
+        self.newly_ready: deque[Strand] = deque()
+        self.failure: Failure | None = None
+        self.stopped = False
+
+    def _strand(self, segment: ChunkSegment, capacity: int) -> Strand:
+        reads_input = self.direct and segment.ports.slots == (INPUT_SLOT,)
+        if reads_input:
+            return Strand(segment, None)
+        reader = segment.steps[0].name if segment.steps else "the output"
+        if segment.folds:
+            return Strand(segment, FoldInlet(segment.ports, reader))
+        return Strand(segment, FlowInlet(segment.ports, reader, capacity))
+
+    @property
+    def over(self) -> bool:
+        """Whether every strand but the outlet is over."""
+        return all(strand.state is State.OVER for strand in self.all[:-1]) and self.source.state is State.OVER
+
+    @property
+    def algebra(self) -> Algebra | None:
+        """How the output's chunks combine, where that is declared."""
+        return self.plan.algebra
+
+    def open(self) -> None:
+        """Make ready what needs nothing but the graph's input."""
+        if self.direct:
+            self.source.state = State.OVER
+        for strand in self.all:
+            if strand.inlet is None or strand.inlet.ready:
+                self._make_ready(strand)
+
+    def put(self, strand: Strand, chunk: Any, force: bool = False) -> Strand | None:
+        """Deliver a chunk to all readers. A reader without room is answered: wait, and put the same again."""
+        while strand.at < len(strand.feeds):
+            reader, leaf = strand.feeds[strand.at]
+            inlet = reader.inlet
+            assert inlet is not None
+            if not inlet.detached:
+                if not inlet.put(leaf, chunk, force):
+                    return reader
+                self._look(reader)
+            strand.at += 1
+        strand.at = 0
+        return None
+
+    def is_read(self, strand: Strand) -> bool:
+        """Whether anybody still reads a strand's output. What nobody ever read runs to its end all the same."""
+        return not strand.feeds or not all(r.inlet is not None and r.inlet.detached for r, _ in strand.feeds)
+
+    def took(self, reader: Strand) -> None:
+        """A chunk was taken from a reader's inlet: there is room."""
+        if reader.putters:
+            reader.putters.popleft()()
+
+    def end(self, strand: Strand, error: BaseException | None = None, slot: int = -1) -> None:
+        """A strand is over, by itself or by an error."""
+        strand.state = State.OVER
+        if strand.inlet is not None:
+            strand.inlet.detached = True
+        while strand.putters:
+            strand.putters.popleft()()
+        if error is not None:
+            self.fail(error, slot)
+        if self.stopped:
+            return
+        for reader, leaf in strand.feeds:
+            if reader.inlet is not None and not reader.inlet.detached:
+                reader.inlet.close(leaf)
+                self._look(reader)
+
+    def fail(self, error: BaseException, slot: int) -> None:
+        """Note an error, the one of the lowest slot first, and stop."""
+        self.failure = first_failure(self.failure, Failure(error, 0, slot))
+        self.stop()
+
+    def stop(self) -> None:
+        """Nothing starts any more, and everybody who waits is woken to see it."""
+        if self.stopped:
+            return
+        self.stopped = True
+        self.newly_ready.clear()
+        for strand in (self.source, *self.all):
+            if strand.state in (State.WAITING, State.READY) and strand is not self.outlet:
+                strand.state = State.OVER
+            if strand.state is State.RUNNING and strand.site is not None:
+                strand.site.stop()
+        self.wake_all()
+
+    def wake_all(self) -> None:
+        """Wake everybody who waits."""
+        for strand in self.all:
+            if strand.getter is not None:
+                strand.getter()
+                strand.getter = None
+            while strand.putters:
+                strand.putters.popleft()()
+
+    def _look(self, reader: Strand) -> None:
+        assert reader.inlet is not None
+        if reader.state is State.WAITING and reader.inlet.ready:
+            self._make_ready(reader)
+        if reader.getter is not None:
+            getter, reader.getter = reader.getter, None
+            getter()
+
+    def _make_ready(self, strand: Strand) -> None:
+        strand.state = State.READY
+        if strand is not self.outlet:
+            self.newly_ready.append(strand)
+
+    def statistics(self) -> dict[str, Any]:
+        """For each reader of a channel, how many chunks wait and how many are held back."""
+        return {
+            (strand.segment.steps[0].name if strand.segment and strand.segment.steps else "output"): (
+                strand.inlet.statistics()
+            )
+            for strand in self.all
+            if strand.inlet is not None
+        }

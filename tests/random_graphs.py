@@ -1,0 +1,64 @@
+"""Random graphs of steps that nothing runs: a test plays the driver, and reckons what each step would give."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+from hypothesis import strategies as st
+
+from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Scope, Source, Step
+from anabranch.engine.operators import Operator
+
+KEYS = ("a", "b", "c")
+
+
+def result_of(step: Step, value: Any) -> int:
+    """What a step gives: a number that depends on its slot and on all that it reads."""
+    reads = step.operator.reads
+    if reads is not None and isinstance(value, dict):
+        value = {key: value[key] for key in sorted(reads & value.keys())}
+    return zlib.crc32(f"{step.slot} {sorted(value.items()) if isinstance(value, dict) else value}".encode())
+
+
+def output_of(graph: Graph, value: Any) -> Any:
+    """What a graph gives, step by step."""
+    results = {INPUT_SLOT: value}
+    for step in graph.steps:
+        results[step.slot] = result_of(step, value_at(step.source, results))
+    return value_at(graph.output, results)
+
+
+def value_at(source: Source, results: dict[int, Any]) -> Any:
+    """What stands at a source when steps have given these results."""
+    if not isinstance(source, Join):
+        return results[source]
+    base = {} if source.base is None else value_at(source.base, results)
+    return {**base, **{key: value_at(part, results) for key, part in source.ports.items()}}
+
+
+@st.composite
+def graphs(draw: st.DrawFn, most_steps: int = 6, vectors: bool = True) -> Graph:
+    """Graphs of some steps. `vectors`: some have a vectorised form."""
+    steps: list[Step] = []
+    for slot in range(draw(st.integers(1, most_steps))):
+        source = draw(sources(slot))
+        reads = draw(st.none() | st.frozensets(st.sampled_from(KEYS), min_size=1, max_size=2))
+        batch = draw(st.sampled_from((None, None, None, list))) if vectors else None
+        most = draw(st.sampled_from((None, 2))) if batch else None
+        operator = Operator(name=f"s{slot}", invoke=str, reads=reads, batch=batch, max_batch=most)
+        steps.append(Step(slot, operator, source, scope=0))
+    whole = Scope(0, -1, "whole", "sequence", INPUT_SLOT)
+    return Graph(tuple(steps), (whole,), draw(sources(len(steps))))
+
+
+@st.composite
+def sources(draw: st.DrawFn, steps: int, depth: int = 2) -> Source:
+    """Where a value may come from when there are so many steps before: late steps rather than early ones."""
+    slot = st.integers(0, steps).map(lambda back: steps - 1 - back)
+    if not depth or draw(st.booleans()):
+        return draw(slot)
+    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
+    ports = {key: draw(sources(steps, depth - 1)) for key in keys}
+    base = draw(st.none() | sources(steps, depth - 1).filter(lambda source: isinstance(source, Join)))
+    return Join(ports, 0, base)
