@@ -15,7 +15,7 @@ from anabranch.engine.config import RunnableConfig, get_config_list
 from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Composable, Operator
 from anabranch.nodes.leaves import operator_of
-from anabranch.scheduler import streams, tasks, threads
+from anabranch.scheduler import astreams, streams, tasks, threads
 from anabranch.scheduler.handles import RunHandle
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ class Runnable(Composable, Generic[Input, Output]):
         self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncGenerator[Output, None]:
         """`stream` on the running event loop."""
-        raise NotImplementedError
+        return astreams.astream(self._graph_with(kwargs), _once(input), config, whole=True)
 
     def transform(
         self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
@@ -200,7 +200,7 @@ class Runnable(Composable, Generic[Input, Output]):
         self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncGenerator[Output, None]:
         """`transform` on the running event loop."""
-        raise NotImplementedError
+        return astreams.astream(self._graph_with(kwargs), input, config)
 
     def _graph_with(self, kwargs: Mapping[str, Any]) -> Graph:
         return build(self, kwargs) if kwargs else self.graph
@@ -317,6 +317,10 @@ class Runnable(Composable, Generic[Input, Output]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name or ''})"
+
+
+async def _once(value: Any) -> AsyncGenerator[Any, None]:
+    yield value
 
 
 def _configs(config: Configs, length: int) -> tuple[RunnableConfig | None, list[RunnableConfig] | None]:

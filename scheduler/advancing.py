@@ -245,8 +245,7 @@ class InContext:
     __slots__ = ("_begun", "_context", "_coroutine", "_waits_for")
 
     def __init__(self, awaitable: Any, context: Context, waits_for: Any = None, *, begun: bool = False) -> None:
-        is_coroutine = type(awaitable) is CoroutineType
-        self._coroutine = awaitable if is_coroutine else _awaited(awaitable)
+        self._coroutine = awaitable if begun or type(awaitable) is CoroutineType else _awaited(awaitable)
         self._context = context
         self._waits_for = waits_for
         self._begun = begun

@@ -98,6 +98,13 @@ def note_place(error: BaseException, place: str) -> None:
         error.add_note(f"{text} (run {uuid.uuid4()})")
 
 
+class Passed(BaseException):
+    """Carries an error past a flow that must not see it any more: a chunk is out already."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+
 class Seat(Protocol):
     """A call as its stay sees it: the permit in its hand, and a stop."""
 

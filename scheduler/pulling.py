@@ -19,7 +19,7 @@ from anabranch.engine.operators import INPUT, Effect, Flow, Run, RunEach, Sleep
 from anabranch.scheduler.advancing import advance
 from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.bridges import portal_chunks
-from anabranch.scheduler.calls import counted_down, note_place, with_timeout
+from anabranch.scheduler.calls import Passed, counted_down, note_place, with_timeout
 from anabranch.scheduler.napping import nap
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import Replay
@@ -190,8 +190,8 @@ class Puller:
                         yield from self._last(effect, replay)
                         return
                     resume = partial(flow.send, self._answer(effect))
-                except _Out as out:
-                    raise out.error from None
+                except Passed as passed:
+                    raise passed.error from None
                 except GeneratorExit:
                     raise
                 except BaseException as error:
@@ -218,7 +218,7 @@ class Puller:
             raise
         except BaseException as error:
             if is_out:
-                raise _Out(error) from None
+                raise Passed(error) from None
             raise
         finally:
             inner.close()  # type: ignore[attr-defined]
@@ -229,13 +229,6 @@ class Puller:
         if isinstance(effect, RunEach):
             return batch(effect.graph, list(effect.values), None, effect.configs)
         return invoke(effect.graph, effect.value, with_timeout(effect.config, effect.timeout))
-
-
-class _Out(BaseException):
-    """Carries an error past a flow that must not see it: a chunk is out already."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
 
 
 def _mapped(maps: tuple[Callable[[Any], Any], ...], chunks: Iterable[Any]) -> Iterator[Any]:

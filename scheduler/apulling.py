@@ -1,0 +1,292 @@
+"""Runs the stages of a segment as nested asynchronous generators: `pulling`, for an event loop.
+
+Functions that block are one hop to a thread for each run of them; blocking generators run in threads, a chunk at a
+time, while they are pulled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextvars import copy_context
+from functools import partial
+from types import AsyncGeneratorType
+from typing import Any
+
+from anabranch.engine.chunks import Accumulator
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.graphs import Graph, Step
+from anabranch.engine.operators import INPUT, Effect, Flow, Run, RunEach, Sleep
+from anabranch.scheduler.actions import Lane
+from anabranch.scheduler.advancing import aadvance, advance
+from anabranch.scheduler.blaming import guilty_stage
+from anabranch.scheduler.bridges import closed, thread_chunks
+from anabranch.scheduler.calls import Passed, counted_down, note_place, wait_for_permit_async, with_timeout
+from anabranch.scheduler.ledger import Ledger
+from anabranch.scheduler.napping import nap_async
+from anabranch.scheduler.plans import Segment
+from anabranch.scheduler.replays import AsyncReplay
+from anabranch.scheduler.sites import Site
+from anabranch.scheduler.stages import Fold, Loop, Stage, Through
+from anabranch.scheduler.tasks import abatch, ainvoke, hop, loop_ledger
+from anabranch.scheduler.units import Unit
+
+OpenStream = Callable[[Graph, AsyncIterator[Any], RunnableConfig | None], AsyncIterator[Any]]
+
+
+class AsyncPuller:
+    """The open generators of a segment. `pull()` awaits the next chunk. See `Puller`."""
+
+    def __init__(
+        self,
+        stages: tuple[Stage, ...],
+        source: AsyncIterator[Any],
+        site: Site,
+        graph: Graph,
+        open_stream: OpenStream,
+    ) -> None:
+        self._site = site
+        self._graph = graph
+        self._open_stream = open_stream
+        self._stages = stages
+        self._opened: list[AsyncIterator[Any]] = []
+        chunks = source
+        for stage in stages:
+            chunks = self._open(stage, chunks)
+            self._opened.append(chunks)
+        self.chunks = chunks
+        self.pull: Callable[[], Any] = chunks.__anext__
+
+    async def close(self) -> None:
+        """Close all generators, the last first. The first error is raised when all are closed."""
+        first: BaseException | None = None
+        for chunks in reversed(self._opened):
+            try:
+                await closed(chunks)
+            except BaseException as error:
+                first = error if first is None else first
+        if first is not None:
+            raise first
+
+    def blame(self, error: BaseException) -> int:
+        """Note on an error which step raised it, and answer its slot."""
+        slot = guilty_stage(error, self._stages, self._opened)
+        note_place(error, self._graph.place(slot))
+        return slot
+
+    def _open(self, stage: Stage, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        if isinstance(stage, Loop):
+            return self._loop(stage, chunks) if stage.phases else _mapped(stage.maps, chunks)
+        if stage.bound:
+            chunks = self._at(None, chunks)
+        opened = self._through(stage.step, chunks) if isinstance(stage, Through) else self._trial(stage.step, chunks)
+        return self._at(stage.step, opened) if stage.bound else opened
+
+    # Loops
+
+    async def _loop(self, loop: Loop, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        chunks: AsyncIterator[Any] | tuple[Any] = source
+        try:
+            for phase in loop.phases:
+                total = Accumulator(phase.algebra, phase.reader)
+                if isinstance(chunks, tuple):
+                    chunks = _one(chunks[0])
+                async for chunk in _mapped(phase.maps, chunks) if phase.maps else chunks:
+                    total.push(chunk)
+                chunks = await self._unfold(phase, total.value)
+            if isinstance(chunks, tuple):
+                chunks = _one(chunks[0])
+            async for chunk in _mapped(loop.maps, chunks) if loop.maps else chunks:
+                yield chunk
+        finally:
+            if chunks is not source and isinstance(chunks, AsyncGeneratorType):
+                await chunks.aclose()
+
+    async def _unfold(self, phase: Fold, value: Any) -> AsyncIterator[Any] | tuple[Any]:
+        if phase.values is not None:
+            return await self._values(phase.values, value)
+        if phase.stream is not None:
+            return self._noted(phase.stream, self._stream(phase.stream, value))
+        assert phase.flow is not None
+        return self._noted(phase.flow, self._flow(phase.flow, value, None))
+
+    async def _values(self, segment: Segment, value: Any) -> AsyncIterator[Any] | tuple[Any]:
+        """Functions from value to value; a runnable that the last one returns is streamed."""
+        unit = Unit.loose(segment, value)
+        while True:
+            try:
+                effect = await self._advance(unit)
+            except BaseException as error:
+                note_place(error, self._graph.place(unit.slot))
+                raise
+            if effect is None:
+                return (unit.value,)
+            assert isinstance(effect, Run)
+            step = segment.steps[unit.position]
+            config = counted_down(self._site.inherited(), [self._graph.place(step.slot)])
+            if unit.position == len(segment.steps) - 1:
+                return self._noted(step, self._open_stream(effect.graph, _one(effect.value), config))
+            unit.value = await ainvoke(effect.graph, effect.value, config)
+            unit.position += 1
+
+    async def _advance(self, unit: Unit) -> Effect | None:
+        site, context = self._site, copy_context()
+        if unit.segment.lane is not Lane.THREAD:
+            return await aadvance(unit, site, context)
+        ledger = self._thread_ledger()
+        if ledger is not None:
+            await wait_for_permit_async(ledger, site.age)
+        try:
+            effect: Effect | None = await hop(lambda: advance(unit, site, context), site.stop)
+        finally:
+            if ledger is not None:
+                ledger.release()
+        return effect
+
+    def _thread_ledger(self) -> Ledger | None:
+        """What bounds blocking calls, where no cap does."""
+        return None if self._site.ledger is not None else loop_ledger(asyncio.get_running_loop())
+
+    async def _noted(self, step: Step, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        try:
+            async for chunk in chunks:
+                yield chunk
+        except BaseException as error:
+            note_place(error, self._graph.place(step.slot))
+            raise
+        finally:
+            await closed(chunks)
+
+    # Steps
+
+    def _arguments(self, step: Step) -> tuple[RunnableConfig, ...]:
+        return (self._site.config_for(step),) if step.operator.wants_config else ()
+
+    def _stream(self, step: Step, value: Any) -> AsyncIterator[Any]:
+        operator, config = step.operator, self._arguments(step)
+        if operator.astream is not None:
+            return operator.astream(value, *config)
+        stream = operator.stream
+        assert stream is not None
+        return self._threaded(lambda _: stream(value, *config), _none())
+
+    def _through(self, step: Step, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        operator, config = step.operator, self._arguments(step)
+        if operator.atransform is not None:
+            made = operator.atransform(chunks, *config)
+            return made if isinstance(made, AsyncGeneratorType) else _each(made)
+        transform = operator.transform
+        assert transform is not None
+        return self._threaded(lambda source: transform(source, *config), chunks)
+
+    def _threaded(
+        self, open_chunks: Callable[[Any], Iterable[Any]], source: AsyncIterator[Any]
+    ) -> AsyncIterator[Any]:
+        return thread_chunks(
+            lambda chunks: iter(open_chunks(chunks)), source, copy_context(), self._thread_ledger(), self._site.age
+        )
+
+    def _trial(self, step: Step, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        return self._flow(step, INPUT, AsyncReplay(chunks))
+
+    async def _at(self, step: Step | None, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Tell the site which step's code runs, where config is bound to one."""
+        site = self._site
+        try:
+            while True:
+                before, site.step = site.step, step
+                try:
+                    chunk = await anext(chunks)
+                except StopAsyncIteration:
+                    return
+                finally:
+                    site.step = before
+                yield chunk
+        finally:
+            await closed(chunks)
+
+    # Call steps
+
+    async def _flow(self, step: Step, value: Any, replay: AsyncReplay | None) -> AsyncIterator[Any]:
+        operator = step.operator
+        assert operator.flow is not None
+        flow: Flow = operator.flow(value, *self._arguments(step))
+        resume: Callable[[], Effect] = partial(next, flow)
+        try:
+            while True:
+                try:
+                    effect = resume()
+                except StopIteration as done:
+                    yield done.value
+                    return
+                try:
+                    if isinstance(effect, Run) and effect.last:
+                        async for chunk in self._last(effect, replay):
+                            yield chunk
+                        return
+                    resume = partial(flow.send, await self._answer(effect))
+                except Passed as passed:
+                    raise passed.error from None
+                except (GeneratorExit, asyncio.CancelledError):
+                    raise
+                except BaseException as error:
+                    resume = partial(flow.throw, error)
+        finally:
+            flow.close()
+
+    async def _last(self, effect: Run, replay: AsyncReplay | None) -> AsyncIterator[Any]:
+        """The chunks of a run that is to give the step's output."""
+        chunks: AsyncIterator[Any]
+        if effect.value is INPUT:
+            assert replay is not None
+            chunks = replay.attempt()
+        else:
+            chunks = _one(effect.value)
+        inner = self._open_stream(effect.graph, chunks, with_timeout(effect.config, effect.timeout))
+        is_out = False
+        try:
+            async for chunk in inner:
+                if not is_out:
+                    is_out = True
+                    if replay is not None:
+                        replay.forget()
+                yield chunk
+        except (GeneratorExit, asyncio.CancelledError):
+            raise
+        except BaseException as error:
+            if is_out:
+                raise Passed(error) from None
+            raise
+        finally:
+            await closed(inner)
+
+    async def _answer(self, effect: Effect) -> Any:
+        if isinstance(effect, Sleep):
+            return await nap_async(self._site, effect.seconds)
+        if isinstance(effect, RunEach):
+            return await abatch(effect.graph, list(effect.values), None, effect.configs)
+        return await ainvoke(effect.graph, effect.value, with_timeout(effect.config, effect.timeout))
+
+
+async def _mapped(maps: tuple[Callable[[Any], Any], ...], chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    """Chunks through chunk maps. A map that makes None of a chunk makes no chunk."""
+    async for chunk in chunks:
+        made = chunk
+        for function in maps:
+            made = function(made)
+        if made is not None or chunk is None:
+            yield made
+
+
+async def _one(value: Any) -> AsyncIterator[Any]:
+    yield value
+
+
+async def _none() -> AsyncIterator[Any]:
+    return
+    yield
+
+
+async def _each(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        yield chunk
