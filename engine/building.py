@@ -64,9 +64,7 @@ class Builder:
         self.steps.append(Step(slot, operator, source, place.scope, place.tags, place.config, node))
         return slot
 
-    def scope(
-        self, name: str, kind: str, source: Source, place: Place, node: Any = None, is_run: bool = True
-    ) -> Scope:
+    def scope(self, name: str, kind: str, source: Source, place: Place, node: Any = None, is_run: bool = True) -> Scope:
         """Open a scope. Whoever opens it sets its `output`."""
         bound = place.config.get("run_name") if place.config else None
         scope = Scope(

@@ -50,9 +50,7 @@ class RunnableConfig(TypedDict, total=False):
 CONFIG_KEYS = frozenset(RunnableConfig.__annotations__)
 
 
-def ensure_config(
-    config: RunnableConfig | None = None, parent: RunnableConfig | None = None
-) -> RunnableConfig:
+def ensure_config(config: RunnableConfig | None = None, parent: RunnableConfig | None = None) -> RunnableConfig:
     """A config of your own with every default in it.
 
     What `config` says replaces what `parent` says, key by key; lists and dicts are copied. Numbers, strings
@@ -207,9 +205,7 @@ def _move_strays(configurable: dict[str, Any], config: RunnableConfig) -> None:
     """Put the keys that aren't ours among the configurable values, unless `config` has them there itself."""
     own = config.get("configurable") or {}
     known = CONFIG_KEYS | own.keys()
-    configurable.update(
-        {key: value for key, value in config.items() if value is not None and key not in known}
-    )
+    configurable.update({key: value for key, value in config.items() if value is not None and key not in known})
 
 
 def _note_configurable(metadata: dict[str, Any], configurable: dict[str, Any]) -> None:

@@ -25,9 +25,7 @@ def check_config(config: object) -> None:
     for key, value in config.items():
         check = _CHECKS.get(key)
         if check is not None and value is not None and not check.fits(value):
-            raise ConfigError(
-                f"config key {key!r}: expected {check.expected}, got {_what_came(value)}. {check.remedy}"
-            )
+            raise ConfigError(f"config key {key!r}: expected {check.expected}, got {_what_came(value)}. {check.remedy}")
 
 
 def _what_came(value: object) -> str:
@@ -71,9 +69,7 @@ _CHECKS: dict[object, _Check] = {
     "max_concurrency": _Check(_is_count, "an int of at least 1", "Leave it out for no cap."),
     "recursion_limit": _Check(_is_count, "an int of at least 1", "Leave it out for the default."),
     "configurable": _Check(_is_mapping, "a mapping", "Write configurable={'field': value}."),
-    "run_id": _Check(
-        lambda value: isinstance(value, uuid.UUID), "a uuid.UUID", "Wrap a string: uuid.UUID(text)."
-    ),
+    "run_id": _Check(lambda value: isinstance(value, uuid.UUID), "a uuid.UUID", "Wrap a string: uuid.UUID(text)."),
     "timeout": _Check(_is_duration, "seconds, a number of at least 0", "Leave it out for no timeout."),
     "channel_capacity": _Check(_is_count, "an int of at least 1", "Leave it out for the default."),
 }

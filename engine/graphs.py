@@ -169,9 +169,7 @@ def _keys(graph: Graph) -> tuple[str, ...]:
     for scope in graph.scopes:
         parent = paths[scope.parent] + "/" if scope.parent >= 0 else ""
         paths.append(unique(parent + scope.name))
-    return tuple(
-        unique(f"{paths[step.scope]}/{step.name}" if step.scope >= 0 else step.name) for step in graph.steps
-    )
+    return tuple(unique(f"{paths[step.scope]}/{step.name}" if step.scope >= 0 else step.name) for step in graph.steps)
 
 
 def _dag(graph: Graph) -> nx.DiGraph[str]:
@@ -204,4 +202,5 @@ def _dag(graph: Graph) -> nx.DiGraph[str]:
         dag.add_node(key, step=step, scope=step.scope)
         dag.add_edge(vertex(step.source), key)
     vertex(graph.output)
-    return nx.freeze(dag)
+    nx.freeze(dag)
+    return dag

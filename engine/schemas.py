@@ -71,9 +71,7 @@ class SchemaModel(BaseModel):
         return cls.model_json_schema(*args, **kwargs)
 
     @classmethod
-    def schema_json(
-        cls, *, by_alias: bool = True, ref_template: str = DEFAULT_REF_TEMPLATE, **kwargs: Any
-    ) -> str:
+    def schema_json(cls, *, by_alias: bool = True, ref_template: str = DEFAULT_REF_TEMPLATE, **kwargs: Any) -> str:
         """The JSON schema as text.
 
         Args:

@@ -22,7 +22,7 @@ from anabranch.nodes import (
     RunnablePassthrough,
     StrOutputParser,
     stdlib_documents,
-    terms,
+    terms_of,
 )
 
 template = """Answer the question based only on the following context:
@@ -36,16 +36,11 @@ def format_docs(docs: list[Document]) -> str:
     return "\n\n".join(f"Source: {doc.metadata['source']}\n{doc.page_content}" for doc in docs)
 
 
-retriever = BM25Retriever.from_documents(stdlib_documents(), k=8, preprocess_func=terms)
+retriever = BM25Retriever.from_documents(stdlib_documents(), k=8, preprocess_func=terms_of)
 prompt = ChatPromptTemplate.from_template(template)
 model = ChatOpenAI(temperature=0) if os.environ.get("OPENAI_API_KEY") else ExtractiveChatModel()
 
-chain = (
-    {"context": retriever | format_docs, "question": RunnablePassthrough()}
-    | prompt
-    | model
-    | StrOutputParser()
-)
+chain = {"context": retriever | format_docs, "question": RunnablePassthrough()} | prompt | model | StrOutputParser()
 
 
 async def answer_many(questions: list[str]) -> None:
@@ -68,9 +63,7 @@ def main() -> None:
         print(chunk, end="", flush=True)
     print()
 
-    asyncio.run(
-        answer_many(["what does itertools.chain do?", "how can I run a subprocess and capture its output?"])
-    )
+    asyncio.run(answer_many(["what does itertools.chain do?", "how can I run a subprocess and capture its output?"]))
 
 
 if __name__ == "__main__":

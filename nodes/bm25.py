@@ -27,7 +27,7 @@ class BM25Retriever(BaseRetriever):
         docs: the documents.
         k: how many to find at most; 4 by default.
         preprocess_func: makes words of a text, for documents and questions alike. By default text is split at
-            white space; `anabranch.nodes.terms.terms` makes forms of a word meet.
+            white space; `anabranch.nodes.terms.terms_of` makes forms of a word meet.
         bm25_params: arguments of `bm25s.BM25`, such as `k1` and `b`.
 
     Raises:
@@ -70,8 +70,7 @@ class BM25Retriever(BaseRetriever):
         if not len(texts) == len(facts) == len(names):
             raise ValueError(f"{len(texts)} texts came with {len(facts)} metadatas and {len(names)} ids")
         documents = [
-            Document(text, metadata=fact, id=name)
-            for text, fact, name in zip(texts, facts, names, strict=True)
+            Document(text, metadata=fact, id=name) for text, fact, name in zip(texts, facts, names, strict=True)
         ]
         return cls.from_documents(documents, **kwargs)
 

@@ -59,9 +59,7 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
         """A message."""
         return AnyMessage
 
-    def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> ChatResult:
+    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         """Answer the messages.
 
         Args:
@@ -77,9 +75,7 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
         """Answer the messages piece by piece. Arguments as for `_generate`."""
         raise NotImplementedError
 
-    async def _agenerate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> ChatResult:
+    async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         """Answer the messages. Arguments as for `_generate`."""
         raise NotImplementedError
 

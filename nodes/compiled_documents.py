@@ -81,9 +81,7 @@ def _of_class(kind: type, source: str, module: str) -> Iterator[Document]:
     for name in sorted(name for name in vars(kind) if not name.startswith("_")):
         value = getattr(kind, name)
         if (inspect.ismethoddescriptor(value) or inspect.isbuiltin(value)) and value.__doc__:
-            yield _document(
-                _heading(value, f"{source}.{name}"), value.__doc__, f"{source}.{name}", "method", module
-            )
+            yield _document(_heading(value, f"{source}.{name}"), value.__doc__, f"{source}.{name}", "method", module)
 
 
 def _document(heading: str, text: str, source: str, kind: str, module: str) -> Document:

@@ -21,7 +21,7 @@ class Document(BaseModel):
         'notes'
     """
 
-    page_content: str
+    page_content: str = Field(kw_only=False)  # for type checkers; by position it is read in __init__
     metadata: dict[str, Any] = Field(default_factory=dict)
     id: str | None = None
     type: Literal["Document"] = "Document"
@@ -32,9 +32,7 @@ class Document(BaseModel):
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Only what differs from the default: a list of documents is often put into a prompt as it prints."""
         blank: dict[str, Any] = {"metadata": {}, "id": None, "type": "Document"}
-        return [
-            (name, value) for name, value in super().__repr_args__() if blank.get(name or "", ...) != value
-        ]
+        return [(name, value) for name, value in super().__repr_args__() if blank.get(name or "", ...) != value]
 
     def __str__(self) -> str:
         return repr(self)

@@ -18,7 +18,7 @@ from anabranch.nodes.generations import ChatGenerationChunk
 from anabranch.nodes.message_chunks import AIMessageChunk
 from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.passages import Passage, is_definition, read_passages, split_prompt
-from anabranch.nodes.terms import terms
+from anabranch.nodes.terms import terms_of
 
 NOTHING = "Nothing in the given context answers this question."
 
@@ -78,7 +78,7 @@ class Weights:
     def __init__(self, question: str, passages: list[Passage]) -> None:
         found = Counter(term for passage in passages for term in set(_terms_of(passage)))
         count = len(passages)
-        self.of = {term: math.log(1 + (count + 1) / (found[term] + 0.5)) for term in terms(question)}
+        self.of = {term: math.log(1 + (count + 1) / (found[term] + 0.5)) for term in terms_of(question)}
         self.total = sum(self.of.values())
 
     def cover(self, words: Iterable[str]) -> float:
@@ -91,10 +91,10 @@ class Weights:
         scored = []
         for place, passage in enumerate(passages):
             covered = self.cover(_terms_of(passage))
-            named = self.cover(terms(passage.source or ""))
-            in_prose = self.cover(terms(" ".join(passage.sentences)))
+            named = self.cover(terms_of(passage.source or ""))
+            in_prose = self.cover(terms_of(" ".join(passage.sentences)))
             if passage.sentences and covered >= least and named + in_prose > 0:
-                summary = self.cover(terms(passage.sentences[0]))
+                summary = self.cover(terms_of(passage.sentences[0]))
                 # Whoever found the passages put the best first; what lies deep in something is special.
                 order = 0.3 * (1 - place / len(passages)) - 0.1 * (passage.source or "").count(".")
                 scored.append((covered + named + 0.6 * summary + order, passage))
@@ -104,10 +104,10 @@ class Weights:
     def sentences(self, passage: Passage, least: int, most: int) -> list[str]:
         """The first sentence of a passage and those that cover the most, in their order."""
         # Who asks for a thing by its name wants to know what it is: then the beginning says it.
-        by_name = self.cover(terms(passage.source or "")) > 0.6
+        by_name = self.cover(terms_of(passage.source or "")) > 0.6
         scored = []
         for place, sentence in enumerate(passage.sentences[1:], 1):
-            covered = self.cover(terms(sentence))
+            covered = self.cover(terms_of(sentence))
             if is_definition(sentence):
                 covered -= 0.3
             if by_name or covered > 0.3:
@@ -118,7 +118,7 @@ class Weights:
 
 
 def _terms_of(passage: Passage) -> list[str]:
-    return terms(f"{passage.source or ''} {passage.text}")
+    return terms_of(f"{passage.source or ''} {passage.text}")
 
 
 def _until(stops: list[str], texts: list[str]) -> Iterator[str]:

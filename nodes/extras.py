@@ -27,6 +27,5 @@ def import_extra(module: str, extra: str, needed_by: str) -> Any:
         if error.name != module.partition(".")[0]:
             raise  # it is there, and lacks something itself
         raise MissingExtraError(
-            f"{needed_by} needs the package {module}, which is not installed: "
-            f'pip install "anabranch[{extra}]"'
+            f'{needed_by} needs the package {module}, which is not installed: pip install "anabranch[{extra}]"'
         ) from error

@@ -42,16 +42,12 @@ class FakeListChatModel(BaseChatModel):
     def _next(self) -> str:
         return self.responses[next(self._turns) % len(self.responses)]
 
-    def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> ChatResult:
+    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         if self.sleep is not None:
             time.sleep(self.sleep)
         return _result(AIMessage(content=self._next()))
 
-    async def _agenerate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> ChatResult:
+    async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         if self.sleep is not None:
             await asyncio.sleep(self.sleep)
         return _result(AIMessage(content=self._next()))
@@ -96,14 +92,10 @@ class GenericFakeChatModel(BaseChatModel):
             raise IndexError(f"{self.get_name()} has said all of its messages")
         return AIMessage(content=message) if isinstance(message, str) else message
 
-    def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> ChatResult:
+    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         return _result(self._next())
 
-    async def _agenerate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> ChatResult:
+    async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         return _result(self._next())
 
     def _stream(

@@ -76,9 +76,7 @@ def _convert_mapping(message: Mapping[str, Any], where: str) -> BaseMessage:
     fields = dict(message)
     role = fields.pop("role", None) or fields.pop("type", None)
     if role is None or "content" not in fields:
-        raise StepInputError(
-            f"{where} is a dict without 'role' or 'content'; it has {', '.join(map(repr, message))}"
-        )
+        raise StepInputError(f"{where} is a dict without 'role' or 'content'; it has {', '.join(map(repr, message))}")
     known = {name: fields.pop(name) for name in ("name", "id", "tool_call_id") if name in fields}
     # OpenAI says null for a message that has tool calls only.
     content = fields.pop("content")

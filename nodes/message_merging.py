@@ -20,8 +20,9 @@ def merge_content(left: Content, right: Content) -> Content:
     """The content of two chunks in a row: text if both are text, otherwise a list of blocks."""
     if isinstance(left, str) and isinstance(right, str):
         return left + right
-    merged: list[Any] = list(_blocks(left))
-    for block in _blocks(right):
+    # The left blocks are joined anew, too: else it would matter whether they had been joined before.
+    merged: list[Any] = []
+    for block in (*_blocks(left), *_blocks(right)):
         _append_block(merged, block)
     return merged
 
@@ -60,8 +61,8 @@ def _merge_values(key: str, left: Any, right: Any) -> Any:
 
 
 def _merge_lists(left: list[Any], right: list[Any]) -> list[Any]:
-    merged = list(left)
-    for item in right:
+    merged: list[Any] = []
+    for item in (*left, *right):
         if not _merge_into_indexed(merged, item):
             merged.append(item)
     return merged

@@ -57,8 +57,7 @@ class MessagesPlaceholder:
         given = values.get(self.variable_name, []) if self.optional else values[self.variable_name]
         if not isinstance(given, list | tuple):
             raise StepInputError(
-                f"variable {self.variable_name!r} expected a list of messages, "
-                f"got {type(given).__name__} {given!r:.80}"
+                f"variable {self.variable_name!r} expected a list of messages, got {type(given).__name__} {given!r:.80}"
             )
         messages = convert_to_messages(given)
         return messages if self.n_messages is None else messages[max(len(messages) - self.n_messages, 0) :]
@@ -91,9 +90,7 @@ def read_part(part: PartLike) -> Part:
     if role == "placeholder":
         return _read_placeholder(content)
     if role not in ROLES or role == "tool":
-        raise StepInputError(
-            f"unknown role {role!r} in a chat prompt; expected one of {', '.join(ROLES)}, placeholder"
-        )
+        raise StepInputError(f"unknown role {role!r} in a chat prompt; expected one of {', '.join(ROLES)}, placeholder")
     return MessageTemplate(role, read_template(content))
 
 
@@ -107,8 +104,4 @@ def _read_placeholder(content: Any) -> MessagesPlaceholder:
 
 def fill_parts(parts: Iterable[Part], values: Mapping[str, Any]) -> list[BaseMessage]:
     """The messages of all parts in order."""
-    return [
-        message
-        for part in parts
-        for message in ([part] if isinstance(part, BaseMessage) else part.fill(values))
-    ]
+    return [message for part in parts for message in ([part] if isinstance(part, BaseMessage) else part.fill(values))]

@@ -34,7 +34,7 @@ class BaseMessage(BaseModel):
     model_config = ConfigDict(extra="allow")
     __chunk_algebra__: ClassVar[Algebra] = Algebra.SNAPSHOTS
 
-    content: Content
+    content: Content = Field(kw_only=False)  # for type checkers; by position it is read in __init__
     additional_kwargs: dict[str, Any] = Field(default_factory=dict)
     response_metadata: dict[str, Any] = Field(default_factory=dict)
     type: str
@@ -107,9 +107,7 @@ class ToolMessage(BaseMessage):
 AnyMessage = AIMessage | HumanMessage | ChatMessage | SystemMessage | ToolMessage
 
 
-def get_buffer_string(
-    messages: Iterable[BaseMessage], human_prefix: str = "Human", ai_prefix: str = "AI"
-) -> str:
+def get_buffer_string(messages: Iterable[BaseMessage], human_prefix: str = "Human", ai_prefix: str = "AI") -> str:
     """The conversation as text, one line a message, each headed by its speaker.
 
     Example:

@@ -40,12 +40,12 @@ class OpenAIClients:
         self._options = options
         self._needed_by = needed_by
         # Imports and certificates are files: read now, they don't hold up a loop later.
-        self._library = import_extra("openai", "openai", needed_by)
+        self.library = import_extra("openai", "openai", needed_by)
         import_extra("openai.resources.chat", "openai", needed_by)
-        self._certificates = _http_library(self._library).create_ssl_context()
+        self._certificates = _http_library(self.library).create_ssl_context()
         self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
-        http = self._library.DefaultHttpxClient(verify=self._certificates)
-        self.sync = self._library.OpenAI(**options, http_client=http)
+        http = self.library.DefaultHttpxClient(verify=self._certificates)
+        self.sync = self.library.OpenAI(**options, http_client=http)
         finalize(self, http.close)
 
     def __reduce__(self) -> tuple[type[OpenAIClients], tuple[dict[str, Any], str]]:
@@ -71,8 +71,8 @@ class OpenAIClients:
                 await shared.client.close()
 
     def _new_client(self) -> Any:
-        http = self._library.DefaultAsyncHttpxClient(verify=self._certificates)
-        return self._library.AsyncOpenAI(**self._options, http_client=http)
+        http = self.library.DefaultAsyncHttpxClient(verify=self._certificates)
+        return self.library.AsyncOpenAI(**self._options, http_client=http)
 
 
 def _http_library(library: Any) -> Any:

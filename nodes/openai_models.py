@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from contextlib import suppress
+from typing import Annotated, Any
 
-from pydantic import AliasChoices, Field, PrivateAttr, SecretStr
+from pydantic import AfterValidator, AliasChoices, Field, PrivateAttr, SecretStr
 
 from anabranch.nodes.chat_models import BaseChatModel
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
@@ -26,6 +28,11 @@ ROLES: dict[type[BaseMessage], str] = {
     AIMessage: "assistant",
     ToolMessage: "tool",
 }
+
+
+def _secret(key: SecretStr | str | None) -> SecretStr | None:
+    """A key as something that doesn't show it when it is printed."""
+    return SecretStr(key) if isinstance(key, str) else key
 
 
 class ChatOpenAI(BaseChatModel):
@@ -59,7 +66,7 @@ class ChatOpenAI(BaseChatModel):
     temperature: float | None = None
     max_tokens: int | None = None
     base_url: str | None = Field(default=None, validation_alias=AliasChoices("base_url", "openai_api_base"))
-    api_key: SecretStr | None = Field(
+    api_key: Annotated[SecretStr | str | None, AfterValidator(_secret)] = Field(
         default=None, validation_alias=AliasChoices("api_key", "openai_api_key")
     )
     organization: str | None = None
@@ -72,7 +79,7 @@ class ChatOpenAI(BaseChatModel):
     def model_post_init(self, context: Any) -> None:
         options: dict[str, Any] = {
             "base_url": self.base_url,
-            "api_key": self.api_key.get_secret_value() if self.api_key else None,
+            "api_key": self.api_key.get_secret_value() if isinstance(self.api_key, SecretStr) else None,
             "organization": self.organization,
             "timeout": self.timeout,
             "default_headers": self.default_headers,
@@ -80,15 +87,11 @@ class ChatOpenAI(BaseChatModel):
         given = {name: value for name, value in options.items() if value is not None}
         self._clients = OpenAIClients({**given, "max_retries": self.max_retries}, type(self).__name__)
 
-    def _generate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> ChatResult:
+    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         completions = self._clients.sync.chat.completions
         return _result(completions.create(**self._request(messages, stop, kwargs)))
 
-    async def _agenerate(
-        self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> ChatResult:
+    async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         request = self._request(messages, stop, kwargs)
         async with self._clients.of_loop() as client:
             return _result(await client.chat.completions.create(**request))
@@ -96,10 +99,11 @@ class ChatOpenAI(BaseChatModel):
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        completions = self._clients.sync.chat.completions
-        with completions.create(**self._request(messages, stop, kwargs), stream=True) as events:
-            for event in events:
-                yield from _chunks(event)
+        request = self._request(messages, stop, kwargs)
+        completions = self._clients.sync.chat.completions.with_streaming_response
+        with completions.create(**request, stream=True) as response:
+            for line in response.iter_lines():
+                yield from self._chunks(line, response)
 
     async def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
@@ -107,15 +111,27 @@ class ChatOpenAI(BaseChatModel):
         request = self._request(messages, stop, kwargs)
         async with (
             self._clients.of_loop() as client,
-            await client.chat.completions.create(**request, stream=True) as events,
+            client.chat.completions.with_streaming_response.create(**request, stream=True) as response,
         ):
-            async for event in events:
-                for chunk in _chunks(event):
-                    yield chunk
+            lines = response.iter_lines()
+            try:
+                async for line in lines:
+                    for chunk in self._chunks(line, response):
+                        yield chunk
+            finally:
+                await response.close()
+                await _unwind(lines)
 
-    def _request(
-        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _chunks(self, line: str, response: Any) -> Iterator[ChatGenerationChunk]:
+        event = _event(line)
+        if event.get("error"):
+            error = event["error"]
+            told = error.get("message") if isinstance(error, dict) else str(error)
+            library = self._clients.library
+            raise library.APIError(told or "the stream broke off", response.http_request, body=error)
+        yield from _chunks_of(event)
+
+    def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
         parameters: dict[str, Any] = {
             "temperature": self.temperature,
             "max_tokens": self.max_tokens,
@@ -158,15 +174,33 @@ def _result(response: Any) -> ChatResult:
     )
 
 
-def _chunks(event: Any) -> Iterator[ChatGenerationChunk]:
+def _event(line: str) -> dict[str, Any]:
+    """The event on a line of a stream; empty for lines that bring none."""
+    field, _, data = line.partition(":")
+    if field != "data" or data.strip() in ("", "[DONE]"):
+        return {}
+    event = json.loads(data)
+    return event if isinstance(event, dict) else {}
+
+
+def _chunks_of(event: dict[str, Any]) -> Iterator[ChatGenerationChunk]:
     """The piece of the first answer that an event brings. The one with the reason for the end is the last."""
-    for choice in event.choices:
-        if choice.index != 0 or choice.delta is None:
+    for choice in event.get("choices") or []:
+        if choice.get("index", 0) != 0:
             continue
-        reason = choice.finish_reason
+        reason = choice.get("finish_reason")
+        text = (choice.get("delta") or {}).get("content") or ""
         # Facts come once: those of several chunks would be appended to each other.
-        info = {"id": event.id, "model_name": event.model, "finish_reason": reason} if reason else None
-        message = AIMessageChunk(
-            content=choice.delta.content or "", chunk_position="last" if reason else None
-        )
-        yield ChatGenerationChunk(message=message, generation_info=info)
+        facts = {"id": event.get("id"), "model_name": event.get("model"), "finish_reason": reason}
+        message = AIMessageChunk(content=text, chunk_position="last" if reason else None)
+        yield ChatGenerationChunk(message=message, generation_info=facts if reason else None)
+
+
+async def _unwind(lines: AsyncIterator[str]) -> None:
+    """Read what is left of a closed response, so that its failure ends all generators that it goes through.
+
+    Closing the outermost would leave those below to the loop, which closes each in a later turn.
+    """
+    with suppress(Exception):
+        async for _ in lines:
+            pass

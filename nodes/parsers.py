@@ -44,9 +44,7 @@ class BaseOutputParser(RunnableSerializable[Any, Output]):
             return input.text
         if isinstance(input, str):
             return input
-        raise StepInputError(
-            f"{self.get_name()} expected a message or text, got {type(input).__name__} {input!r:.80}"
-        )
+        raise StepInputError(f"{self.get_name()} expected a message or text, got {type(input).__name__} {input!r:.80}")
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         return Operator(name=self.get_name(), run_type="parser", invoke=self._parse_input, blocking=False)

@@ -110,9 +110,7 @@ def _printed_documents(context: str) -> list[tuple[str | None, str]] | None:
         documents = [{word.arg: ast.literal_eval(word.value) for word in call.keywords} for call in calls]
     except (SyntaxError, ValueError, AttributeError):
         return None
-    return [
-        (fields.get("metadata", {}).get("source"), fields.get("page_content", "")) for fields in documents
-    ]
+    return [(fields.get("metadata", {}).get("source"), fields.get("page_content", "")) for fields in documents]
 
 
 def _passage(source: str | None, text: str) -> Passage:
@@ -160,7 +158,7 @@ def _indent(line: str) -> int:
 def _if_prose(sentence: str) -> Iterator[str]:
     words = sentence.split()
     if (
-        len(words) < 3
+        len(words) < (2 if sentence.endswith(".") else 3)
         or words[0] in ("XXX", "TODO", "FIXME")
         or sentence.endswith((":", ","))
         or CODE.search(sentence)

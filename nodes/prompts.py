@@ -110,8 +110,7 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
             return {self.input_variables[0]: input}
         names = ", ".join(map(repr, self.input_variables)) or "none"
         raise StepInputError(
-            f"{self.get_name()} expected a dict with its variables ({names}), "
-            f"got {type(input).__name__} {input!r:.80}"
+            f"{self.get_name()} expected a dict with its variables ({names}), got {type(input).__name__} {input!r:.80}"
         )
 
     def _missing(self, missing: list[str], given: Mapping[str, Any]) -> MissingVariablesError:
@@ -195,9 +194,7 @@ class ChatPromptTemplate(BasePromptTemplate):
     def model_post_init(self, context: Any) -> None:
         known = self.partial_variables
         optional = {part.variable_name for part in self._placeholders() if part.optional}
-        read = {
-            name for part in self.messages if not isinstance(part, BaseMessage) for name in part.variables
-        }
+        read = {name for part in self.messages if not isinstance(part, BaseMessage) for name in part.variables}
         self.input_variables = sorted(read - optional - known.keys())
         self.optional_variables = sorted(optional - known.keys())
 

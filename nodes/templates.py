@@ -119,9 +119,7 @@ def _check_name(name: str, whole: str) -> None:
     if NAME.fullmatch(name):
         return
     if "." in name or "[" in name:
-        raise _refused(
-            whole, f"{{{name}}} reads into a variable; pass what it should show as a variable of its own"
-        )
+        raise _refused(whole, f"{{{name}}} reads into a variable; pass what it should show as a variable of its own")
     what = f"{{{name}}} is not the name of a variable" if name else "{} has no name"
     raise _refused(whole, f"{what}; name the variable")
 
@@ -133,6 +131,4 @@ def _check_conversion(name: str, conversion: str | None, whole: str) -> None:
 
 def _refused(whole: str, why: str) -> TemplateError:
     shown = whole if len(whole) <= 80 else whole[:77] + "..."
-    return TemplateError(
-        f"template {shown!r} can't be used: {why} (literal braces are written {{{{ and }}}})"
-    )
+    return TemplateError(f"template {shown!r} can't be used: {why} (literal braces are written {{{{ and }}}})")

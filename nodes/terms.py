@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-WORD = re.compile(r"[A-Za-z_][\w.]*\w|\w")
-PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+WORD = re.compile(r"[^\W\d][\w.]*\w|\w")
+PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 
 _STOPWORDS = """
 a about after all also am an and another any are as at be because been before being between both but by
@@ -55,20 +55,24 @@ def _singular(word: str) -> str:
     return word[:-1]
 
 
+_STOPPED = frozenset(stem(word) for word in STOPWORDS)
+
+
 @lru_cache(maxsize=65536)
 def _terms_of_word(word: str) -> tuple[str, ...]:
     parts = [part.lower() for part in PART.findall(word)]
-    terms = [stem(part) for part in parts if part not in STOPWORDS and len(part) > 1]
+    stems = [stem(part) for part in parts if len(part) > 1]
+    terms = [term for term in stems if term not in _STOPPED]
     if "." in word or "_" in word or len(parts) > 1:
         terms.append(word.lower())
     return tuple(terms)
 
 
-def terms(text: str) -> list[str]:
+def terms_of(text: str) -> list[str]:
     """The terms of a text in order, stopwords left out.
 
     Example:
-        >>> terms("How do I read rows with csv.DictReader?")
+        >>> terms_of("How do I read rows with csv.DictReader?")
         ['read', 'row', 'csv', 'dict', 'read', 'csv.dictreader']
     """
     return [term for word in WORD.findall(text) for term in _terms_of_word(word)]

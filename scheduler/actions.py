@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from inspect import iscoroutinefunction
 from typing import Any
 
 from anabranch.engine.chunks import Accumulator
@@ -66,6 +67,13 @@ class Action:
     step: Step
     bound: bool
     vector: Callable[..., Any] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a mere function, or coroutine function, of the value."""
+        if self.bound:
+            return False
+        return self.kind is Kind.CALL or (self.kind is Kind.AWAIT and iscoroutinefunction(self.run))
 
 
 def action_of(step: Step, graph: Graph, mode: Mode) -> Action:

@@ -7,22 +7,22 @@ unit, and stop between steps when told so. They differ in how a value is waited 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextvars import Context
 from types import CoroutineType
+from types import coroutine as coroutine_of
 from typing import Any
 
 from anabranch.engine.config import ensure_config
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Composable, Effect, Run
 from anabranch.scheduler.actions import Action, Kind
-from anabranch.scheduler.calls import config_at
+from anabranch.scheduler.calls import config_at, note_place
+from anabranch.scheduler.frontier import Outcome
 from anabranch.scheduler.gathering import gather
+from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.units import Unit
-
-
-Outcome = tuple[Unit, Effect | None, BaseException | None]
 
 
 def outcomes(unit: Unit, site: Site, context: Context) -> list[Outcome]:
@@ -46,7 +46,7 @@ async def aoutcomes(unit: Unit, site: Site, context: Context) -> list[Outcome]:
         try:
             form, values, configs = _vector(units, context)
             own = context.copy()
-            _share(units, await InContext(own.run(form, values, configs), own))
+            _share(units, await within(own.run(form, values, configs), own))
         except Exception:
             pass
         else:
@@ -80,8 +80,8 @@ def _share(units: list[Unit], results: Any) -> None:
     results = list(results)
     if len(results) != len(units):
         raise ValueError(f"a vectorised form made {len(results)} outputs of {len(units)} inputs")
-    for unit, unit.value in zip(units, results, strict=True):
-        unit.position = 1
+    for unit, result in zip(units, results, strict=True):
+        unit.value, unit.position = result, 1
 
 
 def begin(unit: Unit, context: Context) -> Effect | None:
@@ -102,7 +102,11 @@ def begin(unit: Unit, context: Context) -> Effect | None:
 def advance(unit: Unit, site: Site, context: Context) -> Effect | None:
     """Run a unit until its segment ends (None: `unit.value` is the output) or an effect is to park it."""
     if unit.segment.calls is not None:
-        return _advance_calls(unit, site, context)
+        try:
+            return _take_calls(unit, site, run_calls(unit.segment, unit.position, unit.value, site, context))
+        except BaseException:
+            unit.position = site.position
+            raise
     actions = unit.segment.actions
     while unit.position < len(actions):
         action = _enter(unit, site)
@@ -120,8 +124,13 @@ async def aadvance(unit: Unit, site: Site, context: Context) -> Effect | None:
     actions = unit.segment.actions
     if unit.segment.calls is not None:
         if actions[0].kind is Kind.CALL:
-            return _advance_calls(unit, site, context)
-        return await _aadvance_calls(unit, site, context)
+            return advance(unit, site, context)
+        try:
+            result = await arun_calls(unit.segment, unit.position, unit.value, site, context)
+        except BaseException:
+            unit.position = site.position
+            raise
+        return _take_calls(unit, site, result)
     while unit.position < len(actions):
         action = _enter(unit, site)
         if action.kind is Kind.FLOW:
@@ -130,66 +139,92 @@ async def aadvance(unit: Unit, site: Site, context: Context) -> Effect | None:
             own = context.copy()
             result = own.run(action.run, *_arguments(action, unit, site))
             if action.kind in (Kind.AWAIT, Kind.AWAIT_CONFIG):
-                result = await InContext(result, own)
+                result = await within(result, own)
             effect = _take(action, unit, result)
         if effect is not None:
             return effect
     return None
 
 
-def _advance_calls(unit: Unit, site: Site, context: Context) -> Effect | None:
-    """The fast path: plain functions and nothing else."""
-    calls = unit.segment.calls or ()
-    rest = iter(calls[unit.position :] if unit.position else calls)
-    value, copy = unit.value, context.copy
-    try:
-        for call in rest:
-            if site.stopped:
-                raise Stopped("the call around this step was stopped")
-            result = copy().run(call, value)
-            if isinstance(result, Composable):
-                unit.position = len(calls) - rest.__length_hint__() - 1
-                if unit.segment.steps[unit.position].operator.expands:
-                    unit.value = value
-                    return Run(result.graph, value, last=True)
-            value = result
-    except BaseException:
-        unit.position = len(calls) - rest.__length_hint__() - 1
-        raise
-    unit.value = value
-    return None
+class Expanded:
+    """A function returned a runnable: what is to be run, instead of the step at the site's `position`."""
+
+    __slots__ = ("effect",)
+
+    def __init__(self, effect: Run) -> None:
+        self.effect = effect
 
 
-async def _aadvance_calls(unit: Unit, site: Site, context: Context) -> Effect | None:
-    """The fast path: coroutine functions and nothing else. What doesn't suspend costs no task and no loop turn."""
-    calls = unit.segment.calls or ()
-    rest = iter(calls[unit.position :] if unit.position else calls)
-    value, copy = unit.value, context.copy
+def run_calls(segment: Segment, position: int, value: Any, site: Site, context: Context) -> Any:
+    """The fast path: plain functions and nothing else, from a position on. The output, or an `Expanded`."""
+    calls, copy, at = segment.calls or (), context.copy, position
     try:
-        for call in rest:
+        for at in range(position, len(calls)):
             if site.stopped:
                 raise Stopped("the call around this step was stopped")
-            own = copy()
-            coroutine = own.run(call, value)
-            if type(coroutine) is CoroutineType:
-                try:
-                    waits_for = own.run(coroutine.send, None)
-                except StopIteration as done:
-                    result = done.value
-                else:
-                    result = await InContext(coroutine, own, waits_for, begun=True)
-            else:
-                result = await InContext(coroutine, own)
-            if isinstance(result, Composable):
-                unit.position = len(calls) - rest.__length_hint__() - 1
-                if unit.segment.steps[unit.position].operator.expands:
-                    unit.value = value
-                    return Run(result.graph, value, last=True)
+            result = copy().run(calls[at], value)
+            if isinstance(result, Composable) and segment.steps[at].operator.expands:
+                site.position = at
+                return Expanded(Run(result.graph, value, last=True))
             value = result
     except BaseException:
-        unit.position = len(calls) - rest.__length_hint__() - 1
+        site.position = at
         raise
-    unit.value = value
+    return value
+
+
+GoOn = Callable[[Segment, Site, Expanded], Awaitable[Any]]
+
+
+@coroutine_of
+def arun_calls(
+    segment: Segment, position: int, value: Any, site: Site, context: Context, go_on: GoOn | None = None
+) -> Generator[Any, Any, Any]:
+    """The same for coroutine functions. What doesn't suspend costs no task and no turn of the loop.
+
+    It drives the coroutines itself, each in its own context, for there may be very many of these at once. With
+    `go_on` it is a whole call: errors are noted, and an `Expanded` is handed to `go_on`.
+    """
+    calls, at = segment.calls or (), position
+    try:
+        for at in range(position, len(calls)):
+            if site.stopped:
+                raise Stopped("the call around this step was stopped")
+            own = context.copy()
+            coroutine = calls[at](value)
+            try:
+                waits_for = own.run(coroutine.send, None)
+                while True:
+                    try:
+                        sent = yield waits_for
+                    except GeneratorExit:
+                        own.run(coroutine.close)
+                        raise
+                    except BaseException as error:
+                        waits_for = own.run(coroutine.throw, error)
+                    else:
+                        waits_for = own.run(coroutine.send, sent)
+            except StopIteration as done:
+                result = done.value
+            if isinstance(result, Composable) and segment.steps[at].operator.expands:
+                site.position = at
+                expanded = Expanded(Run(result.graph, value, last=True))
+                return expanded if go_on is None else (yield from go_on(segment, site, expanded).__await__())
+            value = result
+    except BaseException as error:
+        site.position = at
+        if go_on is not None:
+            note_place(error, site.graph.place(segment.steps[at].slot))
+        raise
+    return value
+
+
+def _take_calls(unit: Unit, site: Site, result: Any) -> Effect | None:
+    """Go on with what a run of calls gave."""
+    if type(result) is Expanded:
+        unit.position, unit.value = site.position, result.effect.value
+        return result.effect
+    unit.position, unit.value = len(unit.segment.steps), result
     return None
 
 
@@ -228,7 +263,7 @@ def _step_flow(unit: Unit, context: Context, ok: bool, result: Any) -> Effect | 
     flow = unit.flow
     assert flow is not None
     try:
-        return context.run(flow.send if ok else flow.throw, result)  # type: ignore[arg-type]
+        return context.run(flow.send if ok else flow.throw, result)
     except StopIteration as done:
         unit.flow = None
         unit.value = done.value
@@ -236,37 +271,33 @@ def _step_flow(unit: Unit, context: Context, ok: bool, result: Any) -> Effect | 
         return None
 
 
-class InContext:
-    """Awaits something with each of its turns run in a context of its own.
+async def within(awaitable: Any, context: Context) -> Any:
+    """Await something, each of its turns run in a context of its own."""
+    coroutine = awaitable if type(awaitable) is CoroutineType else _awaited(awaitable)
+    try:
+        waits_for = context.run(coroutine.send, None)
+    except StopIteration as done:
+        return done.value
+    return await in_context(coroutine, context, waits_for)
 
-    With `begun`, the coroutine was sent its first None already and `waits_for` is what it yielded.
-    """
 
-    __slots__ = ("_begun", "_context", "_coroutine", "_waits_for")
-
-    def __init__(self, awaitable: Any, context: Context, waits_for: Any = None, *, begun: bool = False) -> None:
-        self._coroutine = awaitable if begun or type(awaitable) is CoroutineType else _awaited(awaitable)
-        self._context = context
-        self._waits_for = waits_for
-        self._begun = begun
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        coroutine, run, waits_for = self._coroutine, self._context.run, self._waits_for
-        try:
-            if not self._begun:
-                waits_for = run(coroutine.send, None)
-            while True:
-                try:
-                    sent = yield waits_for
-                except GeneratorExit:
-                    run(coroutine.close)
-                    raise
-                except BaseException as error:
-                    waits_for = run(coroutine.throw, error)
-                else:
-                    waits_for = run(coroutine.send, sent)
-        except StopIteration as done:
-            return done.value
+@coroutine_of
+def in_context(coroutine: Any, context: Context, waits_for: Any) -> Generator[Any, Any, Any]:
+    """Go on with a coroutine that has begun and yielded `waits_for`, each of its turns in a context of its own."""
+    run = context.run
+    try:
+        while True:
+            try:
+                sent = yield waits_for
+            except GeneratorExit:
+                run(coroutine.close)
+                raise
+            except BaseException as error:
+                waits_for = run(coroutine.throw, error)
+            else:
+                waits_for = run(coroutine.send, sent)
+    except StopIteration as done:
+        return done.value
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:

@@ -179,9 +179,7 @@ class AsyncPuller:
         assert transform is not None
         return self._threaded(lambda source: transform(source, *config), chunks)
 
-    def _threaded(
-        self, open_chunks: Callable[[Any], Iterable[Any]], source: AsyncIterator[Any]
-    ) -> AsyncIterator[Any]:
+    def _threaded(self, open_chunks: Callable[[Any], Iterable[Any]], source: AsyncIterator[Any]) -> AsyncIterator[Any]:
         return thread_chunks(
             lambda chunks: iter(open_chunks(chunks)), source, copy_context(), self._thread_ledger(), self._site.age
         )

@@ -15,9 +15,17 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import Mode
-from anabranch.scheduler.advancing import InContext
+from anabranch.scheduler.advancing import in_context, within
 from anabranch.scheduler.apulling import AsyncPuller
-from anabranch.scheduler.calls import AStay, ledger_for, on_loop, opened_config, timeout_of, wait_for_permit_async
+from anabranch.scheduler.calls import (
+    AStay,
+    ledger_for,
+    on_loop,
+    opened_config,
+    resolve,
+    timeout_of,
+    wait_for_permit_async,
+)
 from anabranch.scheduler.chunk_streams import AsyncChunkStream
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Ledger, Waiter
@@ -60,13 +68,13 @@ async def _astream_straight(
         pull = _staying(parent, site, pull)
     try:
         while True:
-            step = run(pull)
+            step = pull()
             try:
                 waits_for = run(step.send, None)
             except StopIteration as done:
                 yield done.value
             else:
-                yield await InContext(step, context, waits_for, begun=True)
+                yield await in_context(step, context, waits_for)
     except StopAsyncIteration:
         pass
     except GeneratorExit:
@@ -76,13 +84,13 @@ async def _astream_straight(
         raise
     finally:
         if parent is not None:
-            parent.hooks.pop(site, None)
-        await InContext(puller.close(), context)
+            parent.unhook(site)
+        await within(puller.close(), context)
 
 
 def _staying(parent: Site, site: Site, pull: Callable[[], Awaitable[Any]]) -> Callable[[], Any]:
     """A pull inside a step: it is lent the step's permit, and obeys the step's stop."""
-    parent.hooks[site] = site.stop
+    parent.hook(site, site.stop)
 
     async def stay() -> Any:
         if parent.stopped:
@@ -156,7 +164,7 @@ class TaskStream:
                 timer.cancel()
             interrupt = await self._seated(context, self._end) or interrupt
             if self._parent is not None:
-                self._parent.hooks.pop(self, None)
+                self._parent.unhook(self)
         if interrupt is not None:
             raise interrupt
         if strands.failure is not None:
@@ -171,7 +179,7 @@ class TaskStream:
             if self._parent.stopped:
                 raise Stopped("the call around this step was stopped")
             stopped = Stopped("the call around this step was stopped")
-            self._parent.hooks[self] = lambda: on_loop(loop, lambda: self._abort(stopped))
+            self._parent.hook(self, lambda: on_loop(loop, lambda: self._abort(stopped)))
         await self._feed()
         self._strands.open()
         if self._timeout is None:
@@ -215,13 +223,13 @@ class TaskStream:
         if self._shares:
             assert self._parent is not None
             async with AStay(self._parent, self._seat, hook=False):
-                return await InContext(context.run(act), context)
+                return await within(context.run(act), context)
         if self._cap is None:
-            return await InContext(context.run(act), context)
+            return await within(context.run(act), context)
         await wait_for_permit_async(self._cap, self._seat.age)
         self._seat.held = True
         try:
-            return await InContext(context.run(act), context)
+            return await within(context.run(act), context)
         finally:
             if self._seat.held:
                 self._seat.held = False
@@ -381,7 +389,7 @@ class TaskStream:
         """Wait, without a permit, until somebody calls the waker that is left."""
         assert self._loop is not None
         woken = self._loop.create_future()
-        leave(lambda: woken.done() or woken.set_result(None))
+        leave(partial(resolve, woken))
         held, site.held = site.held, False
         if held:
             assert site.ledger is not None

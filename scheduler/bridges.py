@@ -46,7 +46,7 @@ def portal_chunks(
     link = _PortalLink(PORTAL.loop(name))
     site = SITE.get()
     if site is not None:
-        site.hooks[link] = link.cancel
+        site.hook(link, link.cancel)
     link.start(open_chunks)
     try:
         while True:
@@ -58,7 +58,7 @@ def portal_chunks(
             yield said
     finally:
         if site is not None:
-            del site.hooks[link]
+            site.unhook(link)
         link.close()
 
 

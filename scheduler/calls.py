@@ -7,6 +7,7 @@ import contextlib
 import threading
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 from anabranch.engine.config import RunnableConfig, check_config, ensure_config, patch_config
@@ -73,7 +74,7 @@ def counted_down(config: RunnableConfig | None, places: list[str]) -> RunnableCo
 
 def with_timeout(config: RunnableConfig | None, timeout: float | None) -> RunnableConfig | None:
     """The config of a nested run that has a timeout of its own."""
-    return config if timeout is None else RunnableConfig(**{**(config or {}), "timeout": timeout})  # type: ignore[typeddict-item]
+    return config if timeout is None else {**(config or {}), "timeout": timeout}
 
 
 def places_of(unit: Unit) -> list[str]:
@@ -129,14 +130,14 @@ class Stay:
     def __enter__(self) -> None:
         parent = self._parent
         if self._hook:
-            parent.hooks[self] = self._seat.stop
+            parent.hook(self, self._seat.stop)
         if parent.ledger is not None:
             self._seat.held = parent.lend()
 
     def __exit__(self, *exc_info: object) -> None:
         parent = self._parent
         if self._hook:
-            del parent.hooks[self]
+            parent.unhook(self)
         if parent.take_back(self._seat.held):
             assert parent.ledger is not None
             wait_for_permit(parent.ledger, parent.age)
@@ -156,14 +157,14 @@ class AStay:
     async def __aenter__(self) -> None:
         parent = self._parent
         if self._hook:
-            parent.hooks[self] = self._seat.stop
+            parent.hook(self, self._seat.stop)
         if parent.ledger is not None:
             self._seat.held = parent.lend()
 
     async def __aexit__(self, *exc_info: object) -> None:
         parent = self._parent
         if self._hook:
-            del parent.hooks[self]
+            parent.unhook(self)
         if parent.take_back(self._seat.held):
             assert parent.ledger is not None
             await wait_for_permit_async(parent.ledger, parent.age)
@@ -191,13 +192,19 @@ async def wait_for_permit_async(ledger: Ledger, age: int) -> None:
         return
     loop = asyncio.get_running_loop()
     granted = loop.create_future()
-    waiter = Waiter(age, lambda: on_loop(loop, lambda: granted.done() or granted.set_result(None)))
+    waiter = Waiter(age, partial(on_loop, loop, partial(resolve, granted)))
     ledger.request(waiter)
     try:
         await granted
     except BaseException:
         ledger.withdraw(waiter)
         raise
+
+
+def resolve(future: asyncio.Future[None]) -> None:
+    """Wake who awaits a future, unless somebody else has."""
+    if not future.done():
+        future.set_result(None)
 
 
 def on_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], Any]) -> None:

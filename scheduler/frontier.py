@@ -40,18 +40,24 @@ class Host(Protocol):
     def cancel(self, unit: Unit) -> None:
         """Cancel a running unit. It is still to be told of by `finish` or `fail`."""
 
+    def cancel_site(self, site: Any, host: Any) -> None:
+        """Cancel what runs inputs at a site. Its end is still to be told of by `end_plain`."""
+
     def wake_at(self, seconds: float, unit: Unit) -> Any:
         """Call `wake(unit)` after so many seconds; answer something with `cancel()`."""
 
     def limit(self, seconds: float, group: Group) -> Any:
         """Call `expire(group)` after so many seconds; answer something with `cancel()`."""
 
-    def settled(self, group: Group, index: int, ok: bool, result: Any) -> None:
-        """An input of the call itself is done."""
+    def settled(self, index: int, result: Any) -> None:
+        """The result of an input of the call itself is there."""
+
+
+Outcome = tuple[Unit, Effect | None, BaseException | None]
 
 
 class Frontier:
-    """See the module."""
+    """See the module. `running` and `parked` count units, and sites at which inputs run without."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -63,7 +69,13 @@ class Frontier:
 
     def open(self, group: Group) -> None:
         """Take up a group. Its inputs are opened when nothing else is ready."""
+        if not group.values:
+            group.claims = None
+            self._conclude_group(group)
+            return
         self._unopened.append(group)
+        if group.timeout is not None:
+            group.timer = self._host.limit(group.timeout, group)
 
     @property
     def waiting(self) -> int:
@@ -76,47 +88,39 @@ class Frontier:
             while self._ready:
                 unit = self._ready.popleft()
                 if unit.state is State.READY:
-                    return self._start(unit)
+                    unit.state = State.RUNNING
+                    self.running += 1
+                    return unit
             if self._unopened:
                 self._open_next(self._unopened[-1])
             elif not self._vectors:
                 return None
-            else:
-                unit_or_none = self._take_vector()
-                if unit_or_none is not None:
-                    return unit_or_none
-
-    def _start(self, unit: Unit) -> Unit:
-        unit.state = State.RUNNING
-        self.running += 1
-        return unit
+            elif (together := self._take_vector()) is not None:
+                return together
 
     def _open_next(self, group: Group) -> None:
-        assert group.inputs is not None
-        try:
-            value = next(group.inputs)
-        except StopIteration:
-            self._unopened.remove(group)
-            group.inputs = None
+        index = self.claim(group)
+        if index is None:
             self._conclude_group(group)
             return
-        index = group.opened
-        group.opened += 1
-        configs = group.configs
-        config = configs[index] if isinstance(configs, list) else configs
-        activation = Activation(group, index, value, config)
+        activation = Activation(group, index)
         group.activations.add(activation)
         for ready in group.plan.ready:
             self._make_ready(activation, group.plan.segments[ready])
         if not activation.left:
             self._conclude(activation)
-        if group.single:
+
+    def claim(self, group: Group) -> int | None:
+        """The index of an input that nobody has taken up; None when there is none."""
+        index = None if group.claims is None else next(group.claims, None)
+        if (index is None or group.single) and group.claims is not None:
+            group.claims = None
             self._unopened.remove(group)
-            group.inputs = None
+        return index
 
     def _make_ready(self, activation: Activation, segment: Segment) -> None:
         unit = Unit(activation, segment)
-        activation.units.add(unit)
+        activation.enter(unit)
         if segment.vector:
             self._vectors.setdefault(segment, deque()).append(unit)
         else:
@@ -136,9 +140,33 @@ class Frontier:
         if not taken:
             return None
         for unit in taken:
-            self._start(unit)
+            unit.state = State.RUNNING
+        self.running += len(taken)
         taken[0].together = taken
         return taken[0]
+
+    # Inputs without activations
+
+    def plain_group(self) -> Group | None:
+        """The group whose turn it is, if its inputs can be run without activations."""
+        if self._ready or not self._unopened or not self._unopened[-1].plain:
+            return None
+        return self._unopened[-1]
+
+    def begin_plain(self, group: Group, site: Any, host: Any = None) -> None:
+        """Somebody begins to claim and run inputs at a site."""
+        self.running += 1
+        group.sites[site] = host
+
+    def end_plain(self, group: Group, site: Any, done: int, broken: Outcome | None = None) -> None:
+        """And has ended: so many results are there, and one input, adopted, is to go on as a unit."""
+        self.running -= 1
+        del group.sites[site]
+        group.left -= done
+        if broken is not None:
+            self.running += 1
+            self.report(*broken)
+        self._conclude_group(group)
 
     # What the driver reports
 
@@ -155,9 +183,8 @@ class Frontier:
         """A unit ran to its segment's end; its `value` is the segment's output."""
         self.running -= 1
         activation, segment = unit.activation, unit.segment
-        unit.state = State.OVER
-        activation.units.discard(unit)
-        if not self._stopped(activation):
+        activation.leave(unit)
+        if activation.failure is None and not activation.group.stopped:
             activation.values[segment.index] = unit.value
             activation.left -= 1
             counts = activation.counts
@@ -165,13 +192,13 @@ class Frontier:
                 counts[index] -= 1
                 if not counts[index]:
                     self._make_ready(activation, activation.plan.segments[index])
-        if not activation.units:
+        if activation.idle:
             self._conclude(activation)
 
     def park(self, unit: Unit, effect: Effect) -> None:
         """A unit's step wants something done before it goes on."""
         self.running -= 1
-        if self._stopped(unit.activation):
+        if unit.activation.stopped:
             self._end(unit)
             return
         unit.state = State.PARKED
@@ -185,8 +212,6 @@ class Frontier:
             self._answer(unit, False, error)
             return
         unit.child = group
-        if isinstance(effect, Run) and effect.timeout is not None:
-            group.timer = self._host.limit(effect.timeout, group)
         self.open(group)
 
     def _group(self, unit: Unit, effect: Run | RunEach) -> Group:
@@ -196,15 +221,15 @@ class Frontier:
         plan = self._host.plan(effect)
         if isinstance(effect, Run):
             value = unit.value if effect.value is INPUT else effect.value
-            return Group(plan, (value,), effect.config or config, parent=unit, single=True)
-        configs = list(effect.configs) if effect.configs else config
-        return Group(plan, effect.values, configs, parent=unit)
+            config = effect.config or config
+            return Group(plan, (value,), config, parent=unit, single=True, timeout=effect.timeout)
+        return Group(plan, effect.values, effect.configs or config, parent=unit)
 
     def fail(self, unit: Unit, error: BaseException) -> None:
         """A running unit raised."""
         self.running -= 1
         activation, group = unit.activation, unit.activation.group
-        stopped = self._stopped(activation)
+        stopped = activation.stopped
         if not (stopped and isinstance(error, Stopped | CancelledError | GeneratorExit)):
             self._host.explain(error, unit)
             failure = Failure(error, activation.index, unit.slot)
@@ -216,7 +241,7 @@ class Frontier:
                 self._halt(activation)
             else:
                 self.stop(group)
-        if not activation.units:
+        if activation.idle:
             self._conclude(activation)
 
     def wake(self, unit: Unit) -> None:
@@ -236,40 +261,38 @@ class Frontier:
             group.failure = first_failure(group.failure, Failure(error))
         if not group.stopped:
             group.stopped = True
-            if group.inputs is not None:
+            if group.claims is not None:
+                group.claims = None
                 self._unopened.remove(group)
-                group.inputs = None
+            for site, host in list(group.sites.items()):
+                self._host.cancel_site(site, host)
             for activation in list(group.activations):
                 self._halt(activation)
         self._conclude_group(group)
 
     # Failure
 
-    @staticmethod
-    def _stopped(activation: Activation) -> bool:
-        return activation.failure is not None or activation.group.stopped
-
     def _halt(self, activation: Activation) -> None:
-        for unit in list(activation.units):
+        for unit in activation.units():
             if unit.state is State.READY:
                 self._end(unit)
             elif unit.state is State.RUNNING:
                 self._host.cancel(unit)
             elif isinstance(unit.child, Group):
                 self.stop(unit.child)
-            else:
+            elif unit.state is State.PARKED:
                 unit.child.cancel()
                 self.parked -= 1
                 self._end(unit)
 
     def _end(self, unit: Unit, last: bool = True) -> None:
         """A unit of a stopped activation is over."""
-        unit.state = State.OVER
-        unit.activation.units.discard(unit)
+        activation = unit.activation
+        activation.leave(unit)
         if unit.flow is not None:
             unit.flow.close()
-        if last and not unit.activation.units:
-            self._conclude(unit.activation)
+        if last and activation.idle:
+            self._conclude(activation)
 
     # Conclusions
 
@@ -282,24 +305,25 @@ class Frontier:
         failure = activation.failure
         if failure is None and not group.stopped:
             try:
-                self._settle(group, activation.index, True, gather(activation.plan.output, activation.values))
+                self._settle(group, activation.index, gather(activation.plan.output, activation.values))
             except Exception as error:
                 failure = Failure(error, activation.index)
         if failure is not None:
             if group.keep_errors and isinstance(failure.error, Exception):
-                self._settle(group, activation.index, False, failure.error)
+                self._settle(group, activation.index, failure.error)
             else:
                 group.failure = first_failure(group.failure, failure)
                 self.stop(group)
         self._conclude_group(group)
 
-    def _settle(self, group: Group, index: int, ok: bool, result: Any) -> None:
+    def _settle(self, group: Group, index: int, result: Any) -> None:
         group.results[index] = result
+        group.left -= 1
         if group.parent is None:
-            self._host.settled(group, index, ok, result)
+            self._host.settled(index, result)
 
     def _conclude_group(self, group: Group) -> None:
-        if group.over or group.activations or group.inputs is not None:
+        if group.over or group.activations or group.sites or (group.left and not group.stopped):
             return
         group.over = True
         if group.timer is not None:
@@ -316,10 +340,9 @@ class Frontier:
         """What a parked unit waits for is there."""
         self.parked -= 1
         unit.child = None
-        if self._stopped(unit.activation):
+        if unit.activation.stopped:
             self._end(unit)
             return
         unit.answer = (ok, result)
         unit.state = State.READY
         self._ready.appendleft(unit)
-

@@ -25,13 +25,13 @@ class RunHandle(Generic[Output]):
     def __init__(self, graph: Graph, value: Any, config: RunnableConfig | None = None) -> None:
         timeout = timeout_of(config)
         config = opened_config(config, None)
-        self._group = Group(plan_of(graph, Mode.SYNC), (value,), config, single=True)
+        self._group = Group(plan_of(graph, Mode.SYNC), (value,), config, timeout=timeout, single=True)
         self._call = ThreadCall(config, None)
         self._ended = threading.Event()
         self._error: BaseException | None = None
         self._result: Any = None
         context = copy_context()
-        POOL.submit(lambda: context.run(self._run, timeout))
+        POOL.submit(lambda: context.run(self._run))
 
     def result(self, timeout: float | None = None) -> Output:
         """Wait for the output and return it, or raise the run's error.
@@ -64,9 +64,9 @@ class RunHandle(Generic[Output]):
         """Whether the run has ended, one way or another."""
         return self._ended.is_set()
 
-    def _run(self, timeout: float | None) -> None:
+    def _run(self) -> None:
         try:
-            self._result = self._call.run(self._group, timeout)
+            self._result = self._call.run(self._group)
         except BaseException as error:
             self._error = error
         self._ended.set()

@@ -18,7 +18,7 @@ def nap(site: Site, seconds: float) -> None:
         Stopped: when the call is stopped meanwhile.
     """
     clock, woken = CLOCK.get(), threading.Event()
-    site.hooks[woken] = woken.set
+    site.hook(woken, woken.set)
     timer = clock.call_at(clock.now() + seconds, woken.set)
     ledger = site.ledger
     if site.lend() and ledger is not None:
@@ -28,7 +28,7 @@ def nap(site: Site, seconds: float) -> None:
             woken.wait()
     finally:
         timer.cancel()
-        del site.hooks[woken]
+        site.unhook(woken)
         if site.take_back(False) and ledger is not None:
             wait_for_permit(ledger, site.age)
             site.held = True

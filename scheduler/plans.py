@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Any
 
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step, joins_of, slots_of
-from anabranch.scheduler.actions import Action, Kind, Lane, Mode, action_of
+from anabranch.scheduler.actions import Action, Lane, Mode, action_of
 from anabranch.scheduler.wiring import narrowed
 
 Recipe = tuple[tuple[int, int | None, tuple[tuple[str, int], ...]], ...]
@@ -51,7 +50,16 @@ class Segment:
 
 @dataclass(slots=True, eq=False)
 class Plan:
-    """A graph compiled for one kind of driver. `straight`: one segment is all there is."""
+    """A graph compiled for one kind of driver.
+
+    Attributes:
+        needs: for each segment, how many others must end before it is ready.
+        ready: the segments that need none.
+        output: a segment without steps, whose input is the graph's output.
+        straight: one segment is all there is, and its input the graph's.
+        plain: moreover it is nothing but plain functions.
+        blank: a None for the output of each segment.
+    """
 
     graph: Graph
     mode: Mode
@@ -60,14 +68,16 @@ class Plan:
     ready: tuple[int, ...]
     output: Segment
     straight: bool
+    plain: bool
+    blank: tuple[None, ...]
 
 
 def plan_of(graph: Graph, mode: Mode) -> Plan:
     """The plan of a graph for a kind of driver, made when first asked for."""
-    plan = graph.plans.get(mode.value)
+    plan: Plan | None = graph.plans.get(mode.value)
     if plan is None:
         plan = graph.plans[mode.value] = _compile(graph, mode)
-    return plan  # type: ignore[no-any-return]
+    return plan
 
 
 def _compile(graph: Graph, mode: Mode) -> Plan:
@@ -80,6 +90,8 @@ def _compile(graph: Graph, mode: Mode) -> Plan:
     for segment, slots in zip(segments, runs, strict=True):
         _feed(segment, sources[slots[0]], home, segments)
     output = _outlet(graph, home, segments)
+    first = segments[0] if len(segments) == 1 else None
+    straight = first is not None and not first.recipe and not first.vector and not output.recipe and output.source == 0
     return Plan(
         graph,
         mode,
@@ -87,13 +99,13 @@ def _compile(graph: Graph, mode: Mode) -> Plan:
         tuple(segment.needs for segment in segments),
         tuple(segment.index for segment in segments if not segment.needs),
         output,
-        straight=len(segments) == 1 and segments[0].source == INPUT_SLOT and not segments[0].recipe,
+        straight,
+        plain=straight and first is not None and first.calls is not None and first.lane is not Lane.THREAD,
+        blank=(None,) * len(segments),
     )
 
 
-def straight_runs(
-    graph: Graph, sources: list[Source], fuses: Callable[[list[int], int], bool]
-) -> list[list[int]]:
+def straight_runs(graph: Graph, sources: list[Source], fuses: Callable[[list[int], int], bool]) -> list[list[int]]:
     """Slots grouped into longest runs, each step the only reader of the one before it."""
     readers = [0] * (len(sources) + 1)  # the last counts the readers of the graph's input
     for source in [*sources, graph.output]:
@@ -129,8 +141,7 @@ def _fusing(actions: list[Action]) -> Callable[[list[int], int], bool]:
 
 def _segment(index: int, slots: list[int], graph: Graph, actions: list[Action]) -> Segment:
     own = tuple(actions[slot] for slot in slots)
-    first = own[0].kind
-    plain = first in (Kind.CALL, Kind.AWAIT) and all(a.kind is first and not a.bound for a in own)
+    plain = all(action.is_plain and action.kind is own[0].kind for action in own)
     return Segment(
         index,
         tuple(graph.steps[slot] for slot in slots),

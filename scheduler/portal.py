@@ -98,7 +98,7 @@ class Portal:
         errand = Errand()
         site = SITE.get()
         if site is not None:
-            site.hooks[errand] = lambda: errand.cancel(loop)
+            site.hook(errand, lambda: errand.cancel(loop))
         try:
             start(loop, errand, main)
             return errand.wait(loop)
@@ -111,7 +111,7 @@ class Portal:
             raise
         finally:
             if site is not None:
-                del site.hooks[errand]
+                site.unhook(errand)
 
 
 def start(loop: asyncio.AbstractEventLoop, errand: Errand, main: Callable[[], Any]) -> None:

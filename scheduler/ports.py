@@ -94,7 +94,12 @@ class _Walk:
                 frames[-1].places[frames[-1].current] = target
 
     def _leaf(
-        self, slot: int, port: str | None, path: tuple[str, ...], after: frozenset[int], hidden: frozenset[str],
+        self,
+        slot: int,
+        port: str | None,
+        path: tuple[str, ...],
+        after: frozenset[int],
+        hidden: frozenset[str],
         lost: bool,
     ) -> None:
         self.leaves.append(Leaf(slot, path, after, hidden, port is None, lost, self._algebras[slot]))

@@ -24,7 +24,7 @@ from anabranch.scheduler.napping import nap
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import Replay
 from anabranch.scheduler.sites import Site
-from anabranch.scheduler.stages import Fold, Loop, Stage, Through, Trial
+from anabranch.scheduler.stages import Fold, Loop, Stage, Through
 from anabranch.scheduler.threads import batch, invoke
 from anabranch.scheduler.units import Unit
 
@@ -61,7 +61,7 @@ class Puller:
         first: BaseException | None = None
         for chunks in reversed(self._opened):
             try:
-                chunks.close()  # type: ignore[attr-defined]
+                chunks.close()
             except BaseException as error:
                 first = error if first is None else first
         if first is not None:

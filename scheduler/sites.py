@@ -31,10 +31,22 @@ class Site:
         ledger: where its permit comes from; None when it needs none.
         held: whether it has its permit.
         stopped: nothing more is to be started here.
-        hooks: what to call when it is stopped: nested calls, and what runs on the portal.
+        position: the step of a run of plain functions that was called last, when one raised or returned a runnable.
     """
 
-    __slots__ = ("age", "config", "graph", "held", "hooks", "ledger", "outstanding", "over", "step", "stopped")
+    __slots__ = (
+        "_hooks",
+        "age",
+        "config",
+        "graph",
+        "held",
+        "ledger",
+        "outstanding",
+        "over",
+        "position",
+        "step",
+        "stopped",
+    )
 
     def __init__(
         self, config: RunnableConfig | None, graph: Graph, ledger: Ledger | None, held: bool, age: int | None = None
@@ -44,11 +56,12 @@ class Site:
         self.step: Step | None = None
         self.ledger = ledger
         self.held = held
-        self.age = next(AGES) if age is None else age
+        self.age = age if age is not None else (0 if ledger is None else next(AGES))
+        self.position = 0
         self.outstanding = 0
         self.over = False
         self.stopped = False
-        self.hooks: dict[object, Callable[[], Any]] = {}
+        self._hooks: dict[object, Callable[[], Any]] | None = None  # made when needed: there are many sites
 
     def inherited(self) -> RunnableConfig | None:
         """The config that a nested call inherits; None where there is none at all."""
@@ -92,8 +105,21 @@ class Site:
     def stop(self) -> None:
         """Start nothing more here, and stop what was started."""
         self.stopped = True
-        for hook in list(self.hooks.values()):
+        for hook in list((self._hooks or {}).values()):
             hook()
+
+    def hook(self, key: object, act: Callable[[], Any]) -> None:
+        """Call this when the site is stopped: to stop a nested call, or what runs on the portal."""
+        if self._hooks is None:
+            self._hooks = {}
+        self._hooks[key] = act
+        if self.stopped:
+            act()
+
+    def unhook(self, key: object) -> None:
+        """Don't call it any more."""
+        if self._hooks is not None:
+            self._hooks.pop(key, None)
 
 
 SITE: ContextVar[Site | None] = ContextVar("anabranch_site", default=None)
@@ -110,7 +136,7 @@ def inherited_config(config: RunnableConfig | None, graph: Graph, step: Step) ->
     layers = [layer for layer in (*reversed(bound), config) if layer]
     if not layers:
         return None
-    merged = merge_configs(*layers) if len(layers) > 1 else RunnableConfig(**layers[0])
+    merged = merge_configs(*layers) if len(layers) > 1 else layers[0].copy()
     merged.pop("run_name", None)
     merged.pop("run_id", None)
     return merged

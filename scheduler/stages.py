@@ -22,7 +22,7 @@ from typing import Any
 from anabranch.engine.chunks import Algebra
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step
 from anabranch.engine.operators import Operator
-from anabranch.scheduler.actions import Action, Kind, Lane, Mode, action_of
+from anabranch.scheduler.actions import Action, Lane, Mode, action_of
 from anabranch.scheduler.plans import Segment, straight_runs
 from anabranch.scheduler.ports import Ports, ports_of
 from anabranch.scheduler.wiring import narrowed
@@ -114,10 +114,10 @@ class ChunkPlan:
 def chunk_plan_of(graph: Graph, mode: Mode) -> ChunkPlan:
     """The plan of a graph for chunks, made when first asked for."""
     key = f"chunks-{mode.value}"
-    plan = graph.plans.get(key)
+    plan: ChunkPlan | None = graph.plans.get(key)
     if plan is None:
         plan = graph.plans[key] = _compile(graph, mode)
-    return plan  # type: ignore[no-any-return]
+    return plan
 
 
 def _compile(graph: Graph, mode: Mode) -> ChunkPlan:
@@ -216,9 +216,10 @@ def _segment(
         elif operator.flow is None and not _maps(operator) and _transforms(operator):
             stages.append(Through(step, actions[step.slot].bound))
         else:
-            if not stages or not isinstance(stages[-1], Loop):
-                stages.append(Loop([]))
-            _add(stages[-1], step, actions[step.slot], incoming, mode)
+            loop = stages[-1] if stages and isinstance(stages[-1], Loop) else Loop([])
+            if not stages or stages[-1] is not loop:
+                stages.append(loop)
+            _add(loop, step, actions[step.slot], incoming, mode)
     folds = _folds(steps[0].operator)
     return ChunkSegment(index, steps, tuple(stages), folds, ports_of(source, algebras), algebras[slots[-1]])
 
@@ -256,12 +257,11 @@ def _open_run(loop: Loop, action: Action) -> Segment | None:
 
 
 def _values(step: Step, action: Action) -> Segment:
-    plain = action.kind in (Kind.CALL, Kind.AWAIT) and not action.bound
-    return Segment(0, (step,), (action,), (action.run,) if plain else None, action.lane)
+    return Segment(0, (step,), (action,), (action.run,) if action.is_plain else None, action.lane)
 
 
 def _extend(run: Segment, step: Step, action: Action) -> None:
-    same = action.kind is run.actions[0].kind and not action.bound
+    same = action.kind is run.actions[0].kind and action.is_plain
     run.calls = (*run.calls, action.run) if run.calls is not None and same else None
     run.steps = (*run.steps, step)
     run.actions = (*run.actions, action)

@@ -68,13 +68,13 @@ def _stream_straight(
         raise
     finally:
         if parent is not None:
-            parent.hooks.pop(site, None)
+            parent.unhook(site)
         run(puller.close)
 
 
 def _staying(parent: Site, site: Site, pull: Callable[[], Any]) -> Callable[[], Any]:
     """A pull inside a step: it is lent the step's permit, and obeys the step's stop."""
-    parent.hooks[site] = site.stop
+    parent.hook(site, site.stop)
 
     def stay() -> Any:
         if parent.stopped:
@@ -145,7 +145,7 @@ class ThreadStream:
             if timer is not None:
                 timer.cancel()
             if self._parent is not None:
-                self._parent.hooks.pop(self, None)
+                self._parent.unhook(self)
         if strands.failure is not None:
             raise strands.failure.error
 
@@ -155,7 +155,7 @@ class ThreadStream:
         if self._parent is not None:
             if self._parent.stopped:
                 raise Stopped("the call around this step was stopped")
-            self._parent.hooks[self] = lambda: self._abort(Stopped("the call around this step was stopped"))
+            self._parent.hook(self, lambda: self._abort(Stopped("the call around this step was stopped")))
         with self._lock:
             self._feed()
             self._strands.open()

@@ -7,11 +7,11 @@ tells the loop when it is done. A straight graph runs in the caller's own task.
 from __future__ import annotations
 
 import asyncio
-import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig
@@ -19,7 +19,7 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import Lane, Mode
-from anabranch.scheduler.advancing import Outcome, aadvance, advance, aoutcomes, outcomes
+from anabranch.scheduler.advancing import Expanded, aadvance, aoutcomes, arun_calls, outcomes
 from anabranch.scheduler.calls import (
     AStay,
     config_at,
@@ -28,12 +28,13 @@ from anabranch.scheduler.calls import (
     note_place,
     on_loop,
     opened_config,
+    resolve,
     timeout_of,
     wait_for_permit_async,
 )
-from anabranch.scheduler.frontier import Frontier
+from anabranch.scheduler.frontier import Frontier, Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
-from anabranch.scheduler.plans import Plan, plan_of
+from anabranch.scheduler.plans import Plan, Segment, plan_of
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE, Site
 from anabranch.scheduler.units import Group, Unit
@@ -49,17 +50,26 @@ def loop_ledger(loop: asyncio.AbstractEventLoop) -> Ledger:
     return ledger
 
 
-async def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> Any:
-    """Run a graph on one value, on the running loop."""
+def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> Awaitable[Any]:
+    """Run a graph on one value, on the running loop. To be awaited at once."""
     parent, timeout = SITE.get(), timeout_of(config)
     if config is not None or parent is not None:
         config = opened_config(config, parent)
     plan = plan_of(graph, Mode.ASYNC)
-    if not plan.straight or timeout is not None or plan.segments[0].lane is Lane.THREAD:
-        return await TaskCall(config, parent).run(Group(plan, (value,), config, single=True), timeout)
+    segment = plan.segments[0] if plan.straight else None
+    if segment is None or timeout is not None or segment.lane is Lane.THREAD:
+        return TaskCall(config, parent).run(Group(plan, (value,), config, timeout=timeout, single=True))
     site = Site(config, graph, ledger_for(config, parent), held=True)
-    if parent is None:
-        return await _ainvoke_straight(plan, value, site)
+    context = copy_context()
+    context.run(SITE.set, site)
+    if parent is not None:
+        return _ainvoke_nested(parent, segment, value, site, context)
+    if segment.lane is Lane.LOOP and segment.calls is not None:
+        return arun_calls(segment, 0, value, site, context, _go_on)
+    return _ainvoke_unit(plan, value, site, context)
+
+
+async def _ainvoke_nested(parent: Site, segment: Segment, value: Any, site: Site, context: Context) -> Any:
     site.age = parent.age
     if site.ledger is not None and not site.ledger.is_cap:
         site.ledger = None  # that of blocking code; this isn't
@@ -67,15 +77,15 @@ async def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None
         if site.ledger is not None and not site.held:
             await wait_for_permit_async(site.ledger, site.age)
             site.held = True
-        return await _ainvoke_straight(plan, value, site)
+        if segment.lane is Lane.LOOP and segment.calls is not None:
+            return await arun_calls(segment, 0, value, site, context, _go_on)
+        return await _ainvoke_unit(plan_of(site.graph, Mode.ASYNC), value, site, context)
 
 
-async def _ainvoke_straight(plan: Plan, value: Any, site: Site) -> Any:
+async def _ainvoke_unit(plan: Plan, value: Any, site: Site, context: Context) -> Any:
     """One segment is all there is: no frontier and no task, unless a step parks it."""
-    context = copy_context()
-    context.run(SITE.set, site)
     group = Group(plan, (value,), site.config, single=True)
-    unit = group.only_unit(value)
+    unit = group.adopt(0, value, 0)
     try:
         effect = await aadvance(unit, site, context)
     except BaseException as error:
@@ -86,17 +96,24 @@ async def _ainvoke_straight(plan: Plan, value: Any, site: Site) -> Any:
     return await TaskCall(site.config, site).adopt(group, unit, effect)
 
 
+async def _go_on(segment: Segment, site: Site, expanded: Expanded) -> Any:
+    """A function of a straight graph returned a runnable."""
+    group = Group(plan_of(site.graph, Mode.ASYNC), (None,), site.config, single=True)
+    unit = group.adopt(0, expanded.effect.value, site.position)
+    return await TaskCall(site.config, site).adopt(group, unit, expanded.effect)
+
+
 async def abatch(
     graph: Graph,
     inputs: list[Any],
     shared: RunnableConfig | None = None,
-    each: Sequence[RunnableConfig] | None = None,
+    each: Sequence[RunnableConfig | None] | None = None,
     *,
     return_exceptions: bool = False,
 ) -> list[Any]:
     """Run a graph on many values, each on its own way through it; the results in order."""
-    call, group, timeout = _open_batch(graph, inputs, shared, each, return_exceptions)
-    results: list[Any] = await call.run(group, timeout)
+    call, group = _open_batch(graph, inputs, shared, each, return_exceptions)
+    results: list[Any] = await call.run(group)
     return results
 
 
@@ -104,13 +121,13 @@ async def abatch_as_completed(
     graph: Graph,
     inputs: list[Any],
     shared: RunnableConfig | None = None,
-    each: Sequence[RunnableConfig] | None = None,
+    each: Sequence[RunnableConfig | None] | None = None,
     *,
     return_exceptions: bool = False,
 ) -> AsyncGenerator[tuple[int, Any], None]:
     """The same, each result with its index as soon as it is there. Closing the iterator stops the rest."""
-    call, group, timeout = _open_batch(graph, inputs, shared, each, return_exceptions)
-    results = call.run_as_completed(group, timeout)
+    call, group = _open_batch(graph, inputs, shared, each, return_exceptions)
+    results = call.run_as_completed(group)
     try:
         async for index, result in results:
             yield index, result
@@ -122,26 +139,21 @@ def _open_batch(
     graph: Graph,
     inputs: list[Any],
     shared: RunnableConfig | None,
-    each: Sequence[RunnableConfig] | None,
+    each: Sequence[RunnableConfig | None] | None,
     keep_errors: bool,
-) -> tuple[TaskCall, Group, float | None]:
+) -> tuple[TaskCall, Group]:
     parent = SITE.get()
     timeouts = [t for t in map(timeout_of, each or (shared,)) if t is not None]
     opened = None if each is None else [opened_config(config, parent) for config in each]
     common = opened[0] if opened else opened_config(shared, parent)
-    group = Group(plan_of(graph, Mode.ASYNC), inputs, opened or common, keep_errors=keep_errors)
-    return TaskCall(common, parent), group, min(timeouts, default=None)
-
-
-class _Host:
-    """A unit's task and site. A task that has not begun can't be cancelled: it would never tell."""
-
-    __slots__ = ("begun", "site", "task")
-
-    def __init__(self, site: Site) -> None:
-        self.site = site
-        self.task: asyncio.Task[None] | None = None
-        self.begun = False
+    group = Group(
+        plan_of(graph, Mode.ASYNC),
+        inputs,
+        opened or common,
+        keep_errors=keep_errors,
+        timeout=min(timeouts, default=None),
+    )
+    return TaskCall(common, parent), group
 
 
 class TaskCall:
@@ -159,22 +171,22 @@ class TaskCall:
         self._group: Group | None = None
         self._settled: deque[tuple[int, Any]] | None = None
         self._asked: Waiter | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._until: Callable[[], bool] = lambda: True
         self._changed: asyncio.Future[None] | None = None
         self.held = self._cap is not None
 
-    async def run(self, group: Group, timeout: float | None = None) -> Any:
+    async def run(self, group: Group) -> Any:
         """Run a group to its end, and answer its outcome or raise its error."""
         if self._parent is None:
-            return await self._run(group, timeout)
+            return await self._run(group)
         async with AStay(self._parent, self):
-            return await self._run(group, timeout)
+            return await self._run(group)
 
     async def adopt(self, group: Group, unit: Unit, effect: Effect) -> Any:
         """Go on with a unit that was run without a frontier until it was to be parked."""
         assert self._parent is not None
         async with AStay(self._parent, self):
-            self._group = group
+            self._group, group.claims = group, None
             self._frontier.running += 1
             self._frontier.park(unit, effect)
             return await self._finish(group)
@@ -188,14 +200,12 @@ class TaskCall:
             self._frontier.stop(self._group, error)
         self._look()
 
-    def _open(self, group: Group, timeout: float | None) -> None:
+    def _open(self, group: Group) -> None:
         self._group = group
         self._frontier.open(group)
-        if timeout is not None:
-            group.timer = self.limit(timeout, group)
 
-    async def _run(self, group: Group, timeout: float | None) -> Any:
-        self._open(group, timeout)
+    async def _run(self, group: Group) -> Any:
+        self._open(group)
         return await self._finish(group)
 
     async def _finish(self, group: Group) -> Any:
@@ -206,13 +216,14 @@ class TaskCall:
             raise group.failure.error
         return group.outcome()
 
-    async def run_as_completed(self, group: Group, timeout: float | None) -> AsyncGenerator[tuple[int, Any], None]:
+    async def run_as_completed(self, group: Group) -> AsyncGenerator[tuple[int, Any], None]:
         """Run a group and give each result with its index as soon as it is there."""
-        self._settled = settled = deque()
+        settled: deque[tuple[int, Any]] = deque()
+        self._settled = settled
         parent = self._parent
         if parent is not None:
-            parent.hooks[self] = self.stop
-        self._open(group, timeout)
+            parent.hook(self, self.stop)
+        self._open(group)
         try:
             while True:
                 await self._wait_a_while(lambda: bool(settled) or group.over)
@@ -221,7 +232,7 @@ class TaskCall:
                 yield settled.popleft()
         finally:
             if parent is not None:
-                del parent.hooks[self]
+                parent.unhook(self)
             self._frontier.stop(group)
             await self._wait_a_while(lambda: group.over)
             self._close()
@@ -241,26 +252,27 @@ class TaskCall:
     async def _wait(self, until: Callable[[], bool]) -> None:
         """Wait until it is enough. A cancellation stops the call, and is raised when that has ended."""
         cancelled: BaseException | None = None
-        while not until():
+        self._until = until
+        while not self._until():
             self._changed = self._loop.create_future()
             try:
                 await self._changed
             except BaseException as error:
                 cancelled = error
-                assert self._group is not None
-                self._frontier.stop(self._group, error)
                 group = self._group
-                until = lambda: group.over  # noqa: E731
+                assert group is not None
+                self._frontier.stop(group, error)
+                self._until = partial(getattr, group, "over")
         self._changed = None
         if cancelled is not None:
             self._close()
             raise cancelled
 
     def _look(self) -> None:
-        """Start what is ready, and let the caller see what has changed."""
+        """Start what is ready, and wake the caller if that is enough."""
         self._dispatch()
-        if self._changed is not None and not self._changed.done():
-            self._changed.set_result(None)
+        if self._changed is not None and self._until():
+            resolve(self._changed)
 
     def _return_lent(self) -> None:
         """Give back a permit that no unit has used."""
@@ -281,6 +293,12 @@ class TaskCall:
         """Start a task for each ready unit, as far as there are permits."""
         frontier = self._frontier
         while frontier.waiting and self._permit():
+            group = frontier.plain_group() if self._settled is None else None
+            index = None if group is None else frontier.claim(group)
+            if group is not None and index is not None:
+                self.held = False
+                self._start_plain(group, index)
+                continue
             unit = frontier.take()
             if unit is None:
                 self._return_lent()
@@ -297,7 +315,7 @@ class TaskCall:
                 self.held = True
                 return True
             self._asked = Waiter(self._age)
-            self._asked.on_grant = lambda waiter=self._asked: on_loop(self._loop, lambda: self._granted(waiter))
+            self._asked.on_grant = partial(on_loop, self._loop, partial(self._granted, self._asked))
             self._cap.request(self._asked)
         return self.held
 
@@ -311,17 +329,14 @@ class TaskCall:
     def _start(self, unit: Unit) -> None:
         blocking = unit.segment.lane is Lane.THREAD
         ledger = self._blocking if blocking else self._cap
-        site = Site(unit.activation.config, unit.activation.plan.graph, ledger, held=self._cap is not None)
+        activation = unit.activation
+        unit.site = Site(activation.config, activation.plan.graph, ledger, held=self._cap is not None)
         context = self._context.copy()
-        context.run(SITE.set, site)
-        unit.host = host = _Host(site)
-        host.task = task = self._loop.create_task(self._run_unit(unit, host, context, blocking))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        context.run(SITE.set, unit.site)
+        unit.task = self._loop.create_task(self._run_unit(unit, unit.site, context, blocking))
 
-    async def _run_unit(self, unit: Unit, host: _Host, context: Context, blocking: bool) -> None:
-        host.begun = True
-        site = host.site
+    async def _run_unit(self, unit: Unit, site: Site, context: Context, blocking: bool) -> None:
+        unit.begun = True
         done: list[Outcome]
         try:
             if site.stopped:
@@ -342,6 +357,32 @@ class TaskCall:
             self._frontier.report(*outcome)
         self._look()
 
+    def _start_plain(self, group: Group, index: int) -> None:
+        site = Site(group.config_of(index), group.plan.graph, self._cap, held=self._cap is not None)
+        context = self._context.copy()
+        context.run(SITE.set, site)
+        pump = _Started()
+        self._frontier.begin_plain(group, site, pump)
+        pump.task = self._loop.create_task(self._run_plain(group, index, site, context, pump))
+
+    async def _run_plain(self, group: Group, index: int, site: Site, context: Context, started: _Started) -> None:
+        """Run an input of a straight group without an activation, unless it can't go on like that."""
+        started.begun = True
+        done, broken = 0, None
+        try:
+            result = await arun_calls(group.plan.segments[0], 0, group.values[index], site, context)
+            if type(result) is Expanded:
+                broken = (group.adopt(index, result.effect.value, site.position), result.effect, None)
+            else:
+                group.results[index] = result
+                done = 1
+        except BaseException as error:
+            broken = (group.adopt(index, group.values[index], site.position), None, error)
+        if site.end() and site.ledger is not None:
+            site.ledger.release()
+        self._frontier.end_plain(group, site, done, broken)
+        self._look()
+
     # What the frontier asks
 
     def plan(self, effect: Run | RunEach) -> Plan:
@@ -352,12 +393,17 @@ class TaskCall:
     explain = staticmethod(explain)
 
     def cancel(self, unit: Unit) -> None:
-        """See `Host`."""
-        host: _Host | None = unit.host
-        if host is None or host.task is asyncio.current_task():
+        """See `Host`. A task that has not begun can't be cancelled, for it would never tell; it sees the stop."""
+        if unit.site is None or unit.task is asyncio.current_task():
             return
-        host.site.stopped = True
-        if host.begun and host.task is not None:
+        unit.site.stopped = True
+        if unit.begun:
+            unit.task.cancel()
+
+    def cancel_site(self, site: Site, host: _Started) -> None:
+        """See `Host`."""
+        site.stopped = True
+        if host.begun and host.task is not None and host.task is not asyncio.current_task():
             host.task.cancel()
 
     def wake_at(self, seconds: float, unit: Unit) -> asyncio.TimerHandle:
@@ -372,10 +418,20 @@ class TaskCall:
         act(subject)
         self._look()
 
-    def settled(self, group: Group, index: int, ok: bool, result: Any) -> None:
+    def settled(self, index: int, result: Any) -> None:
         """See `Host`."""
         if self._settled is not None:
             self._settled.append((index, result))
+
+
+class _Started:
+    """The task of an input that runs without an activation."""
+
+    __slots__ = ("begun", "task")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.task: asyncio.Task[None] | None = None
 
 
 async def hop(call: Callable[[], Any], stop: Callable[[], None]) -> Any:

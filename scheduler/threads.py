@@ -13,8 +13,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
-from contextlib import nullcontext
-from contextvars import copy_context
+from contextlib import contextmanager, nullcontext
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import Mode
-from anabranch.scheduler.advancing import Outcome, advance, outcomes
+from anabranch.scheduler.advancing import Expanded, advance, outcomes, run_calls
 from anabranch.scheduler.calls import (
     Stay,
     config_at,
@@ -35,7 +35,7 @@ from anabranch.scheduler.calls import (
     wait_for_permit,
 )
 from anabranch.scheduler.clocks import CLOCK, Timer
-from anabranch.scheduler.frontier import Frontier
+from anabranch.scheduler.frontier import Frontier, Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
 from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.pools import POOL
@@ -45,8 +45,6 @@ from anabranch.scheduler.units import Group, Unit
 MOST_ASKED = 2  # helpers asked for at once; each asks for more when it comes
 
 
-
-
 def invoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> Any:
     """Run a graph on one value in this thread, with helpers where branches run at once."""
     parent, timeout = SITE.get(), timeout_of(config)
@@ -54,7 +52,7 @@ def invoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> An
         config = opened_config(config, parent)
     plan = plan_of(graph, Mode.SYNC)
     if not plan.straight or timeout is not None:
-        return ThreadCall(config, parent).run(Group(plan, (value,), config, single=True), timeout)
+        return ThreadCall(config, parent).run(Group(plan, (value,), config, timeout=timeout, single=True))
     site = Site(config, graph, ledger_for(config, parent), held=True)
     if parent is None:
         return _invoke_straight(plan, value, site)
@@ -70,8 +68,24 @@ def _invoke_straight(plan: Plan, value: Any, site: Site) -> Any:
     """One segment is all there is: no frontier and no lock, unless a step parks it."""
     context = copy_context()
     context.run(SITE.set, site)
+    segment = plan.segments[0]
+    if segment.calls is None:
+        return _invoke_unit(plan, value, site, context)
+    try:
+        result = run_calls(segment, 0, value, site, context)
+    except BaseException as error:
+        note_place(error, plan.graph.place(segment.steps[site.position].slot))
+        raise
+    if type(result) is not Expanded:
+        return result
     group = Group(plan, (value,), site.config, single=True)
-    unit = group.only_unit(value)
+    unit = group.adopt(0, result.effect.value, site.position)
+    return context.run(ThreadCall(site.config, site).adopt, group, unit, result.effect)
+
+
+def _invoke_unit(plan: Plan, value: Any, site: Site, context: Context) -> Any:
+    group = Group(plan, (value,), site.config, single=True)
+    unit = group.adopt(0, value, 0)
     try:
         effect = advance(unit, site, context)
     except BaseException as error:
@@ -86,13 +100,13 @@ def batch(
     graph: Graph,
     inputs: list[Any],
     shared: RunnableConfig | None = None,
-    each: Sequence[RunnableConfig] | None = None,
+    each: Sequence[RunnableConfig | None] | None = None,
     *,
     return_exceptions: bool = False,
 ) -> list[Any]:
     """Run a graph on many values, each on its own way through it; the results in order."""
-    call, group, timeout = _open_batch(graph, inputs, shared, each, return_exceptions)
-    results: list[Any] = call.run(group, timeout)
+    call, group = _open_batch(graph, inputs, shared, each, return_exceptions)
+    results: list[Any] = call.run(group)
     return results
 
 
@@ -100,28 +114,34 @@ def batch_as_completed(
     graph: Graph,
     inputs: list[Any],
     shared: RunnableConfig | None = None,
-    each: Sequence[RunnableConfig] | None = None,
+    each: Sequence[RunnableConfig | None] | None = None,
     *,
     return_exceptions: bool = False,
 ) -> Generator[tuple[int, Any], None, None]:
     """The same, each result with its index as soon as it is there. Closing the iterator stops the rest."""
-    call, group, timeout = _open_batch(graph, inputs, shared, each, return_exceptions)
-    return call.run_as_completed(group, timeout)
+    call, group = _open_batch(graph, inputs, shared, each, return_exceptions)
+    return call.run_as_completed(group)
 
 
 def _open_batch(
     graph: Graph,
     inputs: list[Any],
     shared: RunnableConfig | None,
-    each: Sequence[RunnableConfig] | None,
+    each: Sequence[RunnableConfig | None] | None,
     keep_errors: bool,
-) -> tuple[ThreadCall, Group, float | None]:
+) -> tuple[ThreadCall, Group]:
     parent = SITE.get()
     timeouts = [t for t in map(timeout_of, each or (shared,)) if t is not None]
     opened = None if each is None else [opened_config(config, parent) for config in each]
     common = opened[0] if opened else opened_config(shared, parent)
-    group = Group(plan_of(graph, Mode.SYNC), inputs, opened or common, keep_errors=keep_errors)
-    return ThreadCall(common, parent), group, min(timeouts, default=None)
+    group = Group(
+        plan_of(graph, Mode.SYNC),
+        inputs,
+        opened or common,
+        keep_errors=keep_errors,
+        timeout=min(timeouts, default=None),
+    )
+    return ThreadCall(common, parent), group
 
 
 class ThreadCall:
@@ -142,36 +162,38 @@ class ThreadCall:
         self._until: Callable[[], bool] = lambda: True
         self.held = True
 
-    def run(self, group: Group, timeout: float | None = None) -> Any:
+    def run(self, group: Group) -> Any:
         """Run a group to its end, and answer its outcome or raise its error."""
         if self._parent is None:
-            return self._run(group, timeout)
+            return self._run(group)
         with Stay(self._parent, self):
-            return self._run(group, timeout)
+            return self._run(group)
 
     def adopt(self, group: Group, unit: Unit, effect: Effect) -> Any:
         """Go on with a unit that was run without a frontier until it was to be parked."""
         assert self._parent is not None
+        group.claims = None
         with Stay(self._parent, self):
             with self._lock:
                 self._frontier.running += 1
                 self._frontier.park(unit, effect)
-            return self._run(group, None, opened=True)
+            return self._run(group, opened=True)
 
-    def run_as_completed(self, group: Group, timeout: float | None) -> Generator[tuple[int, Any], None, None]:
+    def run_as_completed(self, group: Group) -> Generator[tuple[int, Any], None, None]:
         """Run a group and give each result with its index as soon as it is there."""
-        self._settled = settled = deque()
+        settled: deque[tuple[int, Any]] = deque()
+        self._settled = settled
         parent = self._parent
         if parent is not None:
-            parent.hooks[self] = self.stop
+            parent.hook(self, self.stop)
         with self._lock:
-            self._open(group, timeout)
+            self._open(group)
         try:
             while self._work_a_while(lambda: bool(settled) or group.over) and settled:
                 yield settled.popleft()
         finally:
             if parent is not None:
-                del parent.hooks[self]
+                parent.unhook(self)
             with self._lock:
                 self._frontier.stop(group)
             self._work_a_while(lambda: group.over)
@@ -200,46 +222,21 @@ class ThreadCall:
                 self._frontier.stop(self._group, error)
             self._look()
 
-    def _open(self, group: Group, timeout: float | None) -> None:
+    def _open(self, group: Group) -> None:
         self._group = group
         self._frontier.open(group)
-        if timeout is not None:
-            group.timer = self.limit(timeout, group)
 
-    def _run(self, group: Group, timeout: float | None, opened: bool = False) -> Any:
+    def _run(self, group: Group, opened: bool = False) -> Any:
         with self._lock:
             if opened:
                 self._group = group
             else:
-                self._open(group, timeout)
+                self._open(group)
             self._work(lambda: group.over)
             self._close()
         if group.failure is not None:
             raise group.failure.error
         return group.outcome()
-
-    def _run_as_completed(self, group: Group, timeout: float | None) -> Generator[tuple[int, Any], None, None]:
-        self._settled = settled = deque()
-        with self._lock:
-            self._open(group, timeout)
-        try:
-            while True:
-                with self._lock:
-                    self._work(lambda: bool(settled) or group.over)
-                if not settled:
-                    break
-                if self.held:
-                    self.held = False
-                    self._ledger.release()
-                index, _, result = settled.popleft()
-                yield index, result
-        finally:
-            with self._lock:
-                self._frontier.stop(group)
-                self._work(lambda: group.over)
-                self._close()
-        if group.failure is not None:
-            raise group.failure.error
 
     # The caller. Each of these is called with the lock held.
 
@@ -250,9 +247,7 @@ class ThreadCall:
             try:
                 if not self.held and self._frontier.waiting:
                     self.held = self._ledger.try_acquire()
-                unit = self._frontier.take() if self.held else None
-                if unit is not None:
-                    self._run_unit(unit)
+                if self.held and self._run_next():
                     self._make_way()
                 elif not until():
                     self._wait()
@@ -329,8 +324,7 @@ class ThreadCall:
             if waiter not in self._asked:
                 return  # withdrawn: the call is over
             self._asked.discard(waiter)
-            while (unit := self._frontier.take()) is not None:
-                self._run_unit(unit)
+            while self._run_next():
                 self._look()
                 if self._ledger.contended(self._age):
                     break
@@ -339,23 +333,67 @@ class ThreadCall:
 
     # Units
 
-    def _run_unit(self, unit: Unit) -> None:
-        """Run a unit, the lock released meanwhile."""
+    def _run_next(self) -> bool:
+        """Run what is ready, the lock released meanwhile. False when nothing is."""
+        group = self._frontier.plain_group() if self._settled is None else None
+        if group is not None:
+            self._run_plain(group)
+            return True
+        unit = self._frontier.take()
+        if unit is None:
+            return False
+        activation = unit.activation
+        unit.site = site = Site(activation.config, activation.plan.graph, self._ledger, held=True)
+        done: list[Outcome] = []
+        with self._unlocked(site) as context:
+            done = outcomes(unit, site, context)
+        for outcome in done:
+            self._frontier.report(*outcome)
+        return True
+
+    def _run_plain(self, group: Group) -> None:
+        """Run inputs of a group, one after the other, until there are none or one can't go on like that."""
+        plan, claims = group.plan, group.claims or iter(())
+        site = Site(group.config_of(0), plan.graph, self._ledger, held=True)
+        segment, values, results = plan.segments[0], group.values, group.results
+        self._frontier.begin_plain(group, site)
+        done, index, stuck = 0, None, None
+        with self._unlocked(site) as context:
+            try:
+                for index in claims:
+                    result = run_calls(segment, 0, values[index], site, context)
+                    if type(result) is Expanded:
+                        stuck = (result.effect, None)
+                        break
+                    results[index] = result
+                    done += 1
+                    if self._ledger.contended(self._age):
+                        break
+                else:
+                    index = None
+            except BaseException as error:
+                stuck = (None, error)
+        if stuck is None:
+            if index is None:
+                self._frontier.claim(group)
+            self._frontier.end_plain(group, site, done)
+            return
+        value = values[index] if stuck[0] is None else stuck[0].value
+        self._frontier.end_plain(group, site, done, (group.adopt(index, value, site.position), *stuck))
+
+    @contextmanager
+    def _unlocked(self, site: Site) -> Generator[Context, None, None]:
+        """Without the lock, with a context in which nested calls find the site. A permit is held at the end."""
         self._ask()
-        site = Site(unit.activation.config, unit.activation.plan.graph, self._ledger, held=True)
-        unit.host = site
-        self._lock.release()
         context = self._context.copy()
         context.run(SITE.set, site)
-        done: list[Outcome] = []
+        self._lock.release()
         try:
-            done = outcomes(unit, site, context)
+            yield context
         finally:
             if not site.end():
                 wait_for_permit(self._ledger, site.age)
             self._lock.acquire()
-        for outcome in done:
-            self._frontier.report(*outcome)
 
     # What the frontier asks
 
@@ -368,8 +406,12 @@ class ThreadCall:
 
     def cancel(self, unit: Unit) -> None:
         """See `Host`."""
-        if unit.host is not None:
-            unit.host.stop()
+        if unit.site is not None:
+            unit.site.stop()
+
+    def cancel_site(self, site: Site, host: object) -> None:
+        """See `Host`."""
+        site.stop()
 
     def wake_at(self, seconds: float, unit: Unit) -> Timer:
         """See `Host`."""
@@ -387,7 +429,7 @@ class ThreadCall:
 
         return self._clock.call_at(self._clock.now() + seconds, fire)
 
-    def settled(self, group: Group, index: int, ok: bool, result: Any) -> None:
+    def settled(self, index: int, result: Any) -> None:
         """See `Host`."""
         if self._settled is not None:
             self._settled.append((index, result))

@@ -8,9 +8,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.operators import Flow
@@ -37,14 +37,34 @@ class Failure:
 
 
 def first_failure(left: Failure | None, right: Failure) -> Failure:
+    """The one that counts."""
     return right if left is None or right.rank < left.rank else left
 
 
 class Unit:
-    """A segment of an activation on its way. `position` is the step that it will run next, with `value`."""
+    """A segment of an activation on its way. `position` is the step that it will run next, with `value`.
+
+    Attributes:
+        flow: the running call step, if it stands at one.
+        answer: of what it was parked for: whether it went well, and the result or error.
+        child: the group or timer that it is parked for.
+        together: with itself, the units that a vectorised form runs at once.
+        site, task, begun: the driver's: where its code runs, what to cancel, and whether that has begun.
+    """
 
     __slots__ = (
-        "activation", "answer", "child", "flow", "host", "position", "segment", "state", "together", "value",
+        "activation",
+        "answer",
+        "begun",
+        "child",
+        "flow",
+        "position",
+        "segment",
+        "site",
+        "state",
+        "task",
+        "together",
+        "value",
     )
 
     def __init__(self, activation: Activation, segment: Segment) -> None:
@@ -53,10 +73,12 @@ class Unit:
         self.position = 0
         self.value: Any = None
         self.flow: Flow | None = None
-        self.answer: tuple[bool, Any] | None = None  # of the group or sleep that it was parked for
-        self.child: Any = None  # the group or timer that it is parked for
-        self.together: list[Unit] | None = None  # with itself, the units that a vectorised form runs at once
-        self.host: Any = None  # the driver's own
+        self.answer: tuple[bool, Any] | None = None
+        self.child: Any = None
+        self.together: list[Unit] | None = None
+        self.site: Any = None
+        self.task: Any = None
+        self.begun = False
         self.state = State.READY
 
     @classmethod
@@ -77,80 +99,138 @@ class Unit:
 class Activation:
     """One flow of one input through a plan. `left` counts the segments that have not ended."""
 
-    __slots__ = ("config", "counts", "failure", "group", "index", "left", "plan", "units", "values")
+    __slots__ = ("_units", "config", "counts", "failure", "group", "index", "left", "plan", "values")
 
-    def __init__(self, group: Group, index: int, value: Any, config: RunnableConfig | None) -> None:
+    def __init__(self, group: Group, index: int) -> None:
         plan = group.plan
         self.group = group
         self.plan = plan
         self.index = index
-        self.config = config
-        self.values: list[Any] = [None] * len(plan.segments)
-        self.values.append(value)  # INPUT_SLOT is -1
-        self.counts = list(plan.needs)
+        self.config = group.config_of(index)
+        # INPUT_SLOT is -1, so the input stands last.
+        self.values: list[Any] = [*plan.blank, group.values[index]]
+        self.counts: Any = list(plan.needs) if len(plan.needs) > 1 else plan.needs
         self.left = len(plan.segments)
-        self.units: set[Unit] = set()
         self.failure: Failure | None = None
+        self._units: Unit | set[Unit] | None = None  # most have one at a time, and there are very many
+
+    @property
+    def idle(self) -> bool:
+        """Whether no unit of it is ready, running or parked."""
+        return not self._units
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing of it is to start any more."""
+        return self.failure is not None or self.group.stopped
+
+    def units(self) -> list[Unit]:
+        """Those of its units that are not over."""
+        units = self._units
+        return [] if units is None else list(units) if isinstance(units, set) else [units]
+
+    def enter(self, unit: Unit) -> None:
+        """A unit is ready."""
+        if self._units is None:
+            self._units = unit
+        elif isinstance(self._units, set):
+            self._units.add(unit)
+        else:
+            self._units = {self._units, unit}
+
+    def leave(self, unit: Unit) -> None:
+        """A unit is over."""
+        unit.state = State.OVER
+        if isinstance(self._units, set):
+            self._units.discard(unit)
+        elif self._units is unit:
+            self._units = None
 
 
 class Group:
-    """Activations of one plan. `configs` holds one config for all, or one an input.
+    """Activations of one plan.
 
-    With `keep_errors` an `Exception` of one input becomes its result.
+    Attributes:
+        values: the inputs.
+        configs: one config for all of them, or one each.
+        parent: the unit that is parked for it; None when it is the call itself.
+        single: its outcome is the result of its only input, not a list.
+        keep_errors: an `Exception` of one input becomes its result.
+        timeout: in seconds, for all of it.
+        claims: the indices of the inputs that nobody has taken up; None when there is none left.
+        left: how many inputs have no result.
+        activations: those that are under way.
+        sites: those at which inputs are run without an activation.
     """
 
     __slots__ = (
         "activations",
+        "claims",
         "configs",
         "failure",
-        "inputs",
         "keep_errors",
-        "opened",
+        "left",
         "over",
         "parent",
         "plan",
         "results",
         "single",
+        "sites",
         "stopped",
+        "timeout",
         "timer",
+        "values",
     )
 
     def __init__(
         self,
         plan: Plan,
-        inputs: Iterable[Any],
-        configs: RunnableConfig | list[RunnableConfig | None] | None = None,
+        values: Sequence[Any],
+        configs: RunnableConfig | Sequence[RunnableConfig | None] | None = None,
         *,
         parent: Unit | None = None,
         single: bool = False,
         keep_errors: bool = False,
+        timeout: float | None = None,
     ) -> None:
         self.plan = plan
-        self.inputs: Iterator[Any] | None = iter(inputs)
+        self.values = values
         self.configs = configs
         self.parent = parent
         self.single = single
         self.keep_errors = keep_errors
+        self.timeout = timeout
+        self.timer: Any = None
+        self.claims: Iterator[int] | None = iter(range(len(values)))
+        self.left = len(values)
+        self.results: list[Any] = [None] * len(values)
         self.activations: set[Activation] = set()
-        self.opened = 0
-        self.results: dict[int, Any] = {}
+        self.sites: dict[Any, Any] = {}
         self.failure: Failure | None = None
         self.stopped = False
         self.over = False
-        self.timer: Any = None
 
-    def only_unit(self, value: Any) -> Unit:
-        """Open the only input of a straight plan, for a driver that runs it without a frontier."""
-        self.inputs = None
-        self.opened = 1
-        activation = Activation(self, 0, value, self.configs)  # type: ignore[arg-type]
+    def config_of(self, index: int) -> RunnableConfig | None:
+        """The config of an input."""
+        configs = self.configs
+        return cast(
+            "RunnableConfig | None", configs if configs is None or isinstance(configs, dict) else configs[index]
+        )
+
+    @property
+    def plain(self) -> bool:
+        """Whether its inputs can be run without activations, as long as all goes well."""
+        return self.plan.plain and (self.configs is None or isinstance(self.configs, dict))
+
+    def adopt(self, index: int, value: Any, position: int) -> Unit:
+        """An activation for an input that was run without one until that would do no more; its running unit."""
+        activation = Activation(self, index)
         self.activations.add(activation)
         unit = Unit(activation, self.plan.segments[0])
-        unit.value = value
-        unit.state = State.RUNNING
-        activation.units.add(unit)
+        unit.value, unit.position, unit.state = value, position, State.RUNNING
+        activation.enter(unit)
         return unit
 
     def outcome(self) -> Any:
         """The result of a single run, or the list of all results in order."""
-        return self.results.get(0) if self.single else [self.results[i] for i in range(self.opened)]
+        return self.results[0] if self.single else self.results

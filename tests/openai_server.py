@@ -11,11 +11,11 @@ from typing import Any
 
 
 class ChatServer(ThreadingHTTPServer):
-    """Answers every request with `words`; streams them for ever when `endless`.
+    """Answers every request with `words`; streams them for ever when `endless`, or up to an error.
 
     Attributes:
         requests: the bodies that came in.
-        headers: the headers that came with them.
+        headers: the headers that came with them, by lower-case name.
         status: the status of the next answers.
         hung_up: set when a client has closed its connection in the middle of a stream.
     """
@@ -26,6 +26,7 @@ class ChatServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), ChatHandler)
         self.words = ["Bears", " like", " honey."]
         self.endless = False
+        self.breaks_off = False
         self.status = 200
         self.requests: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -48,7 +49,7 @@ class ChatHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.server.requests.append(body)
-        self.server.headers.append(dict(self.headers))
+        self.server.headers.append({name.lower(): value for name, value in self.headers.items()})
         self.close_connection = True
         if self.path != "/v1/chat/completions":
             self.send_json(404, {"error": {"message": f"no such path: {self.path}"}})
@@ -79,6 +80,8 @@ class ChatHandler(BaseHTTPRequestHandler):
             self.send_choice(body, {"delta": {"role": "assistant", "content": ""}, "finish_reason": None})
             for word in self.server.answer_words():
                 self.send_choice(body, {"delta": {"content": word}, "finish_reason": None})
+            if self.server.breaks_off:
+                self.wfile.write(b'data: {"error": {"message": "out of honey"}}\n\n')
             self.send_choice(body, {"delta": {}, "finish_reason": "stop"})
             self.wfile.write(b"data: [DONE]\n\n")
         except OSError:

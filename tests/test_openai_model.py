@@ -67,7 +67,7 @@ def test_it_answers_in_chunks_as_the_server_sends_them(model: ChatOpenAI) -> Non
 
 def test_async_calls_give_the_same(model: ChatOpenAI) -> None:
     async def main() -> tuple[Any, list[Any]]:
-        return await model.ainvoke("What?"), [chunk async for chunk in model.astream("What?")]
+        return await model.ainvoke("What?"), await read_all(model)
 
     whole, chunks = asyncio.run(main())
     assert whole.content == TEXT
@@ -89,7 +89,7 @@ def test_in_a_chain_its_chunks_flow_through(model: ChatOpenAI) -> None:
 
 def test_the_request_says_what_was_asked_and_set(server: ChatServer) -> None:
     model = ChatOpenAI(
-        model_name="large",
+        model="large",
         base_url=server.base_url,
         api_key="sk-test",
         temperature=0.5,
@@ -123,19 +123,24 @@ def test_the_request_says_what_was_asked_and_set(server: ChatServer) -> None:
             ],
         }
     ]
-    headers = {name.lower(): value for name, value in server.headers[0].items()}
+    headers = server.headers[0]
     assert headers["authorization"] == "Bearer sk-test"
     assert headers["openai-organization"] == "org"
     assert headers["x-asked-by"] == "tests"
 
 
-def test_key_and_server_come_from_the_environment(
-    server: ChatServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_names_of_the_settings_are_known(server: ChatServer) -> None:
+    names: dict[str, Any] = {"model_name": "large", "openai_api_base": server.base_url, "openai_api_key": "sk-other"}
+    ChatOpenAI(**names).invoke("What?")
+    assert server.requests[0]["model"] == "large"
+    assert server.headers[0]["authorization"] == "Bearer sk-other"
+
+
+def test_key_and_server_come_from_the_environment(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     assert ChatOpenAI(model="small").invoke("What?").content == TEXT
-    assert server.headers[0]["Authorization"] == "Bearer sk-env"
+    assert server.headers[0]["authorization"] == "Bearer sk-env"
 
 
 def test_closing_a_stream_closes_its_connection(server: ChatServer, model: ChatOpenAI) -> None:
@@ -191,6 +196,18 @@ def test_what_the_server_refuses_is_the_error_of_the_sdk(
         model.invoke("What?")
     with pytest.raises(getattr(openai, error), match="not today"):
         list(model.stream("What?"))
+
+
+def test_an_error_in_mid_stream_is_the_error_of_the_sdk(server: ChatServer, model: ChatOpenAI) -> None:
+    server.breaks_off = True
+    with pytest.raises(openai.APIError, match="out of honey"):
+        list(model.stream("What?"))
+    with pytest.raises(openai.APIError, match="out of honey"):
+        asyncio.run(read_all(model))
+
+
+async def read_all(model: ChatOpenAI) -> list[Any]:
+    return [chunk async for chunk in model.astream("What?")]
 
 
 def test_without_a_key_it_is_not_made(server: ChatServer) -> None:

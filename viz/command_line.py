@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import NoReturn, TextIO
 
 from anabranch.engine.version import __version__
-from anabranch.nodes.stdlib_chain import stdlib_chain
+from anabranch.nodes.stdlib_answers import stdlib_chain
 
 FAILED, ASKED_WRONGLY, INTERRUPTED = 1, 2, 130
 
@@ -73,9 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     ask.add_argument("question", nargs="+", type=_text, help="the question, in English")
-    ask.add_argument(
-        "--k", type=_count, default=8, metavar="N", help="how many documents to answer from (default: 8)"
-    )
+    ask.add_argument("--k", type=_count, default=8, metavar="N", help="how many documents to answer from (default: 8)")
     ask.add_argument(
         "--no-stream",
         dest="stream",

@@ -37,9 +37,7 @@ def stdlib_documents(folder: Path | None = None) -> list[Document]:
         for document in _of_module(module):
             documents.setdefault(document.metadata["source"], document)
     if not documents:
-        raise FileNotFoundError(
-            f"{root} holds no documented Python source; this interpreter came without its library"
-        )
+        raise FileNotFoundError(f"{root} holds no documented Python source; this interpreter came without its library")
     if folder is None:
         for document in compiled_documents():
             documents.setdefault(document.metadata["source"], document)
@@ -56,9 +54,7 @@ def _of_module(module: Module) -> Iterator[Document]:
         yield from _of_definition(node, owner, {"module": owner, "path": module.path})
 
 
-def _of_definition(
-    node: Definition, owner: str, where: dict[str, Any], in_class: bool = False
-) -> Iterator[Document]:
+def _of_definition(node: Definition, owner: str, where: dict[str, Any], in_class: bool = False) -> Iterator[Document]:
     source = f"{owner}.{node.name}"
     init = _init(node)
     text = ast.get_docstring(node) or (ast.get_docstring(init) if init else None)
@@ -85,9 +81,7 @@ def _docstring_of_module(tree: ast.Module) -> str | None:
 
 def _init(node: Definition) -> ast.FunctionDef | None:
     body = node.body if isinstance(node, ast.ClassDef) else []
-    return next(
-        (inner for inner in body if isinstance(inner, ast.FunctionDef) and inner.name == "__init__"), None
-    )
+    return next((inner for inner in body if isinstance(inner, ast.FunctionDef) and inner.name == "__init__"), None)
 
 
 def _signature(node: Definition, init: ast.FunctionDef | None, in_class: bool) -> str:

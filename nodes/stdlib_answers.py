@@ -14,8 +14,8 @@ from anabranch.nodes.parsers import StrOutputParser
 from anabranch.nodes.passthrough import RunnablePassthrough
 from anabranch.nodes.prompts import ChatPromptTemplate
 from anabranch.nodes.runnables import Runnable
-from anabranch.nodes.stdlib_documents import stdlib_documents
-from anabranch.nodes.terms import terms
+from anabranch.nodes.stdlib_corpus import stdlib_documents
+from anabranch.nodes.terms import terms_of
 
 TEMPLATE = """Answer the question based only on the following context:
 {context}
@@ -34,7 +34,7 @@ def stdlib_retriever(k: int = 8) -> BM25Retriever:
     # A low `b`: the long docstring of a module is a good answer more often than the length of a text
     # suggests.
     return BM25Retriever.from_documents(
-        stdlib_documents(), k=k, preprocess_func=terms, bm25_params={"k1": 1.2, "b": 0.3}, name="Docs"
+        stdlib_documents(), k=k, preprocess_func=terms_of, bm25_params={"k1": 1.2, "b": 0.3}, name="Docs"
     )
 
 

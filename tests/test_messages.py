@@ -1,0 +1,244 @@
+"""Messages, their chunks, and what can be read as one."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from anabranch.engine.chunks import Algebra, algebra_of, fold
+from anabranch.nodes.documents import Document, format_documents
+from anabranch.nodes.message_chunks import (
+    CHUNKS,
+    AIMessageChunk,
+    BaseMessageChunk,
+    ChatMessageChunk,
+    HumanMessageChunk,
+    SystemMessageChunk,
+    message_chunk_to_message,
+    message_to_chunk,
+)
+from anabranch.nodes.message_conversion import convert_to_messages
+from anabranch.nodes.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    ChatMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    get_buffer_string,
+)
+from anabranch.nodes.prompt_values import ChatPromptValue, StringPromptValue
+
+texts = st.text("ab ", max_size=3)
+blocks = st.one_of(
+    texts,
+    st.fixed_dictionaries({"type": st.just("text"), "text": texts}),
+    st.fixed_dictionaries({"type": st.just("text"), "text": texts, "index": st.integers(0, 2)}),
+)
+contents = st.one_of(texts, st.lists(blocks, max_size=4))
+facts = st.dictionaries(st.sampled_from("xy"), st.one_of(st.none(), texts), max_size=2)
+ai_chunks = st.builds(
+    AIMessageChunk,
+    content=contents,
+    additional_kwargs=facts,
+    response_metadata=st.dictionaries(st.just("n"), st.one_of(st.none(), st.integers(0, 3))),
+    id=st.sampled_from([None, "run-1", "run-2"]),
+    chunk_position=st.sampled_from([None, "last"]),
+)
+
+
+@given(ai_chunks, ai_chunks, ai_chunks)
+def test_chunks_add_in_any_grouping(a: AIMessageChunk, b: AIMessageChunk, c: AIMessageChunk) -> None:
+    assert (a + b) + c == a + (b + c)
+
+
+@given(st.lists(ai_chunks, min_size=1, max_size=9))
+def test_folding_is_adding_one_by_one(chunks: list[AIMessageChunk]) -> None:
+    total = chunks[0]
+    for chunk in chunks[1:]:
+        total += chunk
+    assert fold(chunks) == total
+
+
+@given(ai_chunks, ai_chunks)
+def test_adding_changes_neither_chunk(a: AIMessageChunk, b: AIMessageChunk) -> None:
+    before = a.model_copy(deep=True), b.model_copy(deep=True)
+    (a + b).additional_kwargs["new"] = "x"
+    assert (a, b) == before
+
+
+@given(st.lists(texts))
+def test_the_text_of_the_sum_is_the_sum_of_the_texts(pieces: list[str]) -> None:
+    chunks = [AIMessageChunk(content=[piece] if len(piece) == 1 else piece) for piece in pieces]
+    assert not chunks or fold(chunks).text == "".join(pieces)
+
+
+def test_pieces_of_a_block_meet_by_their_index() -> None:
+    def piece(**block: Any) -> AIMessageChunk:
+        return AIMessageChunk(content=[block])
+
+    whole = piece(index=0, type="text", text="Be") + piece(index=1, text="!") + piece(index=0, text="ars")
+    assert whole.content == [{"index": 0, "type": "text", "text": "Bears"}, {"index": 1, "text": "!"}]
+
+
+def test_values_that_do_not_combine_are_an_error_that_names_the_key() -> None:
+    with pytest.raises(TypeError, match="'when'"):
+        AIMessageChunk("", response_metadata={"when": "now"}) + AIMessageChunk("", response_metadata={"when": 3})
+
+
+@pytest.mark.parametrize("chunk", [HumanMessageChunk("b"), SystemMessageChunk("b"), "b", AIMessage("b")])
+def test_only_chunks_of_one_class_add(chunk: Any) -> None:
+    with pytest.raises(TypeError):
+        AIMessageChunk("a") + chunk
+
+
+def test_chunks_of_two_speakers_do_not_add() -> None:
+    with pytest.raises(TypeError, match=r"'critic'.*'poet'"):
+        ChatMessageChunk("a", role="critic") + ChatMessageChunk("b", role="poet")
+
+
+def test_a_whole_message_is_a_snapshot_and_a_chunk_adds() -> None:
+    assert algebra_of(AIMessage("a")) is Algebra.SNAPSHOTS
+    assert algebra_of(AIMessageChunk("a")) is Algebra.ADDITIVE
+    assert fold([AIMessage("a"), AIMessage("b")]) == AIMessage("b")
+
+
+MESSAGES: list[BaseMessage] = [
+    SystemMessage("Be brief."),
+    HumanMessage("Hi", name="Ada"),
+    AIMessage("Hello", id="run-1", response_metadata={"finish_reason": "stop"}),
+    ChatMessage("Note", role="critic"),
+    ToolMessage("42", tool_call_id="call-1"),
+]
+each_message = pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.type)
+
+
+@each_message
+def test_a_message_as_a_chunk_is_the_message_again(message: BaseMessage) -> None:
+    chunk = message_to_chunk(message)
+    assert message_chunk_to_message(chunk) == message
+    assert type(chunk) is CHUNKS.get(type(message), type(message))
+
+
+@each_message
+def test_a_message_survives_json_and_pickle(message: BaseMessage) -> None:
+    anything: TypeAdapter[Any] = TypeAdapter(AnyMessage)
+    assert anything.validate_json(message.model_dump_json()) == message
+    assert pickle.loads(pickle.dumps(message)) == message
+
+
+def test_a_message_without_content_is_an_error() -> None:
+    with pytest.raises(ValidationError, match="content"):
+        HumanMessage(name="Ada")  # type: ignore[call-arg]
+
+
+def test_a_message_prints_what_was_said() -> None:
+    assert repr(AIMessage("Hi")) == "AIMessage(content='Hi')"
+    assert repr(AIMessageChunk("Hi", id="run-1")) == "AIMessageChunk(content='Hi', id='run-1')"
+
+
+def test_the_text_is_that_of_the_text_blocks() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:"}}
+    assert HumanMessage(["What ", image, {"type": "text", "text": "is this?"}]).text == "What is this?"
+
+
+def test_messages_are_read_in_many_forms() -> None:
+    read = convert_to_messages(
+        [
+            HumanMessage("a"),
+            "b",
+            ("system", "c"),
+            ["ai", "d"],
+            {"role": "user", "content": "e", "name": "Ada"},
+            {"role": "assistant", "content": None, "tool_calls": [1]},
+            {"type": "human", "content": "f"},
+            {"role": "tool", "content": "g", "tool_call_id": "call-1"},
+            ("developer", "h"),
+        ]
+    )
+    assert read == [
+        HumanMessage("a"),
+        HumanMessage("b"),
+        SystemMessage("c"),
+        AIMessage("d"),
+        HumanMessage("e", name="Ada"),
+        AIMessage("", additional_kwargs={"tool_calls": [1]}),
+        HumanMessage("f"),
+        ToolMessage("g", tool_call_id="call-1"),
+        SystemMessage("h"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (3, "message 1.*got int 3"),
+        (("a", "b", "c"), "message 1.*got tuple"),
+        (("bear", "x"), "message 1.*'bear'.*human, user, ai"),
+        ({"content": "x"}, "message 1.*without 'role'"),
+        ({"role": "tool", "content": "x"}, "message 1.*tool_call_id"),
+        (("human", 3), "message 1.*content"),
+    ],
+)
+def test_what_cannot_be_read_is_an_error_that_names_the_place(wrong: Any, told: str) -> None:
+    with pytest.raises(TypeError, match="(?s)" + told):
+        convert_to_messages(["fine", wrong])
+
+
+def test_prompt_values_are_text_and_messages() -> None:
+    assert StringPromptValue(text="Hi").to_messages() == [HumanMessage("Hi")]
+    value = ChatPromptValue(messages=MESSAGES)
+    assert value.to_messages() == MESSAGES
+    assert value.to_string() == get_buffer_string(MESSAGES)
+    assert value.to_string().splitlines()[:2] == ["System: Be brief.", "Human: Hi"]
+    assert value.model_dump()["messages"][3]["role"] == "critic"
+
+
+def test_the_schemas_of_messages_hold_what_others_know(golden: Path) -> None:
+    known = json.loads((golden / "schema_chat_model_output.json").read_text())["definitions"]
+    ours = TypeAdapter(AnyMessage).json_schema()["$defs"]
+    for name in ("AIMessage", "HumanMessage", "ChatMessage", "SystemMessage", "ToolMessage"):
+        theirs = known[name]
+        assert ours[name]["title"] == theirs["title"]
+        assert ours[name]["description"] == theirs["description"]
+        assert set(ours[name]["required"]) == set(theirs["required"])
+        for field, schema in theirs["properties"].items():
+            assert schema["title"] == ours[name]["properties"][field]["title"]
+            for key in ("default", "enum", "type"):
+                assert schema.get(key) == ours[name]["properties"][field].get(key)
+
+
+@pytest.fixture
+def golden() -> Path:
+    folder = Path(__file__).parent.parent.parent / "shared" / "golden"
+    if not folder.is_dir():
+        pytest.skip("the golden facts are not beside this repository")
+    return folder
+
+
+def test_documents_are_equal_when_their_fields_are() -> None:
+    document = Document("harrison worked at kensho", metadata={"source": "notes"}, id="1")
+    assert document == Document(page_content="harrison worked at kensho", metadata={"source": "notes"}, id="1")
+    assert document != Document("harrison worked at kensho")
+    assert repr([Document("a")]) == "[Document(page_content='a')]"
+
+
+def test_documents_in_a_prompt_are_headed_by_their_source() -> None:
+    documents = [Document("a", metadata={"source": "notes"}), Document("b")]
+    assert format_documents(documents) == "Source: notes\na\n\nb"
+
+
+@pytest.mark.parametrize("kind", CHUNKS.values())
+def test_every_chunk_class_adds_to_itself(kind: type[BaseMessageChunk]) -> None:
+    role: dict[str, Any] = {"role": "critic"} if kind is ChatMessageChunk else {}
+    total = kind(content="a", **role) + kind(content="b", **role)
+    assert type(total) is kind
+    assert total.content == "ab"
