@@ -58,7 +58,7 @@ class Module:
     @property
     def is_private(self) -> bool:
         """Only what its package makes public of it is public."""
-        return self.name.rpartition(".")[2].startswith("_")
+        return _is_private(self.name)
 
     @property
     def package(self) -> str:
@@ -68,10 +68,11 @@ class Module:
     def definitions(self) -> Iterator[tuple[str, Definition]]:
         """The public classes and functions, each with the public name of what it belongs to."""
         for node in definitions(self.tree.body):
-            if node.name in self.exported or (EVERYTHING in self.exported and self._lists(node.name)):
-                yield self.package, node
-            elif self._lists(node.name) and not self.is_private:
-                yield self.name, node
+            listed = self._lists(node.name)
+            exported = node.name in self.exported or (listed and EVERYTHING in self.exported)
+            owner = self.package if exported else self.name
+            if (exported or listed) and not _is_private(owner):
+                yield owner, node
 
     def _lists(self, name: str) -> bool:
         return self.listed is None or name in self.listed
@@ -92,7 +93,7 @@ def read_modules(root: Path) -> Iterator[Module]:
         if package != name:
             exports.update(_exports(tree, package))
         exported = exports.get(name, frozenset())
-        if exported or not package.rpartition(".")[2].startswith("_") or package in TWINS:
+        if exported or not _is_private(package) or package in TWINS:
             listed = None if b"__all__." in source else _listed(tree)  # extended by code
             yield Module(TWINS.get(package, package), relative.as_posix(), tree, listed, exported)
 
@@ -108,6 +109,10 @@ def definitions(body: list[ast.stmt]) -> Iterator[Definition]:
             for handler in getattr(node, "handlers", []):
                 yield from definitions(handler.body)
             yield from definitions(node.orelse)
+
+
+def _is_private(name: str) -> bool:
+    return any(part.startswith("_") for part in name.split("."))
 
 
 def _source_files(folder: Path) -> Iterator[Path]:

@@ -121,12 +121,13 @@ def advance(unit: Unit, site: Site, context: Context) -> Effect | None:
 
 async def aadvance(unit: Unit, site: Site, context: Context) -> Effect | None:
     """The same, awaiting what is asynchronous."""
-    actions = unit.segment.actions
-    if unit.segment.calls is not None:
+    segment = unit.segment
+    actions = segment.actions
+    if segment.calls is not None:
         if actions[0].kind is Kind.CALL:
             return advance(unit, site, context)
         try:
-            result = await arun_calls(unit.segment, unit.position, unit.value, site, context)
+            result = await arun_calls(segment, unit.position, unit.value, site, context)
         except BaseException:
             unit.position = site.position
             raise

@@ -52,15 +52,23 @@ class Host(Protocol):
     def settled(self, index: int, result: Any) -> None:
         """The result of an input of the call itself is there."""
 
+    def ended(self) -> None:
+        """The call itself is over."""
+
 
 Outcome = tuple[Unit, Effect | None, BaseException | None]
 
 
 class Frontier:
-    """See the module. `running` and `parked` count units, and sites at which inputs run without."""
+    """See the module.
 
-    def __init__(self, host: Host) -> None:
+    `running` and `parked` count units, and sites at which inputs run without. `plainly` allows that `take` answers
+    a group whose inputs can be run without activations.
+    """
+
+    def __init__(self, host: Host, plainly: bool = True) -> None:
         self._host = host
+        self.plainly = plainly
         self._ready: deque[Unit] = deque()
         self._vectors: dict[Segment, deque[Unit]] = {}
         self._unopened: list[Group] = []
@@ -82,8 +90,8 @@ class Frontier:
         """How many units are ready, at least: an unopened group counts as one."""
         return len(self._ready) + len(self._unopened) + len(self._vectors)
 
-    def take(self) -> Unit | None:
-        """The next unit to run, or None when nothing is ready."""
+    def take(self) -> Unit | Group | None:
+        """The next unit to run, or None when nothing is ready; or a group, whose inputs are to be claimed and run."""
         while True:
             while self._ready:
                 unit = self._ready.popleft()
@@ -92,7 +100,10 @@ class Frontier:
                     self.running += 1
                     return unit
             if self._unopened:
-                self._open_next(self._unopened[-1])
+                group = self._unopened[-1]
+                if self.plainly and group.plain:
+                    return group
+                self._open_next(group)
             elif not self._vectors:
                 return None
             elif (together := self._take_vector()) is not None:
@@ -146,12 +157,6 @@ class Frontier:
         return taken[0]
 
     # Inputs without activations
-
-    def plain_group(self) -> Group | None:
-        """The group whose turn it is, if its inputs can be run without activations."""
-        if self._ready or not self._unopened or not self._unopened[-1].plain:
-            return None
-        return self._unopened[-1]
 
     def begin_plain(self, group: Group, site: Any, host: Any = None) -> None:
         """Somebody begins to claim and run inputs at a site."""
@@ -330,8 +335,8 @@ class Frontier:
             group.timer.cancel()
         parent = group.parent
         if parent is None:
-            return
-        if group.failure is not None:
+            self._host.ended()
+        elif group.failure is not None:
             self._answer(parent, False, group.failure.error)
         else:
             self._answer(parent, True, group.outcome())

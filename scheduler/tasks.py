@@ -19,7 +19,7 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import Lane, Mode
-from anabranch.scheduler.advancing import Expanded, aadvance, aoutcomes, arun_calls, outcomes
+from anabranch.scheduler.advancing import Expanded, aadvance, aoutcomes, arun_calls, begin, outcomes
 from anabranch.scheduler.calls import (
     AStay,
     config_at,
@@ -171,7 +171,6 @@ class TaskCall:
         self._group: Group | None = None
         self._settled: deque[tuple[int, Any]] | None = None
         self._asked: Waiter | None = None
-        self._until: Callable[[], bool] = lambda: True
         self._changed: asyncio.Future[None] | None = None
         self.held = self._cap is not None
 
@@ -198,7 +197,7 @@ class TaskCall:
     def _abort(self, error: BaseException) -> None:
         if self._group is not None:
             self._frontier.stop(self._group, error)
-        self._look()
+        self._dispatch()
 
     def _open(self, group: Group) -> None:
         self._group = group
@@ -220,6 +219,7 @@ class TaskCall:
         """Run a group and give each result with its index as soon as it is there."""
         settled: deque[tuple[int, Any]] = deque()
         self._settled = settled
+        self._frontier.plainly = False
         parent = self._parent
         if parent is not None:
             parent.hook(self, self.stop)
@@ -252,8 +252,7 @@ class TaskCall:
     async def _wait(self, until: Callable[[], bool]) -> None:
         """Wait until it is enough. A cancellation stops the call, and is raised when that has ended."""
         cancelled: BaseException | None = None
-        self._until = until
-        while not self._until():
+        while not until():
             self._changed = self._loop.create_future()
             try:
                 await self._changed
@@ -262,17 +261,11 @@ class TaskCall:
                 group = self._group
                 assert group is not None
                 self._frontier.stop(group, error)
-                self._until = partial(getattr, group, "over")
+                until = partial(getattr, group, "over")
         self._changed = None
         if cancelled is not None:
             self._close()
             raise cancelled
-
-    def _look(self) -> None:
-        """Start what is ready, and wake the caller if that is enough."""
-        self._dispatch()
-        if self._changed is not None and self._until():
-            resolve(self._changed)
 
     def _return_lent(self) -> None:
         """Give back a permit that no unit has used."""
@@ -292,23 +285,22 @@ class TaskCall:
     def _dispatch(self) -> None:
         """Start a task for each ready unit, as far as there are permits."""
         frontier = self._frontier
-        while frontier.waiting and self._permit():
-            group = frontier.plain_group() if self._settled is None else None
-            index = None if group is None else frontier.claim(group)
-            if group is not None and index is not None:
-                self.held = False
-                self._start_plain(group, index)
-                continue
+        while frontier.waiting and (self._cap is None or self._permit()):
             unit = frontier.take()
             if unit is None:
-                self._return_lent()
-                return
-            self.held = False
-            self._start(unit)
+                break
+            if isinstance(unit, Unit):
+                self.held = False
+                self._start(unit)
+            elif (index := frontier.claim(unit)) is not None:
+                self.held = False
+                self._start_plain(unit, index)
+        self._return_lent()
 
     def _permit(self) -> bool:
         """Whether a unit may start. If not, the ledger is asked to call back."""
-        if self._cap is None or self.held:
+        assert self._cap is not None
+        if self.held:
             return True
         if self._asked is None:
             if self._cap.try_acquire():
@@ -324,23 +316,40 @@ class TaskCall:
             return  # withdrawn, or granted before `request` returned
         self._asked = None
         self.held = True
-        self._look()
+        self._dispatch()
 
     def _start(self, unit: Unit) -> None:
-        blocking = unit.segment.lane is Lane.THREAD
+        segment, activation = unit.segment, unit.activation
+        blocking = segment.lane is Lane.THREAD
         ledger = self._blocking if blocking else self._cap
-        activation = unit.activation
-        unit.site = Site(activation.config, activation.plan.graph, ledger, held=self._cap is not None)
+        unit.site = site = Site(activation.config, activation.plan.graph, ledger, held=self._cap is not None)
         context = self._context.copy()
-        context.run(SITE.set, unit.site)
-        unit.task = self._loop.create_task(self._run_unit(unit, unit.site, context, blocking))
+        context.run(SITE.set, site)
+        if blocking or unit.together is not None:
+            unit.task = self._loop.create_task(self._run_units(unit, site, context, blocking))
+        else:
+            unit.task = self._loop.create_task(self._run_unit(unit, site, context))
 
-    async def _run_unit(self, unit: Unit, site: Site, context: Context, blocking: bool) -> None:
+    async def _run_unit(self, unit: Unit, site: Site, context: Context) -> None:
+        unit.begun = True
+        effect: Effect | None = None
+        failure: BaseException | None = None
+        try:
+            effect = begin(unit, context)
+            if effect is None:
+                effect = await aadvance(unit, site, context)
+        except BaseException as error:
+            failure = error
+        if site.ledger is not None and site.end():
+            site.ledger.release()
+        self._frontier.report(unit, effect, failure)
+        self._dispatch()
+
+    async def _run_units(self, unit: Unit, site: Site, context: Context, blocking: bool) -> None:
+        """Run what blocks, in a thread, or what runs together."""
         unit.begun = True
         done: list[Outcome]
         try:
-            if site.stopped:
-                raise Stopped("the call around this step was stopped")
             if not blocking:
                 done = await aoutcomes(unit, site, context)
             else:
@@ -351,11 +360,11 @@ class TaskCall:
                 done = await hop(lambda: outcomes(unit, site, context), site.stop)
         except BaseException as error:
             done = [(each, None, error) for each in unit.together or (unit,)]
-        if site.end() and site.ledger is not None:
+        if site.ledger is not None and site.end():
             site.ledger.release()
         for outcome in done:
             self._frontier.report(*outcome)
-        self._look()
+        self._dispatch()
 
     def _start_plain(self, group: Group, index: int) -> None:
         site = Site(group.config_of(index), group.plan.graph, self._cap, held=self._cap is not None)
@@ -368,7 +377,8 @@ class TaskCall:
     async def _run_plain(self, group: Group, index: int, site: Site, context: Context, started: _Started) -> None:
         """Run an input of a straight group without an activation, unless it can't go on like that."""
         started.begun = True
-        done, broken = 0, None
+        done = 0
+        broken: Outcome | None = None
         try:
             result = await arun_calls(group.plan.segments[0], 0, group.values[index], site, context)
             if type(result) is Expanded:
@@ -378,10 +388,10 @@ class TaskCall:
                 done = 1
         except BaseException as error:
             broken = (group.adopt(index, group.values[index], site.position), None, error)
-        if site.end() and site.ledger is not None:
+        if site.ledger is not None and site.end():
             site.ledger.release()
         self._frontier.end_plain(group, site, done, broken)
-        self._look()
+        self._dispatch()
 
     # What the frontier asks
 
@@ -416,12 +426,18 @@ class TaskCall:
 
     def _fire(self, act: Callable[[Any], None], subject: Any) -> None:
         act(subject)
-        self._look()
+        self._dispatch()
 
     def settled(self, index: int, result: Any) -> None:
         """See `Host`."""
         if self._settled is not None:
             self._settled.append((index, result))
+            self.ended()
+
+    def ended(self) -> None:
+        """See `Host`."""
+        if self._changed is not None:
+            resolve(self._changed)
 
 
 class _Started:

@@ -183,6 +183,7 @@ class ThreadCall:
         """Run a group and give each result with its index as soon as it is there."""
         settled: deque[tuple[int, Any]] = deque()
         self._settled = settled
+        self._frontier.plainly = False
         parent = self._parent
         if parent is not None:
             parent.hook(self, self.stop)
@@ -335,13 +336,12 @@ class ThreadCall:
 
     def _run_next(self) -> bool:
         """Run what is ready, the lock released meanwhile. False when nothing is."""
-        group = self._frontier.plain_group() if self._settled is None else None
-        if group is not None:
-            self._run_plain(group)
-            return True
         unit = self._frontier.take()
         if unit is None:
             return False
+        if isinstance(unit, Group):
+            self._run_plain(unit)
+            return True
         activation = unit.activation
         unit.site = site = Site(activation.config, activation.plan.graph, self._ledger, held=True)
         done: list[Outcome] = []
@@ -357,7 +357,8 @@ class ThreadCall:
         site = Site(group.config_of(0), plan.graph, self._ledger, held=True)
         segment, values, results = plan.segments[0], group.values, group.results
         self._frontier.begin_plain(group, site)
-        done, index, stuck = 0, None, None
+        done, index = 0, -1
+        stuck: tuple[Run | None, BaseException | None] | None = None
         with self._unlocked(site) as context:
             try:
                 for index in claims:
@@ -370,11 +371,11 @@ class ThreadCall:
                     if self._ledger.contended(self._age):
                         break
                 else:
-                    index = None
+                    index = -1
             except BaseException as error:
                 stuck = (None, error)
         if stuck is None:
-            if index is None:
+            if index < 0:
                 self._frontier.claim(group)
             self._frontier.end_plain(group, site, done)
             return
@@ -433,6 +434,9 @@ class ThreadCall:
         """See `Host`."""
         if self._settled is not None:
             self._settled.append((index, result))
+
+    def ended(self) -> None:
+        """See `Host`."""
 
 
 class _Idle:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import Any, cast
+from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.operators import Flow
@@ -213,9 +213,7 @@ class Group:
     def config_of(self, index: int) -> RunnableConfig | None:
         """The config of an input."""
         configs = self.configs
-        return cast(
-            "RunnableConfig | None", configs if configs is None or isinstance(configs, dict) else configs[index]
-        )
+        return configs if configs is None or isinstance(configs, dict) else configs[index]
 
     @property
     def plain(self) -> bool:
