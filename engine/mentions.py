@@ -1,4 +1,4 @@
-"""What a function's code reads and mentions: keys of its input, and objects of its surroundings.
+"""What a function's code reads, mentions and returns: keys of its input, objects of its surroundings.
 
 Asked when a schema is made or a graph is drawn, of code that somebody else wrote, so nothing raises: keys
 that can't be known are None, and an object that can't be had is left out. Only `keys_read` looks at a file
@@ -95,6 +95,32 @@ def called_names(func: Callable[..., Any]) -> list[Any]:
                 found += _mentioned(layer, bound)
             previous = layer
     return list({id(each): each for each in found}.values())
+
+
+def returns_value(func: Callable[..., Any]) -> bool:
+    """Whether a generator function has a `return` of something other than None: a value that nobody gets.
+
+    Read from its compiled code; what functions inside it return doesn't count. False for any other function.
+    """
+    while isinstance(func, partial):
+        func = func.func
+    called = next(filter(inspect.isgeneratorfunction, (func, type(func).__call__)), None)
+    code = getattr(getattr(called, "__func__", called), "__code__", None)
+    return isinstance(code, CodeType) and _returns_value(code)
+
+
+def _returns_value(code: CodeType) -> bool:
+    none = False  # the instruction before has put None on the stack
+    for instruction in dis.get_instructions(code):
+        operation = instruction.opname
+        if operation == "RETURN_CONST" and instruction.argval is not None:
+            return True
+        # One that is jumped to gets what `a or b` and the like have left there.
+        if operation == "RETURN_VALUE" and (not none or instruction.is_jump_target):
+            return True
+        if operation not in ("NOP", "EXTENDED_ARG", "CACHE"):
+            none = operation == "LOAD_CONST" and instruction.argval is None
+    return False
 
 
 def _mentioned(function: FunctionType, bound: object) -> Iterator[Any]:

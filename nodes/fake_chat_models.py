@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -37,7 +37,7 @@ class FakeListChatModel(BaseChatModel):
     _turns: Iterator[int] = PrivateAttr()
 
     def model_post_init(self, context: Any) -> None:
-        self._turns = itertools.count(self.i)
+        self._turns = iter(range(self.i, sys.maxsize))  # threads may share it, and it can be copied
 
     def _next(self) -> str:
         return self.responses[next(self._turns) % len(self.responses)]

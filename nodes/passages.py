@@ -15,7 +15,7 @@ QUESTION = re.compile(
     r"^[ \t]*(?:user |the )?question[ \t]*:[ \t]*(.*?)(?=^[ \t]*(?:helpful )?answer[ \t]*:|\Z)",
     re.I | re.M | re.S,
 )
-INSTRUCTION = re.compile(r"^.*\bcontext\b[^\n]*:[ \t]*$\n?", re.I | re.M)
+INSTRUCTION = re.compile(r"^(?:[ \t]*context:[ \t]*|.*\bcontext\b[^\n]*:[ \t]*$\n?)", re.I | re.M)
 TAG = re.compile(r"^[ \t]*</?(?:context|documents?)>[ \t]*$\n?", re.I | re.M)
 SOURCE = re.compile(r"^Source: (\S.*)$\n?", re.M)
 
@@ -63,7 +63,8 @@ def split_prompt(texts: Iterable[str]) -> tuple[str, str]:
     else:
         rest, _, question = last.rpartition("\n\n")
     context = "\n\n".join([*before, rest])
-    instruction = INSTRUCTION.search(context)
+    sources = SOURCE.search(context)
+    instruction = INSTRUCTION.search(context, 0, sources.start() if sources else len(context))
     if instruction:
         context = context[instruction.end() :]
     return " ".join(question.split()), TAG.sub("", context).strip()

@@ -47,7 +47,8 @@ with warnings.catch_warnings():
 
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, value)
-            _drop_derived(self, self.__dict__)
+            if name in type(self).model_fields:
+                _drop_derived(self, self.__dict__)
 
         def __copy__(self) -> Self:
             copied = super().__copy__()

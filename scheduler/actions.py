@@ -52,6 +52,10 @@ class Lane(IntEnum):
     THREAD = 2
 
 
+CALL, CONFIG, AWAIT, AWAIT_CONFIG, FLOW = Kind  # a look at a member of an enum's class is slow
+INLINE, LOOP, THREAD = Lane
+
+
 @dataclass(slots=True, eq=False)
 class Action:
     """How to call one step.
@@ -73,7 +77,7 @@ class Action:
         """Whether it is a mere function, or coroutine function, of the value."""
         if self.bound:
             return False
-        return self.kind is Kind.CALL or (self.kind is Kind.AWAIT and iscoroutinefunction(self.run))
+        return self.kind is CALL or (self.kind is AWAIT and iscoroutinefunction(self.run))
 
 
 def action_of(step: Step, graph: Graph, mode: Mode) -> Action:
@@ -81,20 +85,20 @@ def action_of(step: Step, graph: Graph, mode: Mode) -> Action:
     operator = step.operator
     bound = _is_bound(step, graph)
     if operator.flow is not None:
-        return Action(Kind.FLOW, operator.flow, Lane.INLINE, step, bound)
+        return Action(FLOW, operator.flow, INLINE, step, bound)
     vector, vector_lane = _vector(operator, mode)
     run, lane = _sync_form(operator) if mode is Mode.SYNC else _async_form(operator)
     if vector is not None:
         lane = vector_lane
-    kind = _KINDS[lane is Lane.LOOP, operator.wants_config]
+    kind = _KINDS[lane is LOOP, operator.wants_config]
     return Action(kind, run, lane, step, bound, vector)
 
 
 _KINDS = {
-    (False, False): Kind.CALL,
-    (False, True): Kind.CONFIG,
-    (True, False): Kind.AWAIT,
-    (True, True): Kind.AWAIT_CONFIG,
+    (False, False): CALL,
+    (False, True): CONFIG,
+    (True, False): AWAIT,
+    (True, True): AWAIT_CONFIG,
 }
 
 
@@ -114,22 +118,22 @@ def _sync_form(operator: Operator) -> tuple[Callable[..., Any], Lane]:
     run = _value_form(operator) or _on_portal(operator)
     if run is None:
         raise GraphError(f"step {operator.name!r} has no form that can be run; give its operator at least one")
-    return run, Lane.INLINE
+    return run, INLINE
 
 
 def _async_form(operator: Operator) -> tuple[Callable[..., Any], Lane]:
     quick = _value_form(operator)
     if quick is not None and not operator.blocking:
-        return quick, Lane.INLINE
+        return quick, INLINE
     if operator.ainvoke is not None:
-        return operator.ainvoke, Lane.LOOP
+        return operator.ainvoke, LOOP
     if operator.invoke is not None:
-        return operator.invoke, Lane.THREAD
+        return operator.invoke, THREAD
     run = _async_value_form(operator)
     if run is not None:
-        return run, Lane.LOOP
+        return run, LOOP
     if quick is not None:
-        return quick, Lane.THREAD
+        return quick, THREAD
     raise GraphError(f"step {operator.name!r} has no form that can be run; give its operator at least one")
 
 
@@ -177,10 +181,10 @@ def _on_portal(operator: Operator) -> Callable[..., Any] | None:
 
 def _vector(operator: Operator, mode: Mode) -> tuple[Callable[..., Any] | None, Lane]:
     if mode is Mode.SYNC:
-        return operator.batch, Lane.INLINE
+        return operator.batch, INLINE
     if operator.abatch is not None:
-        return operator.abatch, Lane.LOOP
-    return operator.batch, Lane.THREAD
+        return operator.abatch, LOOP
+    return operator.batch, THREAD
 
 
 def folding(operator: Operator, stream: Callable[..., Iterator[Any]]) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from anabranch.engine.config import ensure_config
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Composable, Effect, Run
-from anabranch.scheduler.actions import Action, Kind
+from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, CONFIG, FLOW, LOOP, Action
 from anabranch.scheduler.calls import config_at, note_place
 from anabranch.scheduler.frontier import Outcome
 from anabranch.scheduler.gathering import gather
@@ -110,7 +110,7 @@ def advance(unit: Unit, site: Site, context: Context) -> Effect | None:
     actions = unit.segment.actions
     while unit.position < len(actions):
         action = _enter(unit, site)
-        if action.kind is Kind.FLOW:
+        if action.kind is FLOW:
             effect = _start_flow(action, unit, site, context)
         else:
             effect = _take(action, unit, context.copy().run(action.run, *_arguments(action, unit, site)))
@@ -119,27 +119,27 @@ def advance(unit: Unit, site: Site, context: Context) -> Effect | None:
     return None
 
 
-async def aadvance(unit: Unit, site: Site, context: Context) -> Effect | None:
+def aadvance(unit: Unit, site: Site, context: Context) -> Awaitable[Effect | None]:
     """The same, awaiting what is asynchronous."""
+    segment = unit.segment
+    if segment.calls is not None and segment.lane is LOOP:
+        return arun_calls(segment, unit.position, unit.value, site, context, unit=unit)
+    return _aadvance(unit, site, context)
+
+
+async def _aadvance(unit: Unit, site: Site, context: Context) -> Effect | None:
     segment = unit.segment
     actions = segment.actions
     if segment.calls is not None:
-        if actions[0].kind is Kind.CALL:
-            return advance(unit, site, context)
-        try:
-            result = await arun_calls(segment, unit.position, unit.value, site, context)
-        except BaseException:
-            unit.position = site.position
-            raise
-        return _take_calls(unit, site, result)
+        return advance(unit, site, context)
     while unit.position < len(actions):
         action = _enter(unit, site)
-        if action.kind is Kind.FLOW:
+        if action.kind is FLOW:
             effect = _start_flow(action, unit, site, context)
         else:
             own = context.copy()
             result = own.run(action.run, *_arguments(action, unit, site))
-            if action.kind in (Kind.AWAIT, Kind.AWAIT_CONFIG):
+            if action.kind in (AWAIT, AWAIT_CONFIG):
                 result = await within(result, own)
             effect = _take(action, unit, result)
         if effect is not None:
@@ -179,12 +179,19 @@ GoOn = Callable[[Segment, Site, Expanded], Awaitable[Any]]
 
 @coroutine_of
 def arun_calls(
-    segment: Segment, position: int, value: Any, site: Site, context: Context, go_on: GoOn | None = None
+    segment: Segment,
+    position: int,
+    value: Any,
+    site: Site,
+    context: Context,
+    go_on: GoOn | None = None,
+    unit: Unit | None = None,
 ) -> Generator[Any, Any, Any]:
     """The same for coroutine functions. What doesn't suspend costs no task and no turn of the loop.
 
     It drives the coroutines itself, each in its own context, for there may be very many of these at once. With
-    `go_on` it is a whole call: errors are noted, and an `Expanded` is handed to `go_on`.
+    `go_on` it is a whole call: errors are noted, and an `Expanded` is handed to `go_on`. With `unit` it does for it
+    what `aadvance` promises.
     """
     calls, at = segment.calls or (), position
     try:
@@ -210,14 +217,18 @@ def arun_calls(
             if isinstance(result, Composable) and segment.steps[at].operator.expands:
                 site.position = at
                 expanded = Expanded(Run(result.graph, value, last=True))
+                if unit is not None:
+                    return _take_calls(unit, site, expanded)
                 return expanded if go_on is None else (yield from go_on(segment, site, expanded).__await__())
             value = result
     except BaseException as error:
         site.position = at
+        if unit is not None:
+            unit.position = at
         if go_on is not None:
             note_place(error, site.graph.place(segment.steps[at].slot))
         raise
-    return value
+    return value if unit is None else _take_calls(unit, site, value)
 
 
 def _take_calls(unit: Unit, site: Site, result: Any) -> Effect | None:
@@ -239,7 +250,7 @@ def _enter(unit: Unit, site: Site) -> Action:
 
 
 def _arguments(action: Action, unit: Unit, site: Site) -> tuple[Any, ...]:
-    if action.kind in (Kind.CONFIG, Kind.AWAIT_CONFIG):
+    if action.kind in (CONFIG, AWAIT_CONFIG):
         return unit.value, site.full_config()
     return (unit.value,)
 

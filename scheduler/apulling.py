@@ -17,7 +17,7 @@ from anabranch.engine.chunks import Accumulator
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.operators import INPUT, Effect, Flow, Run, RunEach, Sleep
-from anabranch.scheduler.actions import Lane
+from anabranch.scheduler.actions import THREAD
 from anabranch.scheduler.advancing import aadvance, advance
 from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.bridges import closed, thread_chunks
@@ -131,7 +131,7 @@ class AsyncPuller:
 
     async def _advance(self, unit: Unit) -> Effect | None:
         site, context = self._site, copy_context()
-        if unit.segment.lane is not Lane.THREAD:
+        if unit.segment.lane is not THREAD:
             return await aadvance(unit, site, context)
         ledger = self._thread_ledger()
         if ledger is not None:

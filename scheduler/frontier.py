@@ -22,7 +22,7 @@ from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
 from anabranch.scheduler.calls import counted_down, places_of
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Plan, Segment
-from anabranch.scheduler.units import Activation, Failure, Group, State, Unit, first_failure
+from anabranch.scheduler.units import PARKED, READY, RUNNING, Activation, Failure, Group, Unit, first_failure
 
 
 class Host(Protocol):
@@ -86,6 +86,11 @@ class Frontier:
             group.timer = self._host.limit(group.timeout, group)
 
     @property
+    def has_ready(self) -> bool:
+        """Whether there may be something to take."""
+        return bool(self._ready or self._unopened or self._vectors)
+
+    @property
     def waiting(self) -> int:
         """How many units are ready, at least: an unopened group counts as one."""
         return len(self._ready) + len(self._unopened) + len(self._vectors)
@@ -95,8 +100,8 @@ class Frontier:
         while True:
             while self._ready:
                 unit = self._ready.popleft()
-                if unit.state is State.READY:
-                    unit.state = State.RUNNING
+                if unit.state is READY:
+                    unit.state = RUNNING
                     self.running += 1
                     return unit
             if self._unopened:
@@ -144,14 +149,14 @@ class Frontier:
         taken: list[Unit] = []
         while units and len(taken) < most:
             unit = units.popleft()
-            if unit.state is State.READY:
+            if unit.state is READY:
                 taken.append(unit)
         if not units:
             del self._vectors[segment]
         if not taken:
             return None
         for unit in taken:
-            unit.state = State.RUNNING
+            unit.state = RUNNING
         self.running += len(taken)
         taken[0].together = taken
         return taken[0]
@@ -206,7 +211,7 @@ class Frontier:
         if unit.activation.stopped:
             self._end(unit)
             return
-        unit.state = State.PARKED
+        unit.state = PARKED
         self.parked += 1
         if isinstance(effect, Sleep):
             unit.child = self._host.wake_at(effect.seconds, unit)
@@ -251,7 +256,7 @@ class Frontier:
 
     def wake(self, unit: Unit) -> None:
         """A sleep is over."""
-        if unit.state is State.PARKED:
+        if unit.state is PARKED:
             self._answer(unit, True, None)
 
     def expire(self, group: Group) -> None:
@@ -279,13 +284,13 @@ class Frontier:
 
     def _halt(self, activation: Activation) -> None:
         for unit in activation.units():
-            if unit.state is State.READY:
+            if unit.state is READY:
                 self._end(unit)
-            elif unit.state is State.RUNNING:
+            elif unit.state is RUNNING:
                 self._host.cancel(unit)
             elif isinstance(unit.child, Group):
                 self.stop(unit.child)
-            elif unit.state is State.PARKED:
+            elif unit.state is PARKED:
                 unit.child.cancel()
                 self.parked -= 1
                 self._end(unit)
@@ -349,5 +354,5 @@ class Frontier:
             self._end(unit)
             return
         unit.answer = (ok, result)
-        unit.state = State.READY
+        unit.state = READY
         self._ready.appendleft(unit)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step, joins_of, slots_of
-from anabranch.scheduler.actions import Action, Lane, Mode, action_of
+from anabranch.scheduler.actions import INLINE, THREAD, Action, Lane, Mode, action_of
 from anabranch.scheduler.wiring import narrowed
 
 Recipe = tuple[tuple[int, int | None, tuple[tuple[str, int], ...]], ...]
@@ -100,7 +100,7 @@ def _compile(graph: Graph, mode: Mode) -> Plan:
         tuple(segment.index for segment in segments if not segment.needs),
         output,
         straight,
-        plain=straight and first is not None and first.calls is not None and first.lane is not Lane.THREAD,
+        plain=straight and first is not None and first.calls is not None and first.lane is not THREAD,
         blank=(None,) * len(segments),
     )
 
@@ -131,7 +131,7 @@ def _fusing(actions: list[Action]) -> Callable[[list[int], int], bool]:
     def fuses(run: list[int], slot: int) -> bool:
         lane = lanes.get(run[0], actions[run[0]].lane)
         own = actions[slot].lane
-        if actions[slot].vector or actions[run[0]].vector or not (own is lane or Lane.INLINE in (own, lane)):
+        if actions[slot].vector or actions[run[0]].vector or not (own is lane or INLINE in (own, lane)):
             return False
         lanes[run[0]] = max(lane, own)
         return True
@@ -184,7 +184,7 @@ def _recipe(source: Join, home: dict[int, int]) -> Recipe:
 
 def _outlet(graph: Graph, home: dict[int, int], segments: list[Segment]) -> Segment:
     """The segment whose input is the graph's output; it has no steps and isn't run."""
-    outlet = Segment(len(segments), (), (), None, Lane.INLINE)
+    outlet = Segment(len(segments), (), (), None, INLINE)
     source = graph.output
     if isinstance(source, Join):
         outlet.recipe = _recipe(source, home)

@@ -22,7 +22,7 @@ from typing import Any
 from anabranch.engine.chunks import Algebra
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step
 from anabranch.engine.operators import Operator
-from anabranch.scheduler.actions import Action, Lane, Mode, action_of
+from anabranch.scheduler.actions import INLINE, Action, Mode, action_of
 from anabranch.scheduler.plans import Segment, straight_runs
 from anabranch.scheduler.ports import Ports, ports_of
 from anabranch.scheduler.wiring import narrowed
@@ -253,7 +253,7 @@ def _open_run(loop: Loop, action: Action) -> Segment | None:
         return None
     run = loop.phases[-1].values
     lanes = {run.lane, action.lane}
-    return run if len(lanes) == 1 or Lane.INLINE in lanes else None
+    return run if len(lanes) == 1 or INLINE in lanes else None
 
 
 def _values(step: Step, action: Action) -> Segment:

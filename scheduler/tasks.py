@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
-from anabranch.scheduler.actions import Lane, Mode
+from anabranch.scheduler.actions import LOOP, THREAD, Mode
 from anabranch.scheduler.advancing import Expanded, aadvance, aoutcomes, arun_calls, begin, outcomes
 from anabranch.scheduler.calls import (
     AStay,
@@ -57,14 +57,14 @@ def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> A
         config = opened_config(config, parent)
     plan = plan_of(graph, Mode.ASYNC)
     segment = plan.segments[0] if plan.straight else None
-    if segment is None or timeout is not None or segment.lane is Lane.THREAD:
+    if segment is None or timeout is not None or segment.lane is THREAD:
         return TaskCall(config, parent).run(Group(plan, (value,), config, timeout=timeout, single=True))
     site = Site(config, graph, ledger_for(config, parent), held=True)
     context = copy_context()
     context.run(SITE.set, site)
     if parent is not None:
         return _ainvoke_nested(parent, segment, value, site, context)
-    if segment.lane is Lane.LOOP and segment.calls is not None:
+    if segment.lane is LOOP and segment.calls is not None:
         return arun_calls(segment, 0, value, site, context, _go_on)
     return _ainvoke_unit(plan, value, site, context)
 
@@ -77,7 +77,7 @@ async def _ainvoke_nested(parent: Site, segment: Segment, value: Any, site: Site
         if site.ledger is not None and not site.held:
             await wait_for_permit_async(site.ledger, site.age)
             site.held = True
-        if segment.lane is Lane.LOOP and segment.calls is not None:
+        if segment.lane is LOOP and segment.calls is not None:
             return await arun_calls(segment, 0, value, site, context, _go_on)
         return await _ainvoke_unit(plan_of(site.graph, Mode.ASYNC), value, site, context)
 
@@ -160,7 +160,11 @@ class TaskCall:
     """One call of the asynchronous driver. `held`: a permit was lent to it, for its first unit."""
 
     def __init__(self, config: RunnableConfig | None, parent: Site | None) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
+        # Without a factory `loop.create_task` comes to the same, by a longer way.
+        self._new_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] = (
+            partial(asyncio.Task, loop=loop) if loop.get_task_factory() is None else loop.create_task
+        )
         self._parent = parent
         ledger = ledger_for(config, parent)
         self._cap = ledger if ledger is not None and ledger.is_cap else None
@@ -285,7 +289,7 @@ class TaskCall:
     def _dispatch(self) -> None:
         """Start a task for each ready unit, as far as there are permits."""
         frontier = self._frontier
-        while frontier.waiting and (self._cap is None or self._permit()):
+        while frontier.has_ready and (self._cap is None or self._permit()):
             unit = frontier.take()
             if unit is None:
                 break
@@ -320,15 +324,15 @@ class TaskCall:
 
     def _start(self, unit: Unit) -> None:
         segment, activation = unit.segment, unit.activation
-        blocking = segment.lane is Lane.THREAD
+        blocking = segment.lane is THREAD
         ledger = self._blocking if blocking else self._cap
         unit.site = site = Site(activation.config, activation.plan.graph, ledger, held=self._cap is not None)
         context = self._context.copy()
         context.run(SITE.set, site)
         if blocking or unit.together is not None:
-            unit.task = self._loop.create_task(self._run_units(unit, site, context, blocking))
+            unit.task = self._new_task(self._run_units(unit, site, context, blocking))
         else:
-            unit.task = self._loop.create_task(self._run_unit(unit, site, context))
+            unit.task = self._new_task(self._run_unit(unit, site, context))
 
     async def _run_unit(self, unit: Unit, site: Site, context: Context) -> None:
         unit.begun = True
@@ -342,8 +346,10 @@ class TaskCall:
             failure = error
         if site.ledger is not None and site.end():
             site.ledger.release()
-        self._frontier.report(unit, effect, failure)
-        self._dispatch()
+        frontier = self._frontier
+        frontier.report(unit, effect, failure)
+        if self.held or frontier.has_ready:
+            self._dispatch()
 
     async def _run_units(self, unit: Unit, site: Site, context: Context, blocking: bool) -> None:
         """Run what blocks, in a thread, or what runs together."""
@@ -372,7 +378,7 @@ class TaskCall:
         context.run(SITE.set, site)
         pump = _Started()
         self._frontier.begin_plain(group, site, pump)
-        pump.task = self._loop.create_task(self._run_plain(group, index, site, context, pump))
+        pump.task = self._new_task(self._run_plain(group, index, site, context, pump))
 
     async def _run_plain(self, group: Group, index: int, site: Site, context: Context, started: _Started) -> None:
         """Run an input of a straight group without an activation, unless it can't go on like that."""

@@ -26,6 +26,9 @@ class State(Enum):
     OVER = "over"
 
 
+READY, RUNNING, PARKED, OVER = State  # a look at a member of an enum's class is slow
+
+
 class Failure:
     """An error and its rank: what ends the call (an interrupt, a timeout) first, then by input and slot."""
 
@@ -52,41 +55,27 @@ class Unit:
         site, task, begun: the driver's: where its code runs, what to cancel, and whether that has begun.
     """
 
-    __slots__ = (
-        "activation",
-        "answer",
-        "begun",
-        "child",
-        "flow",
-        "position",
-        "segment",
-        "site",
-        "state",
-        "task",
-        "together",
-        "value",
-    )
+    flow: Flow | None = None
+    answer: tuple[bool, Any] | None = None
+    child: Any = None
+    together: list[Unit] | None = None
+    site: Any = None
+    task: Any = None
+    begun = False
+    position = 0
+    value: Any = None
+    state = READY
 
     def __init__(self, activation: Activation, segment: Segment) -> None:
         self.activation = activation
         self.segment = segment
-        self.position = 0
-        self.value: Any = None
-        self.flow: Flow | None = None
-        self.answer: tuple[bool, Any] | None = None
-        self.child: Any = None
-        self.together: list[Unit] | None = None
-        self.site: Any = None
-        self.task: Any = None
-        self.begun = False
-        self.state = State.READY
 
     @classmethod
     def loose(cls, segment: Segment, value: Any) -> Unit:
         """A unit of no activation, for a driver that runs a segment by itself."""
         unit = cls(None, segment)  # type: ignore[arg-type]
         unit.value = value
-        unit.state = State.RUNNING
+        unit.state = RUNNING
         return unit
 
     @property
@@ -140,7 +129,7 @@ class Activation:
 
     def leave(self, unit: Unit) -> None:
         """A unit is over."""
-        unit.state = State.OVER
+        unit.state = OVER
         if isinstance(self._units, set):
             self._units.discard(unit)
         elif self._units is unit:
@@ -225,7 +214,7 @@ class Group:
         activation = Activation(self, index)
         self.activations.add(activation)
         unit = Unit(activation, self.plan.segments[0])
-        unit.value, unit.position, unit.state = value, position, State.RUNNING
+        unit.value, unit.position, unit.state = value, position, RUNNING
         activation.enter(unit)
         return unit
 

@@ -211,6 +211,13 @@ def test_the_listed_fake_speaks_by_characters_in_turn(streamed: Streamed) -> Non
     assert asyncio.run(model.ainvoke("?")).content == ""
 
 
+def test_a_copy_of_the_listed_fake_goes_on_where_it_stands() -> None:
+    model = FakeListChatModel(responses=["a", "b", "c"], i=1)
+    assert model.invoke("?").content == "b"
+    assert copy.deepcopy(model).invoke("?").content == "c"
+    assert pickle.loads(pickle.dumps(model)).invoke("?").content == "c"
+
+
 @each_stream
 def test_the_generic_fake_speaks_by_words(streamed: Streamed) -> None:
     model = GenericFakeChatModel(messages=iter(["hold the\nline", AIMessage("x", id="mine"), "y"]))
@@ -338,3 +345,4 @@ def test_the_extractive_model_reads_other_shapes_of_prompts() -> None:
         "Bears like honey."
     )
     assert model.invoke("Bears like honey.\n\nWhat do bears like?").text == "Bears like honey."
+    assert model.invoke("Context: Bears like honey.\nQuestion: What do bears like?").text == "Bears like honey."
