@@ -40,8 +40,8 @@ class Host(Protocol):
     def cancel(self, unit: Unit) -> None:
         """Cancel a running unit. It is still to be told of by `finish` or `fail`."""
 
-    def cancel_site(self, site: Any, host: Any) -> None:
-        """Cancel what runs inputs at a site. Its end is still to be told of by `end_plain`."""
+    def cancel_plain(self, group: Group, key: Any, host: Any) -> None:
+        """Cancel what runs inputs without activations. Its end is still to be told of by `end_plain`."""
 
     def wake_at(self, seconds: float, unit: Unit) -> Any:
         """Call `wake(unit)` after so many seconds; answer something with `cancel()`."""
@@ -163,15 +163,15 @@ class Frontier:
 
     # Inputs without activations
 
-    def begin_plain(self, group: Group, site: Any, host: Any = None) -> None:
-        """Somebody begins to claim and run inputs at a site."""
+    def begin_plain(self, group: Group, key: Any, host: Any) -> None:
+        """Somebody begins to claim and run inputs; `key` and `host` are the driver's."""
         self.running += 1
-        group.sites[site] = host
+        group.sites[key] = host
 
-    def end_plain(self, group: Group, site: Any, done: int, broken: Outcome | None = None) -> None:
+    def end_plain(self, group: Group, key: Any, done: int, broken: Outcome | None = None) -> None:
         """And has ended: so many results are there, and one input, adopted, is to go on as a unit."""
         self.running -= 1
-        del group.sites[site]
+        del group.sites[key]
         group.left -= done
         if broken is not None:
             self.running += 1
@@ -274,8 +274,8 @@ class Frontier:
             if group.claims is not None:
                 group.claims = None
                 self._unopened.remove(group)
-            for site, host in list(group.sites.items()):
-                self._host.cancel_site(site, host)
+            for key, host in list(group.sites.items()):
+                self._host.cancel_plain(group, key, host)
             for activation in list(group.activations):
                 self._halt(activation)
         self._conclude_group(group)

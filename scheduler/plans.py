@@ -58,6 +58,7 @@ class Plan:
         output: a segment without steps, whose input is the graph's output.
         straight: one segment is all there is, and its input the graph's.
         plain: moreover it is nothing but plain functions.
+        bound: config is bound to some step.
         blank: a None for the output of each segment.
     """
 
@@ -69,6 +70,7 @@ class Plan:
     output: Segment
     straight: bool
     plain: bool
+    bound: bool
     blank: tuple[None, ...]
 
 
@@ -101,6 +103,7 @@ def _compile(graph: Graph, mode: Mode) -> Plan:
         output,
         straight,
         plain=straight and first is not None and first.calls is not None and first.lane is not THREAD,
+        bound=any(action.bound for action in actions),
         blank=(None,) * len(segments),
     )
 

@@ -37,7 +37,7 @@ from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
 from anabranch.scheduler.plans import Plan, Segment, plan_of
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE, Site
-from anabranch.scheduler.units import Group, Unit
+from anabranch.scheduler.units import RUNNING, Activation, Group, Unit
 
 _loop_ledgers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Ledger] = weakref.WeakKeyDictionary()
 
@@ -325,17 +325,27 @@ class TaskCall:
     def _start(self, unit: Unit) -> None:
         segment, activation = unit.segment, unit.activation
         blocking = segment.lane is THREAD
-        ledger = self._blocking if blocking else self._cap
-        unit.site = site = Site(activation.config, activation.plan.graph, ledger, held=self._cap is not None)
-        context = self._context.copy()
-        context.run(SITE.set, site)
         if blocking or unit.together is not None:
+            site, context = self._seat(activation, self._blocking if blocking else self._cap)
             unit.task = self._new_task(self._run_units(unit, site, context, blocking))
         else:
+            if self._cap is not None or activation.plan.bound:
+                site, context = self._seat(activation, self._cap)
+            else:
+                # Nothing tells the units of an activation apart, then: no permit, and no config bound to a step.
+                site, context = activation.seat = activation.seat or self._seat(activation, None)
             unit.task = self._new_task(self._run_unit(unit, site, context))
+        unit.site = site
+
+    def _seat(self, owner: Activation | Group, ledger: Ledger | None) -> tuple[Site, Context]:
+        """A site, and a context in which nested calls find it."""
+        config = owner.config if isinstance(owner, Activation) else owner.config_of(0)
+        site = Site(config, owner.plan.graph, ledger, held=self._cap is not None)
+        context = self._context.copy()
+        context.run(SITE.set, site)
+        return site, context
 
     async def _run_unit(self, unit: Unit, site: Site, context: Context) -> None:
-        unit.begun = True
         effect: Effect | None = None
         failure: BaseException | None = None
         try:
@@ -353,7 +363,6 @@ class TaskCall:
 
     async def _run_units(self, unit: Unit, site: Site, context: Context, blocking: bool) -> None:
         """Run what blocks, in a thread, or what runs together."""
-        unit.begun = True
         done: list[Outcome]
         try:
             if not blocking:
@@ -373,16 +382,15 @@ class TaskCall:
         self._dispatch()
 
     def _start_plain(self, group: Group, index: int) -> None:
-        site = Site(group.config_of(index), group.plan.graph, self._cap, held=self._cap is not None)
-        context = self._context.copy()
-        context.run(SITE.set, site)
-        pump = _Started()
-        self._frontier.begin_plain(group, site, pump)
-        pump.task = self._new_task(self._run_plain(group, index, site, context, pump))
+        if self._cap is None:
+            site, context = group.seat = group.seat or self._seat(group, None)
+        else:
+            site, context = self._seat(group, self._cap)
+        task = self._new_task(self._run_plain(group, index, site, context))
+        self._frontier.begin_plain(group, index, (site, task))
 
-    async def _run_plain(self, group: Group, index: int, site: Site, context: Context, started: _Started) -> None:
+    async def _run_plain(self, group: Group, index: int, site: Site, context: Context) -> None:
         """Run an input of a straight group without an activation, unless it can't go on like that."""
-        started.begun = True
         done = 0
         broken: Outcome | None = None
         try:
@@ -396,7 +404,7 @@ class TaskCall:
             broken = (group.adopt(index, group.values[index], site.position), None, error)
         if site.ledger is not None and site.end():
             site.ledger.release()
-        self._frontier.end_plain(group, site, done, broken)
+        self._frontier.end_plain(group, index, done, broken)
         self._dispatch()
 
     # What the frontier asks
@@ -409,18 +417,38 @@ class TaskCall:
     explain = staticmethod(explain)
 
     def cancel(self, unit: Unit) -> None:
-        """See `Host`. A task that has not begun can't be cancelled, for it would never tell; it sees the stop."""
-        if unit.site is None or unit.task is asyncio.current_task():
-            return
-        unit.site.stopped = True
-        if unit.begun:
-            unit.task.cancel()
-
-    def cancel_site(self, site: Site, host: _Started) -> None:
         """See `Host`."""
-        site.stopped = True
-        if host.begun and host.task is not None and host.task is not asyncio.current_task():
-            host.task.cancel()
+        if unit.task is not asyncio.current_task():
+            unit.site.stop()
+            unit.task.cancel()
+            unit.task.add_done_callback(partial(self._never_begun, unit))
+
+    def cancel_plain(self, group: Group, index: int, host: tuple[Site, asyncio.Task[None]]) -> None:
+        """See `Host`."""
+        site, task = host
+        if task is not asyncio.current_task():
+            if not site.stopped:
+                site.stop()
+            task.cancel()
+            task.add_done_callback(partial(self._never_begun_plain, group, index))
+
+    def _never_begun(self, unit: Unit, task: asyncio.Task[None]) -> None:
+        """A task that is cancelled before its first turn never runs, so nobody has told of its end."""
+        if unit.state is RUNNING:
+            for each in unit.together or (unit,):
+                self._frontier.fail(each, asyncio.CancelledError())
+            self._end_never_begun(unit.site)
+
+    def _never_begun_plain(self, group: Group, index: int, task: asyncio.Task[None]) -> None:
+        if index in group.sites:
+            site = group.sites[index][0]
+            self._frontier.end_plain(group, index, 0)
+            self._end_never_begun(site)
+
+    def _end_never_begun(self, site: Site) -> None:
+        if site.ledger is not None and site.end():
+            site.ledger.release()
+        self._dispatch()
 
     def wake_at(self, seconds: float, unit: Unit) -> asyncio.TimerHandle:
         """See `Host`."""
@@ -444,16 +472,6 @@ class TaskCall:
         """See `Host`."""
         if self._changed is not None:
             resolve(self._changed)
-
-
-class _Started:
-    """The task of an input that runs without an activation."""
-
-    __slots__ = ("begun", "task")
-
-    def __init__(self) -> None:
-        self.begun = False
-        self.task: asyncio.Task[None] | None = None
 
 
 async def hop(call: Callable[[], Any], stop: Callable[[], None]) -> Any:

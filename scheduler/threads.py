@@ -356,7 +356,7 @@ class ThreadCall:
         plan, claims = group.plan, group.claims or iter(())
         site = Site(group.config_of(0), plan.graph, self._ledger, held=True)
         segment, values, results = plan.segments[0], group.values, group.results
-        self._frontier.begin_plain(group, site)
+        self._frontier.begin_plain(group, site, None)
         done, index = 0, -1
         stuck: tuple[Run | None, BaseException | None] | None = None
         with self._unlocked(site) as context:
@@ -410,9 +410,9 @@ class ThreadCall:
         if unit.site is not None:
             unit.site.stop()
 
-    def cancel_site(self, site: Site, host: object) -> None:
+    def cancel_plain(self, group: Group, key: Site, host: object) -> None:
         """See `Host`."""
-        site.stop()
+        key.stop()
 
     def wake_at(self, seconds: float, unit: Unit) -> Timer:
         """See `Host`."""

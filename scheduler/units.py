@@ -52,7 +52,7 @@ class Unit:
         answer: of what it was parked for: whether it went well, and the result or error.
         child: the group or timer that it is parked for.
         together: with itself, the units that a vectorised form runs at once.
-        site, task, begun: the driver's: where its code runs, what to cancel, and whether that has begun.
+        site, task: the driver's: where its code runs, and what to cancel.
     """
 
     flow: Flow | None = None
@@ -61,7 +61,6 @@ class Unit:
     together: list[Unit] | None = None
     site: Any = None
     task: Any = None
-    begun = False
     position = 0
     value: Any = None
     state = READY
@@ -88,7 +87,7 @@ class Unit:
 class Activation:
     """One flow of one input through a plan. `left` counts the segments that have not ended."""
 
-    __slots__ = ("_units", "config", "counts", "failure", "group", "index", "left", "plan", "values")
+    __slots__ = ("_units", "config", "counts", "failure", "group", "index", "left", "plan", "seat", "values")
 
     def __init__(self, group: Group, index: int) -> None:
         plan = group.plan
@@ -101,6 +100,7 @@ class Activation:
         self.counts: Any = list(plan.needs) if len(plan.needs) > 1 else plan.needs
         self.left = len(plan.segments)
         self.failure: Failure | None = None
+        self.seat: Any = None  # the driver's own
         self._units: Unit | set[Unit] | None = None  # most have one at a time, and there are very many
 
     @property
@@ -149,7 +149,8 @@ class Group:
         claims: the indices of the inputs that nobody has taken up; None when there is none left.
         left: how many inputs have no result.
         activations: those that are under way.
-        sites: those at which inputs are run without an activation.
+        sites: where inputs are run without an activation.
+        seat: the driver's own.
     """
 
     __slots__ = (
@@ -163,6 +164,7 @@ class Group:
         "parent",
         "plan",
         "results",
+        "seat",
         "single",
         "sites",
         "stopped",
@@ -195,6 +197,7 @@ class Group:
         self.results: list[Any] = [None] * len(values)
         self.activations: set[Activation] = set()
         self.sites: dict[Any, Any] = {}
+        self.seat: Any = None
         self.failure: Failure | None = None
         self.stopped = False
         self.over = False

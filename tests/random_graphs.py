@@ -1,4 +1,4 @@
-"""Random graphs of steps that nothing runs: a test plays the driver, and reckons what each step would give."""
+"""Random graphs of steps that nothing runs: a test plays the driver, and reckons what each step gives."""
 
 from __future__ import annotations
 
@@ -11,6 +11,29 @@ from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Scope, Source, Step
 from anabranch.engine.operators import Operator
 
 KEYS = ("a", "b", "c")
+
+
+class SketchedGraph(Graph):
+    """A graph that shows itself in a line."""
+
+    def __repr__(self) -> str:
+        return " ".join([*map(_sketched, self.steps), f"-> {_shown(self.output)}"])
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self))
+
+
+def _sketched(step: Step) -> str:
+    operator = step.operator
+    reads = f" reads {'+'.join(sorted(operator.reads))}" if operator.reads else ""
+    batch = f" batches {operator.max_batch or 'all'}" if operator.batch else ""
+    return f"{operator.name}({_shown(step.source)}{reads}{batch})"
+
+
+def _shown(source: Source) -> str:
+    if isinstance(source, Join):
+        return "{" + ", ".join(f"{key or '**'}: {_shown(part)}" for key, part in source.parts()) + "}"
+    return f"s{source}" if source >= 0 else "input"
 
 
 def result_of(step: Step, value: Any) -> int:
@@ -49,7 +72,7 @@ def graphs(draw: st.DrawFn, most_steps: int = 6, vectors: bool = True) -> Graph:
         operator = Operator(name=f"s{slot}", invoke=str, reads=reads, batch=batch, max_batch=most)
         steps.append(Step(slot, operator, source, scope=0))
     whole = Scope(0, -1, "whole", "sequence", INPUT_SLOT)
-    return Graph(tuple(steps), (whole,), draw(sources(len(steps))))
+    return SketchedGraph(tuple(steps), (whole,), draw(sources(len(steps))))
 
 
 @st.composite

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import settings
@@ -56,9 +57,10 @@ class Host:
 
     def __init__(self) -> None:
         self.frontier = Frontier(self)
-        self.cancelled: set[Unit] = set()
+        self.cancelled: set[object] = set()
         self.timers: list[Timer] = []
-        self.settled_at: dict[int, tuple[bool, Any]] = {}
+        self.settled_at: dict[int, Any] = {}
+        self.ends = 0
 
     def plan(self, effect: Run | RunEach) -> Plan:
         return plan_of(effect.graph, Mode.SYNC)
@@ -73,20 +75,36 @@ class Host:
         assert unit.state is State.RUNNING
         self.cancelled.add(unit)
 
+    def cancel_plain(self, group: Group, key: Worker, host: object) -> None:
+        assert group is key.group
+        self.cancelled.add(key)
+
     def wake_at(self, seconds: float, unit: Unit) -> Timer:
         return self._timer(lambda: self.frontier.wake(unit))
 
     def limit(self, seconds: float, group: Group) -> Timer:
         return self._timer(lambda: self.frontier.expire(group))
 
-    def settled(self, group: Group, index: int, ok: bool, result: Any) -> None:
+    def settled(self, index: int, result: Any) -> None:
         assert index not in self.settled_at, f"input {index} was settled twice"
-        self.settled_at[index] = (ok, result)
+        self.settled_at[index] = result
+
+    def ended(self) -> None:
+        self.ends += 1
 
     def _timer(self, fire: Callable[[], None]) -> Timer:
         timer = Timer(fire)
         self.timers.append(timer)
         return timer
+
+
+@dataclass(eq=False)
+class Worker:
+    """Claims inputs of a plain group and runs them without units."""
+
+    group: Group
+    claims: Iterator[int]
+    done: int = 0
 
 
 class FrontierMachine(RuleBasedStateMachine):
@@ -97,6 +115,7 @@ class FrontierMachine(RuleBasedStateMachine):
         self.host = Host()
         self.frontier = self.host.frontier
         self.running: list[Unit] = []
+        self.workers: list[Worker] = []
         self.seen: list[Unit] = []
         self.flows: list[tuple[Unit, Flow]] = []
         self.waits: dict[Unit, Any] = {}  # what a parked unit is to be answered
@@ -104,11 +123,18 @@ class FrontierMachine(RuleBasedStateMachine):
         self.stops: list[BaseException] = []
         self.expired = False
 
-    @initialize(graph=graphs(), count=st.integers(0, 3), keep_errors=st.booleans(), single=st.booleans())
-    def begin(self, graph: Graph, count: int, keep_errors: bool, single: bool) -> None:
+    @initialize(
+        graph=graphs(),
+        count=st.integers(0, 3),
+        keep_errors=st.booleans(),
+        single=st.booleans(),
+        plainly=st.booleans(),
+    )
+    def begin(self, graph: Graph, count: int, keep_errors: bool, single: bool, plainly: bool) -> None:
         self.graph = graph
         self.inputs = [f"in{index}" for index in range(1 if single else count)]
         self.root = Group(plan_of(graph, Mode.SYNC), self.inputs, single=single, keep_errors=keep_errors)
+        self.frontier.plainly = plainly
         self.frontier.open(self.root)
 
     # What a driver may do
@@ -116,9 +142,44 @@ class FrontierMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.frontier.waiting)
     @rule()
     def take(self) -> None:
-        unit = self.frontier.take()
-        for each in [] if unit is None else unit.together or [unit]:
-            self._starts(each)
+        taken = self.frontier.take()
+        if isinstance(taken, Group):
+            assert not taken.stopped, "a group that was stopped was taken"
+            self.workers.append(Worker(taken, taken.claims or iter(())))
+            self.frontier.begin_plain(taken, self.workers[-1], None)
+        elif taken is not None:
+            for unit in taken.together or [taken]:
+                self._starts(unit)
+
+    @precondition(lambda self: self.workers)
+    @rule(which=ANY)
+    def run_an_input(self, which: int) -> None:
+        """A worker runs one more input; when there is none, it goes."""
+        worker = self.workers[which % len(self.workers)]
+        index = next(worker.claims, None)
+        if index is None:
+            self.frontier.claim(worker.group)
+            self._leaves(worker)
+        elif worker.group.stopped:
+            self._breaks(worker, index, 0, Stopped("stopped"))
+        else:
+            worker.group.results[index] = output_of(worker.group.plan.graph, worker.group.values[index])
+            worker.done += 1
+
+    @precondition(lambda self: self.workers)
+    @rule(which=ANY)
+    def make_way(self, which: int) -> None:
+        """A worker goes although there may be more inputs."""
+        self._leaves(self.workers[which % len(self.workers)])
+
+    @precondition(lambda self: self.workers)
+    @rule(which=ANY, at=ANY, kind=st.sampled_from((Boom, Interrupt)))
+    def break_off(self, which: int, at: int, kind: type[BaseException]) -> None:
+        """A worker's input fails, so it becomes a unit."""
+        worker = self.workers[which % len(self.workers)]
+        index = next(worker.claims, None)
+        if index is not None:
+            self._breaks(worker, index, at, kind())
 
     @precondition(lambda self: self.running)
     @rule(which=ANY)
@@ -146,9 +207,7 @@ class FrontierMachine(RuleBasedStateMachine):
         self._report(dead[which % len(dead)], None, Stopped("stopped"))
 
     @precondition(lambda self: self.running and len(self.seen) < 60)
-    @rule(
-        which=ANY, at=ANY, graph=graphs(3), count=st.integers(0, 2), limit=st.sampled_from((None, None, 9.0))
-    )
+    @rule(which=ANY, at=ANY, graph=graphs(3), count=st.integers(0, 2), limit=st.sampled_from((None, None, 9.0)))
     def park(self, which: int, at: int, graph: Graph, count: int, limit: float | None) -> None:
         unit = self._pick(which)
         self._goes_on_to(unit, at)
@@ -172,6 +231,12 @@ class FrontierMachine(RuleBasedStateMachine):
         self.expired = True
         timer.fire()
 
+    @precondition(lambda self: self.root.over)
+    @rule()
+    def rest(self) -> None:
+        assert self.frontier.take() is None
+        self.frontier.stop(self.root, Stopped("too late"))
+
     @precondition(lambda self: not self.root.over)
     @rule(kind=st.sampled_from((Stopped, TimeoutError, Interrupt)))
     def stop(self, kind: type[BaseException]) -> None:
@@ -189,6 +254,26 @@ class FrontierMachine(RuleBasedStateMachine):
             unit.value = result_of(unit.segment.steps[unit.position], unit.value)
             unit.position += 1
 
+    def _leaves(self, worker: Worker) -> None:
+        self.workers.remove(worker)
+        self.frontier.end_plain(worker.group, worker, worker.done)
+
+    def _breaks(self, worker: Worker, index: int, at: int, error: BaseException) -> None:
+        steps = len(worker.group.plan.segments[0].steps)
+        unit = worker.group.adopt(index, None, at % steps)
+        self._note(unit, error)
+        self.workers.remove(worker)
+        self.frontier.end_plain(worker.group, worker, worker.done, (unit, None, error))
+
+    def _note(self, unit: Unit, error: BaseException | None) -> None:
+        """Remember an error that may count."""
+        activation = unit.activation
+        if error is None or isinstance(error, Stopped):
+            return
+        if activation.failure is not None or not is_dead(unit):
+            rank = (isinstance(error, Exception), unit.slot)
+            self.errors.setdefault(activation, []).append((rank, error))
+
     def _starts(self, unit: Unit) -> None:
         assert unit.state is State.RUNNING
         assert not is_dead(unit), "a unit of something stopped was started"
@@ -205,12 +290,7 @@ class FrontierMachine(RuleBasedStateMachine):
 
     def _report(self, unit: Unit, effect: Effect | None, error: BaseException | None) -> None:
         self.running.remove(unit)
-        activation = unit.activation
-        if error is not None and not isinstance(error, Stopped):
-            failed_itself = activation.failure is not None
-            if failed_itself or not is_dead(unit):
-                rank = (isinstance(error, Exception), unit.slot)
-                self.errors.setdefault(activation, []).append((rank, error))
+        self._note(unit, error)
         if isinstance(effect, Run):
             self.waits[unit] = output_of(effect.graph, unit.value if effect.value is INPUT else effect.value)
         elif isinstance(effect, RunEach):
@@ -223,13 +303,15 @@ class FrontierMachine(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_right(self) -> None:
-        assert self.frontier.running == len(self.running)
+        assert self.frontier.running == len(self.running) + len(self.workers)
         assert self.frontier.parked == sum(unit.state is State.PARKED for unit in self.seen)
 
     @invariant()
     def what_runs_for_nothing_was_told_to_stop(self) -> None:
         for unit in self.running:
             assert not is_dead(unit) or unit in self.host.cancelled
+        for worker in self.workers:
+            assert not worker.group.stopped or worker in self.host.cancelled
 
     @invariant()
     def nothing_of_what_is_stopped_waits(self) -> None:
@@ -253,7 +335,7 @@ class FrontierMachine(RuleBasedStateMachine):
     @invariant()
     def it_never_gets_stuck(self) -> None:
         if hasattr(self, "root") and not self.root.over:
-            assert self.frontier.waiting or self.running or self.frontier.parked
+            assert self.frontier.waiting or self.frontier.running or self.frontier.parked
 
     def teardown(self) -> None:
         """Let everything that is left finish; then look at what came of it."""
@@ -264,24 +346,23 @@ class FrontierMachine(RuleBasedStateMachine):
                 break
             if self.running:
                 self.finish(0)
+            elif self.workers:
+                self.run_an_input(0)
             elif self.frontier.waiting:
                 self.take()
             else:
                 self.fire(0)
             self.it_never_gets_stuck()
         assert self.root.over, "it did not come to an end"
-        assert not self.running
-        assert self.frontier.parked == self.frontier.waiting == 0
+        assert self.host.ends == 1
+        assert self.frontier.running == self.frontier.parked == 0
+        assert self.frontier.take() is None
         self.flows_of_ended_units_are_closed()
         self._outcome_is_right()
 
     def _outcome_is_right(self) -> None:
         failure = self.root.failure
-        own = {
-            a.index: min(e, key=lambda entry: entry[0])[1]
-            for a, e in self.errors.items()
-            if a.group is self.root
-        }
+        own = {a.index: min(e, key=lambda entry: entry[0])[1] for a, e in self.errors.items() if a.group is self.root}
         if self.stops:
             assert failure is not None
             assert failure.error is self.stops[0]
@@ -292,7 +373,7 @@ class FrontierMachine(RuleBasedStateMachine):
             assert not own or self.root.keep_errors
             wanted = [own.get(i, output_of(self.graph, value)) for i, value in enumerate(self.inputs)]
             assert self.root.outcome() == (wanted[0] if self.root.single else wanted)
-            assert self.host.settled_at == {i: (i not in own, result) for i, result in enumerate(wanted)}
+            assert self.frontier.plainly or self.host.settled_at == dict(enumerate(wanted))
 
 
 def is_dead(unit: Unit) -> bool:
