@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import collections.abc
 import json
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
+from copy import copy
 from functools import lru_cache
 from types import UnionType
 from typing import Any, ForwardRef, Optional, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import (
     DEFAULT_REF_TEMPLATE,
     GenerateJsonSchema,
@@ -202,3 +204,59 @@ def _pydantic_type(tp: Any, title: str, within: tuple[Any, ...]) -> Any:
     if inner == args:
         return tp
     return Union[inner] if origin in (Union, UnionType) else origin[inner]  # noqa: UP007 (any number of them)
+
+
+# Models made of others
+
+FieldsByKey = dict[str, tuple[str, Any, FieldInfo]]
+"""The fields of models of dicts: for each key the field's name, its type, and what pydantic knows besides."""
+
+
+def fields_of(model: type[BaseModel]) -> FieldsByKey | None:
+    """The fields of a model of a dict, by key, to be put into another; None for a model of any other value."""
+    if issubclass(model, RootModel):
+        return None
+    return {info.alias or name: (name, info.annotation, info) for name, info in model.model_fields.items()}
+
+
+def takes_anything(model: type[BaseModel]) -> bool:
+    """Whether a model says nothing of a value, or only that it is a dict."""
+    if not issubclass(model, RootModel):
+        return False
+    root = model.model_fields["root"].annotation
+    return root in (Any, object) or (get_origin(root) or root) in (dict, collections.abc.Mapping)
+
+
+def merged_fields(parts: Iterable[FieldsByKey]) -> FieldsByKey:
+    """The fields of several models in one. Of one key that several have, the last that knows its type."""
+    merged: FieldsByKey = {}
+    for part in parts:
+        for key, field in part.items():
+            if key not in merged or field[1] is not Any:
+                merged[key] = field
+    return merged
+
+
+def model_of(title: str, fields: FieldsByKey) -> type[BaseModel]:
+    """The model of a dict with these fields."""
+    return _created(title, SchemaModel, {name: (tp, copy(info)) for name, tp, info in fields.values()})
+
+
+def config_model(title: str, keys: Mapping[str, Any], specs: Iterable[Any]) -> type[BaseModel]:
+    """The model of a config.
+
+    Args:
+        title: its name and title.
+        keys: the types of the keys that it has besides `configurable`; each may be left out.
+        specs: what may be configured: objects with `id`, `annotation`, `default`, `name` and `description`. The
+            model has a field `configurable` if there are any.
+    """
+    inner = {}
+    for spec in specs:
+        name = _field_name(spec.id, ())
+        about = {} if name == spec.id else {"alias": spec.id}
+        tp = Any if spec.annotation is None else spec.annotation
+        inner[name] = (tp, Field(spec.default, title=spec.name, description=spec.description, **about))
+    if inner:
+        keys = {"configurable": _created("Configurable", SchemaModel, inner), **keys}
+    return _created(title, SchemaModel, {key: (tp, None) for key, tp in keys.items()})

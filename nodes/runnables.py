@@ -15,7 +15,7 @@ from anabranch.engine.config import RunnableConfig, get_config_list
 from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Composable, Operator
 from anabranch.nodes.leaves import operator_of
-from anabranch.scheduler import astreams, streams, tasks, threads
+from anabranch.scheduler import astreams, awaiting, blocking, streams
 from anabranch.scheduler.handles import RunHandle
 
 if TYPE_CHECKING:
@@ -100,11 +100,11 @@ class Runnable(Composable, Generic[Input, Output]):
             Exception: the first error of a step, itself, with a note that names the step and its place.
             TimeoutError: when the run took longer than `timeout`.
         """
-        return cast(Output, threads.invoke(self._graph_with(kwargs), input, config))
+        return cast(Output, blocking.invoke(self._graph_with(kwargs), input, config))
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """`invoke` on the running event loop. Blocking steps run in threads."""
-        return cast(Output, await tasks.ainvoke(self._graph_with(kwargs), input, config))
+        return cast(Output, await awaiting.ainvoke(self._graph_with(kwargs), input, config))
 
     def batch(
         self,
@@ -125,7 +125,7 @@ class Runnable(Composable, Generic[Input, Output]):
         inputs = list(inputs)
         shared, each = _configs(config, len(inputs))
         graph = self._graph_with(kwargs)
-        return threads.batch(graph, inputs, shared, each, return_exceptions=return_exceptions)
+        return blocking.batch(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
     async def abatch(
         self,
@@ -139,7 +139,7 @@ class Runnable(Composable, Generic[Input, Output]):
         inputs = list(inputs)
         shared, each = _configs(config, len(inputs))
         graph = self._graph_with(kwargs)
-        return await tasks.abatch(graph, inputs, shared, each, return_exceptions=return_exceptions)
+        return await awaiting.abatch(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
     def batch_as_completed(
         self,
@@ -153,7 +153,7 @@ class Runnable(Composable, Generic[Input, Output]):
         inputs = list(inputs)
         shared, each = _configs(config, len(inputs))
         graph = self._graph_with(kwargs)
-        return threads.batch_as_completed(graph, inputs, shared, each, return_exceptions=return_exceptions)
+        return blocking.batch_as_completed(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
     def abatch_as_completed(
         self,
@@ -167,7 +167,7 @@ class Runnable(Composable, Generic[Input, Output]):
         inputs = list(inputs)
         shared, each = _configs(config, len(inputs))
         graph = self._graph_with(kwargs)
-        return tasks.abatch_as_completed(graph, inputs, shared, each, return_exceptions=return_exceptions)
+        return awaiting.abatch_as_completed(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
     def start(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> RunHandle[Output]:
         """Run in the background and return a handle with `result(timeout)`, `cancel()` and `done()`."""

@@ -19,16 +19,17 @@ from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.operators import INPUT, Effect, Flow, Run, RunEach, Sleep
 from anabranch.scheduler.actions import THREAD
 from anabranch.scheduler.advancing import aadvance, advance
+from anabranch.scheduler.awaiting import abatch, ainvoke
 from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.bridges import closed, thread_chunks
 from anabranch.scheduler.calls import Passed, counted_down, note_place, wait_for_permit_async, with_timeout
+from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.napping import nap_async
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import AsyncReplay
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.stages import Fold, Loop, Stage, Through
-from anabranch.scheduler.tasks import abatch, ainvoke, hop, loop_ledger
 from anabranch.scheduler.units import Unit
 
 OpenStream = Callable[[Graph, AsyncIterator[Any], RunnableConfig | None], AsyncIterator[Any]]

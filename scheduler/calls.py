@@ -47,6 +47,12 @@ def ledger_for(config: RunnableConfig | None, parent: Site | None) -> Ledger | N
     return None if cap is None else Ledger(cap, taken=1)
 
 
+def cap_for(config: RunnableConfig | None, parent: Site | None) -> Ledger | None:
+    """The same, where it is a cap. One that bounds blocking code only is not for an event loop."""
+    ledger = ledger_for(config, parent)
+    return ledger if ledger is not None and ledger.is_cap else None
+
+
 def config_at(unit: Unit) -> RunnableConfig | None:
     """The config that a run made by a unit's step inherits."""
     action = unit.segment.actions[unit.position]

@@ -18,6 +18,7 @@ from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.operators import INPUT, Effect, Flow, Run, RunEach, Sleep
 from anabranch.scheduler.advancing import advance
 from anabranch.scheduler.blaming import guilty_stage
+from anabranch.scheduler.blocking import batch, invoke
 from anabranch.scheduler.bridges import portal_chunks
 from anabranch.scheduler.calls import Passed, counted_down, note_place, with_timeout
 from anabranch.scheduler.napping import nap
@@ -25,7 +26,6 @@ from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import Replay
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.stages import Fold, Loop, Stage, Through
-from anabranch.scheduler.threads import batch, invoke
 from anabranch.scheduler.units import Unit
 
 OpenStream = Callable[[Graph, Iterator[Any], RunnableConfig | None], Iterator[Any]]

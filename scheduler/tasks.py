@@ -7,153 +7,32 @@ tells the loop when it is done. A straight graph runs in the caller's own task.
 from __future__ import annotations
 
 import asyncio
-import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
-from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
-from anabranch.scheduler.actions import LOOP, THREAD, Mode
+from anabranch.scheduler.actions import THREAD, Mode
 from anabranch.scheduler.advancing import Expanded, aadvance, aoutcomes, arun_calls, begin, outcomes
 from anabranch.scheduler.calls import (
     AStay,
     config_at,
     explain,
     ledger_for,
-    note_place,
     on_loop,
-    opened_config,
     resolve,
-    timeout_of,
     wait_for_permit_async,
 )
 from anabranch.scheduler.frontier import Frontier, Outcome
-from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
-from anabranch.scheduler.plans import Plan, Segment, plan_of
-from anabranch.scheduler.pools import POOL
+from anabranch.scheduler.hopping import hop, loop_ledger
+from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter
+from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.sites import SITE, Site
 from anabranch.scheduler.units import RUNNING, Activation, Group, Unit
-
-_loop_ledgers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Ledger] = weakref.WeakKeyDictionary()
-
-
-def loop_ledger(loop: asyncio.AbstractEventLoop) -> Ledger:
-    """What bounds the blocking calls of a loop that no cap bounds."""
-    ledger = _loop_ledgers.get(loop)
-    if ledger is None:
-        ledger = _loop_ledgers[loop] = Ledger(default_limit(), is_cap=False)
-    return ledger
-
-
-def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> Awaitable[Any]:
-    """Run a graph on one value, on the running loop. To be awaited at once."""
-    parent, timeout = SITE.get(), timeout_of(config)
-    if config is not None or parent is not None:
-        config = opened_config(config, parent)
-    plan = plan_of(graph, Mode.ASYNC)
-    segment = plan.segments[0] if plan.straight else None
-    if segment is None or timeout is not None or segment.lane is THREAD:
-        return TaskCall(config, parent).run(Group(plan, (value,), config, timeout=timeout, single=True))
-    site = Site(config, graph, ledger_for(config, parent), held=True)
-    context = copy_context()
-    context.run(SITE.set, site)
-    if parent is not None:
-        return _ainvoke_nested(parent, segment, value, site, context)
-    if segment.lane is LOOP and segment.calls is not None:
-        return arun_calls(segment, 0, value, site, context, _go_on)
-    return _ainvoke_unit(plan, value, site, context)
-
-
-async def _ainvoke_nested(parent: Site, segment: Segment, value: Any, site: Site, context: Context) -> Any:
-    site.age = parent.age
-    if site.ledger is not None and not site.ledger.is_cap:
-        site.ledger = None  # that of blocking code; this isn't
-    async with AStay(parent, site):
-        if site.ledger is not None and not site.held:
-            await wait_for_permit_async(site.ledger, site.age)
-            site.held = True
-        if segment.lane is LOOP and segment.calls is not None:
-            return await arun_calls(segment, 0, value, site, context, _go_on)
-        return await _ainvoke_unit(plan_of(site.graph, Mode.ASYNC), value, site, context)
-
-
-async def _ainvoke_unit(plan: Plan, value: Any, site: Site, context: Context) -> Any:
-    """One segment is all there is: no frontier and no task, unless a step parks it."""
-    group = Group(plan, (value,), site.config, single=True)
-    unit = group.adopt(0, value, 0)
-    try:
-        effect = await aadvance(unit, site, context)
-    except BaseException as error:
-        note_place(error, plan.graph.place(unit.slot))
-        raise
-    if effect is None:
-        return unit.value
-    return await TaskCall(site.config, site).adopt(group, unit, effect)
-
-
-async def _go_on(segment: Segment, site: Site, expanded: Expanded) -> Any:
-    """A function of a straight graph returned a runnable."""
-    group = Group(plan_of(site.graph, Mode.ASYNC), (None,), site.config, single=True)
-    unit = group.adopt(0, expanded.effect.value, site.position)
-    return await TaskCall(site.config, site).adopt(group, unit, expanded.effect)
-
-
-async def abatch(
-    graph: Graph,
-    inputs: list[Any],
-    shared: RunnableConfig | None = None,
-    each: Sequence[RunnableConfig | None] | None = None,
-    *,
-    return_exceptions: bool = False,
-) -> list[Any]:
-    """Run a graph on many values, each on its own way through it; the results in order."""
-    call, group = _open_batch(graph, inputs, shared, each, return_exceptions)
-    results: list[Any] = await call.run(group)
-    return results
-
-
-async def abatch_as_completed(
-    graph: Graph,
-    inputs: list[Any],
-    shared: RunnableConfig | None = None,
-    each: Sequence[RunnableConfig | None] | None = None,
-    *,
-    return_exceptions: bool = False,
-) -> AsyncGenerator[tuple[int, Any], None]:
-    """The same, each result with its index as soon as it is there. Closing the iterator stops the rest."""
-    call, group = _open_batch(graph, inputs, shared, each, return_exceptions)
-    results = call.run_as_completed(group)
-    try:
-        async for index, result in results:
-            yield index, result
-    finally:
-        await results.aclose()
-
-
-def _open_batch(
-    graph: Graph,
-    inputs: list[Any],
-    shared: RunnableConfig | None,
-    each: Sequence[RunnableConfig | None] | None,
-    keep_errors: bool,
-) -> tuple[TaskCall, Group]:
-    parent = SITE.get()
-    timeouts = [t for t in map(timeout_of, each or (shared,)) if t is not None]
-    opened = None if each is None else [opened_config(config, parent) for config in each]
-    common = opened[0] if opened else opened_config(shared, parent)
-    group = Group(
-        plan_of(graph, Mode.ASYNC),
-        inputs,
-        opened or common,
-        keep_errors=keep_errors,
-        timeout=min(timeouts, default=None),
-    )
-    return TaskCall(common, parent), group
 
 
 class TaskCall:
@@ -472,42 +351,3 @@ class TaskCall:
         """See `Host`."""
         if self._changed is not None:
             resolve(self._changed)
-
-
-async def hop(call: Callable[[], Any], stop: Callable[[], None]) -> Any:
-    """Run blocking code in a thread of the pool.
-
-    It can't be cancelled: a cancellation calls `stop` (in a thread too, for it may take a lock), waits until the
-    code has ended, and is raised then.
-    """
-    loop = asyncio.get_running_loop()
-    ended: list[tuple[bool, Any]] = []
-    waiter = loop.create_future()
-
-    def tell(ok: bool, result: Any) -> None:
-        ended.append((ok, result))
-        if not waiter.done():
-            waiter.set_result(None)
-
-    def work() -> None:
-        try:
-            ok, result = True, call()
-        except BaseException as error:
-            ok, result = False, error
-        on_loop(loop, lambda: tell(ok, result))
-
-    POOL.submit(work)
-    cancelled: BaseException | None = None
-    while not ended:
-        try:
-            await waiter
-        except BaseException as error:
-            cancelled = error
-            waiter = loop.create_future()
-            POOL.submit(stop)
-    if cancelled is not None:
-        raise cancelled
-    ok, result = ended[0]
-    if not ok:
-        raise result
-    return result

@@ -121,7 +121,7 @@ class FrontierMachine(RuleBasedStateMachine):
         self.waits: dict[Unit, Any] = {}  # what a parked unit is to be answered
         self.errors: dict[Activation, list[tuple[tuple[bool, int], BaseException]]] = {}
         self.stops: list[BaseException] = []
-        self.expired = False
+        self.steps = 0
 
     @initialize(
         graph=graphs(),
@@ -129,9 +129,21 @@ class FrontierMachine(RuleBasedStateMachine):
         keep_errors=st.booleans(),
         single=st.booleans(),
         plainly=st.booleans(),
+        fails_after=st.sampled_from((1000, 20, 8, 0)),
+        stops_after=st.sampled_from((1000, 1000, 30, 10)),
     )
-    def begin(self, graph: Graph, count: int, keep_errors: bool, single: bool, plainly: bool) -> None:
+    def begin(
+        self,
+        graph: Graph,
+        count: int,
+        keep_errors: bool,
+        single: bool,
+        plainly: bool,
+        fails_after: int,
+        stops_after: int,
+    ) -> None:
         self.graph = graph
+        self.fails_after, self.stops_after = fails_after, stops_after
         self.inputs = [f"in{index}" for index in range(1 if single else count)]
         self.root = Group(plan_of(graph, Mode.SYNC), self.inputs, single=single, keep_errors=keep_errors)
         self.frontier.plainly = plainly
@@ -172,7 +184,7 @@ class FrontierMachine(RuleBasedStateMachine):
         """A worker goes although there may be more inputs."""
         self._leaves(self.workers[which % len(self.workers)])
 
-    @precondition(lambda self: self.workers)
+    @precondition(lambda self: self.workers and self.steps > self.fails_after)
     @rule(which=ANY, at=ANY, kind=st.sampled_from((Boom, Interrupt)))
     def break_off(self, which: int, at: int, kind: type[BaseException]) -> None:
         """A worker's input fails, so it becomes a unit."""
@@ -192,7 +204,7 @@ class FrontierMachine(RuleBasedStateMachine):
             unit.position += 1
         self._report(unit, None, None)
 
-    @precondition(lambda self: self.running)
+    @precondition(lambda self: self.running and self.steps > self.fails_after)
     @rule(which=ANY, kind=st.sampled_from((Boom, Boom, Boom, Interrupt)), at=ANY)
     def fail(self, which: int, kind: type[BaseException], at: int) -> None:
         unit = self._pick(which)
@@ -227,9 +239,7 @@ class FrontierMachine(RuleBasedStateMachine):
     @rule(which=ANY)
     def fire(self, which: int) -> None:
         """A timer rings: a sleep is over, or a timeout. Timers that were cancelled may ring all the same."""
-        timer = self.host.timers.pop(which % len(self.host.timers))
-        self.expired = True
-        timer.fire()
+        self.host.timers.pop(which % len(self.host.timers)).fire()
 
     @precondition(lambda self: self.root.over)
     @rule()
@@ -237,7 +247,7 @@ class FrontierMachine(RuleBasedStateMachine):
         assert self.frontier.take() is None
         self.frontier.stop(self.root, Stopped("too late"))
 
-    @precondition(lambda self: not self.root.over)
+    @precondition(lambda self: not self.root.over and self.steps > self.stops_after)
     @rule(kind=st.sampled_from((Stopped, TimeoutError, Interrupt)))
     def stop(self, kind: type[BaseException]) -> None:
         self.stops.append(kind())
@@ -303,6 +313,7 @@ class FrontierMachine(RuleBasedStateMachine):
 
     @invariant()
     def counts_are_right(self) -> None:
+        self.steps += 1
         assert self.frontier.running == len(self.running) + len(self.workers)
         assert self.frontier.parked == sum(unit.state is State.PARKED for unit in self.seen)
 
@@ -400,4 +411,4 @@ def assert_inputs_exist(unit: Unit) -> None:
 
 
 TestFrontier = FrontierMachine.TestCase
-TestFrontier.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestFrontier.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)

@@ -1,0 +1,25 @@
+"""Modules that are imported when something of them is first used.
+
+`engine.schemas` defines pydantic models, for which pydantic must be loaded whole. That takes as long as everything
+else that is imported here, and few programs ask for a schema.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anabranch.engine import schemas as schemas
+else:
+
+    class _Deferred:
+        """Stands for a module."""
+
+        def __init__(self, module: str) -> None:
+            self._module = module
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(import_module(self._module), name)
+
+    schemas = _Deferred("anabranch.engine.schemas")

@@ -1,0 +1,126 @@
+"""What a runnable tells of itself: its name, its types, its schemas, and what config may change in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from anabranch.engine.config import RunnableConfig
+from anabranch.nodes.deferred import schemas
+from anabranch.nodes.edges import check_edge, check_keys
+from anabranch.nodes.fields import ConfigurableFieldSpec, unique_specs
+from anabranch.nodes.leaves import types_of
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+
+class Described:
+    """The part of `Runnable` that tells of itself. Nothing here runs anything."""
+
+    name: str | None = None
+    """The name in traces, drawings and errors; by default that of the class."""
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """The name in traces, drawings and errors, with a suffix in its style (`PromptInput`, `get_value_input`)."""
+        own = name or self.name or self._default_name()
+        if not suffix:
+            return own
+        return own + suffix.title() if own[:1].isupper() else f"{own}_{suffix.lower()}"
+
+    def _default_name(self) -> str:
+        return type(self).__name__
+
+    # Types
+
+    @property
+    def InputType(self) -> Any:
+        """The type of the input; `Any` where it isn't known."""
+        return types_of(type(self))[0]
+
+    @property
+    def OutputType(self) -> Any:
+        """The type of the output; `Any` where it isn't known."""
+        return types_of(type(self))[1]
+
+    @property
+    def _types_depend(self) -> bool:
+        """Whether the type of the output depends on that of the input. If so, `_output_for` is overridden."""
+        return False
+
+    def _keys_needed(self) -> Iterable[str]:
+        """The keys without which a dict certainly can't be its input."""
+        return ()
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        """The type of the output for an input of a type, which somebody gives.
+
+        Raises:
+            EdgeTypeError: when that certainly can't be its input.
+        """
+        check_edge(giver, given, self, self.InputType)
+        if needed := self._keys_needed():
+            check_keys(giver, given, self, needed)
+        return self.OutputType
+
+    def _parts(self) -> Iterable[Described]:
+        """The runnables that it is made of."""
+        return ()
+
+    # Schemas
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """A pydantic model of the input.
+
+        Args:
+            config: where config changes what runs, that which it chooses is told of.
+        """
+        return schemas.schema_of(self.InputType, self.get_name("Input"))
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """A pydantic model of the output. For the argument see `get_input_schema`."""
+        return schemas.schema_of(self.OutputType, self.get_name("Output"))
+
+    @property
+    def input_schema(self) -> type[BaseModel]:
+        """A pydantic model of the input."""
+        return self.get_input_schema()
+
+    @property
+    def output_schema(self) -> type[BaseModel]:
+        """A pydantic model of the output."""
+        return self.get_output_schema()
+
+    def get_input_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
+        """The JSON schema of the input."""
+        return self.get_input_schema(config).model_json_schema()
+
+    def get_output_jsonschema(self, config: RunnableConfig | None = None) -> dict[str, Any]:
+        """The JSON schema of the output."""
+        return self.get_output_schema(config).model_json_schema()
+
+    # Config
+
+    @property
+    def config_specs(self) -> list[ConfigurableFieldSpec]:
+        """What `config["configurable"]` may set here.
+
+        Raises:
+            CompositionError: when two parts use one id for different things.
+        """
+        return unique_specs(spec for part in self._parts() for spec in part.config_specs)
+
+    def config_schema(self, *, include: Sequence[str] | None = None) -> type[BaseModel]:
+        """A pydantic model of the config.
+
+        Args:
+            include: which keys of the config it has besides `configurable`, which is there when anything is
+                configurable.
+        """
+        hints = get_type_hints(RunnableConfig)
+        keys = {key: hints[key] for key in include or () if key in hints and key != "configurable"}
+        return schemas.config_model(self.get_name("Config"), keys, self.config_specs)
+
+    def get_config_jsonschema(self, *, include: Sequence[str] | None = None) -> dict[str, Any]:
+        """The JSON schema of the config."""
+        return self.config_schema(include=include).model_json_schema()

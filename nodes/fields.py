@@ -1,0 +1,136 @@
+"""Fields that config may set: how they are declared, and how a runnable tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from anabranch.engine.errors import CompositionError, ConfigError
+
+
+@dataclass(frozen=True)
+class ConfigurableField:
+    """A field that config may set, under `config["configurable"][id]`.
+
+    Args:
+        id: the key in `configurable`.
+        name, description: for people, in the schema of the config.
+        annotation: its type; by default that of the field.
+        is_shared: it keeps its id inside alternatives whose fields have a prefix.
+    """
+
+    id: str
+    name: str | None = None
+    description: str | None = None
+    annotation: Any = None
+    is_shared: bool = False
+
+
+@dataclass(frozen=True)
+class ConfigurableFieldSingleOption:
+    """A field that config may set to one of several values, by name.
+
+    Args:
+        id: the key in `configurable`.
+        options: the values by name.
+        default: the name of the value that stands when config says nothing.
+        name, description, is_shared: as of a `ConfigurableField`.
+    """
+
+    id: str
+    options: Mapping[str, Any]
+    default: str
+    name: str | None = None
+    description: str | None = None
+    is_shared: bool = False
+
+    def __hash__(self) -> int:
+        return hash((self.id, tuple(self.options), self.default))
+
+
+@dataclass(frozen=True)
+class ConfigurableFieldMultiOption:
+    """A field that config may set to a list of several values, by name.
+
+    Args:
+        default: the names of the values that stand when config says nothing.
+        id, options, name, description, is_shared: as of a `ConfigurableFieldSingleOption`.
+    """
+
+    id: str
+    options: Mapping[str, Any]
+    default: Sequence[str]
+    name: str | None = None
+    description: str | None = None
+    is_shared: bool = False
+
+    def __hash__(self) -> int:
+        return hash((self.id, tuple(self.options), tuple(self.default)))
+
+
+AnyField = ConfigurableField | ConfigurableFieldSingleOption | ConfigurableFieldMultiOption
+
+
+@dataclass(frozen=True)
+class ConfigurableFieldSpec:
+    """What a runnable tells of something that config may set: its id, its type, and what stands otherwise."""
+
+    id: str
+    annotation: Any
+    name: str | None = None
+    description: str | None = None
+    default: Any = None
+    is_shared: bool = False
+    dependencies: list[str] | None = None
+
+    def prefixed(self, prefix: str) -> ConfigurableFieldSpec:
+        """The same with a prefix to its id, unless it is shared."""
+        return self if self.is_shared else replace(self, id=prefix + self.id)
+
+
+def spec_of(field: AnyField, annotation: Any, default: Any) -> ConfigurableFieldSpec:
+    """What is told of a field of a runnable, whose type and value there are given."""
+    if isinstance(field, ConfigurableField):
+        declared = annotation if field.annotation is None else field.annotation
+        return ConfigurableFieldSpec(field.id, declared, field.name, field.description, default, field.is_shared)
+    one = Literal[tuple(field.options)]
+    single = isinstance(field, ConfigurableFieldSingleOption)
+    standing: Any = field.default if single else list(field.default)
+    declared = one if single else list[one]  # type: ignore[valid-type]
+    return ConfigurableFieldSpec(field.id, declared, field.name, field.description, standing, field.is_shared)
+
+
+def value_of(field: AnyField, configurable: Mapping[str, Any], otherwise: Any) -> Any:
+    """The value of a field under what is configured.
+
+    Raises:
+        ConfigError: when it is no option of the field.
+    """
+    if isinstance(field, ConfigurableField):
+        return configurable.get(field.id, otherwise)
+    given = configurable.get(field.id, field.default)
+    try:
+        if isinstance(field, ConfigurableFieldSingleOption):
+            return field.options[given]
+        return [field.options[key] for key in given]
+    except (KeyError, TypeError) as error:
+        options = ", ".join(map(repr, field.options))
+        raise ConfigError(f"configurable[{field.id!r}] is {given!r}, but the options are {options}") from error
+
+
+def unique_specs(specs: Iterable[ConfigurableFieldSpec]) -> list[ConfigurableFieldSpec]:
+    """Each spec once, in order of their ids.
+
+    Raises:
+        CompositionError: when two of one id differ.
+    """
+    unique: dict[str, ConfigurableFieldSpec] = {}
+    for spec in specs:
+        known = unique.setdefault(spec.id, spec)
+        if known != spec:
+            raise CompositionError(
+                f"two fields have the configurable id {spec.id!r}, but differ: {known} and {spec}. Give one of them "
+                "another id, or make them the same"
+            )
+    return [unique[id] for id in sorted(unique)]

@@ -1,0 +1,123 @@
+"""The blocking verbs over values: `invoke`, `batch`, `batch_as_completed`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextvars import Context, copy_context
+from typing import Any
+
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.graphs import Graph
+from anabranch.scheduler.actions import Mode
+from anabranch.scheduler.advancing import Expanded, advance, run_calls
+from anabranch.scheduler.calls import (
+    Stay,
+    ledger_for,
+    note_place,
+    opened_config,
+    timeout_of,
+    wait_for_permit,
+)
+from anabranch.scheduler.plans import Plan, plan_of
+from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.threads import ThreadCall
+from anabranch.scheduler.units import Group
+
+
+def invoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> Any:
+    """Run a graph on one value in this thread, with helpers where branches run at once."""
+    parent, timeout = SITE.get(), timeout_of(config)
+    if config is not None or parent is not None:
+        config = opened_config(config, parent)
+    plan = plan_of(graph, Mode.SYNC)
+    if not plan.straight or timeout is not None:
+        return ThreadCall(config, parent).run(Group(plan, (value,), config, timeout=timeout, single=True))
+    site = Site(config, graph, ledger_for(config, parent), held=True)
+    if parent is None:
+        return _invoke_straight(plan, value, site)
+    site.age = parent.age
+    with Stay(parent, site):
+        if site.ledger is not None and not site.held:
+            wait_for_permit(site.ledger, site.age)
+            site.held = True
+        return _invoke_straight(plan, value, site)
+
+
+def _invoke_straight(plan: Plan, value: Any, site: Site) -> Any:
+    """One segment is all there is: no frontier and no lock, unless a step parks it."""
+    context = copy_context()
+    context.run(SITE.set, site)
+    segment = plan.segments[0]
+    if segment.calls is None:
+        return _invoke_unit(plan, value, site, context)
+    try:
+        result = run_calls(segment, 0, value, site, context)
+    except BaseException as error:
+        note_place(error, plan.graph.place(segment.steps[site.position].slot))
+        raise
+    if type(result) is not Expanded:
+        return result
+    group = Group(plan, (value,), site.config, single=True)
+    unit = group.adopt(0, result.effect.value, site.position)
+    return context.run(ThreadCall(site.config, site).adopt, group, unit, result.effect)
+
+
+def _invoke_unit(plan: Plan, value: Any, site: Site, context: Context) -> Any:
+    group = Group(plan, (value,), site.config, single=True)
+    unit = group.adopt(0, value, 0)
+    try:
+        effect = advance(unit, site, context)
+    except BaseException as error:
+        note_place(error, plan.graph.place(unit.slot))
+        raise
+    if effect is None:
+        return unit.value
+    return context.run(ThreadCall(site.config, site).adopt, group, unit, effect)
+
+
+def batch(
+    graph: Graph,
+    inputs: list[Any],
+    shared: RunnableConfig | None = None,
+    each: Sequence[RunnableConfig | None] | None = None,
+    *,
+    return_exceptions: bool = False,
+) -> list[Any]:
+    """Run a graph on many values, each on its own way through it; the results in order."""
+    call, group = _open_batch(graph, inputs, shared, each, return_exceptions)
+    results: list[Any] = call.run(group)
+    return results
+
+
+def batch_as_completed(
+    graph: Graph,
+    inputs: list[Any],
+    shared: RunnableConfig | None = None,
+    each: Sequence[RunnableConfig | None] | None = None,
+    *,
+    return_exceptions: bool = False,
+) -> Generator[tuple[int, Any], None, None]:
+    """The same, each result with its index as soon as it is there. Closing the iterator stops the rest."""
+    call, group = _open_batch(graph, inputs, shared, each, return_exceptions)
+    return call.run_as_completed(group)
+
+
+def _open_batch(
+    graph: Graph,
+    inputs: list[Any],
+    shared: RunnableConfig | None,
+    each: Sequence[RunnableConfig | None] | None,
+    keep_errors: bool,
+) -> tuple[ThreadCall, Group]:
+    parent = SITE.get()
+    timeouts = [t for t in map(timeout_of, each or (shared,)) if t is not None]
+    opened = None if each is None else [opened_config(config, parent) for config in each]
+    common = opened[0] if opened else opened_config(shared, parent)
+    group = Group(
+        plan_of(graph, Mode.SYNC),
+        inputs,
+        opened or common,
+        keep_errors=keep_errors,
+        timeout=min(timeouts, default=None),
+    )
+    return ThreadCall(common, parent), group

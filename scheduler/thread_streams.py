@@ -1,0 +1,336 @@
+"""The blocking driver for chunks: the consumer pulls, and what can't be pulled in one line runs in threads.
+
+A straight graph is one segment: pulling it runs it, in the consumer's thread. Otherwise each segment but the last
+is a strand that a thread of the pool pumps into its readers' inlets, holding a permit while its code runs and
+giving it up while it waits for chunks or for room. The last segment is pulled by the consumer; while that can't
+begin yet, the consumer pumps strands that never wait.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextvars import copy_context
+from functools import partial
+from typing import Any
+
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import Stopped
+from anabranch.scheduler.calls import Stay, ledger_for, wait_for_permit
+from anabranch.scheduler.clocks import CLOCK, Timer
+from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
+from anabranch.scheduler.ledger import AGES, Ledger, Waiter, default_limit
+from anabranch.scheduler.pools import POOL
+from anabranch.scheduler.pulling import OpenStream, Puller
+from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.stages import ChunkPlan
+from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
+
+
+class ThreadStream:
+    """A run of several strands. `_lock` guards them; `_seat` is where the consumer's part of the code runs."""
+
+    def __init__(
+        self,
+        plan: ChunkPlan,
+        source: Iterator[Any],
+        config: RunnableConfig | None,
+        parent: Site | None,
+        timeout: float | None,
+        whole: bool,
+        open_stream: OpenStream,
+    ) -> None:
+        self._open_stream = open_stream
+        self._graph = plan.graph
+        self._input = source
+        self._whole = whole
+        self._config = config
+        self._parent = parent
+        self._timeout = timeout
+        self._shares = parent is not None and parent.ledger is not None
+        self._ledger = ledger_for(config, parent) or Ledger(default_limit(), is_cap=False, taken=1)
+        if not self._shares:
+            self._ledger.release()  # the consumer has a permit only while it pulls
+        self._context = copy_context()
+        self._lock = threading.Lock()
+        self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY))
+        self._seat = Site(config, plan.graph, self._ledger, held=False, age=parent.age if parent else None)
+        self._puller: Puller | None = None
+
+    def statistics(self) -> dict[str, Any]:
+        """See `ChunkStream`."""
+        with self._lock:
+            return self._strands.statistics()
+
+    def chunks(self) -> Generator[Any, None, None]:
+        """Run, and yield the output."""
+        strands = self._strands
+        context = self._context.copy()
+        context.run(SITE.set, self._seat)
+        timer = self._begin()
+        try:
+            pull = self._seated(context.run, self._open)
+            while True:
+                yield self._seated(context.run, pull)
+        except StopIteration:
+            pass
+        except GeneratorExit:
+            with self._lock:
+                strands.failure = None  # closing is no error
+                strands.stop()
+            raise
+        except BaseException as error:
+            self._fail(error, self._puller)
+        finally:
+            self._seated(self._end, context.run)
+            if timer is not None:
+                timer.cancel()
+            if self._parent is not None:
+                self._parent.unhook(self)
+        if strands.failure is not None:
+            raise strands.failure.error
+
+    # The consumer
+
+    def _begin(self) -> Timer | None:
+        if self._parent is not None:
+            if self._parent.stopped:
+                raise Stopped("the call around this step was stopped")
+            self._parent.hook(self, lambda: self._abort(Stopped("the call around this step was stopped")))
+        with self._lock:
+            self._feed()
+            self._strands.open()
+        if self._timeout is None:
+            return None
+        clock = CLOCK.get()
+        late = TimeoutError("the run took longer than its timeout")
+        return clock.call_at(clock.now() + self._timeout, lambda: self._abort(late))
+
+    def _feed(self) -> None:
+        """See that the graph's input reaches its readers: at once when it is a single chunk."""
+        strands = self._strands
+        if strands.direct:
+            strands.source.state = State.OVER
+        elif self._whole:
+            for chunk in self._input:
+                strands.put(strands.source, chunk, force=True)
+            strands.end(strands.source)
+        else:
+            strands.source.state = State.READY
+            strands.newly_ready.append(strands.source)
+
+    def _abort(self, error: BaseException) -> None:
+        with self._lock:
+            if not self._strands.over:
+                self._strands.fail(error, -1)
+
+    def _fail(self, error: BaseException, puller: Puller | None) -> None:
+        slot = -1 if puller is None or isinstance(error, Stopped) else puller.blame(error)
+        with self._lock:
+            if not (self._strands.stopped and isinstance(error, Stopped)):
+                self._strands.fail(error, slot)
+
+    def _seated(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        """Do the consumer's part, with a permit for its code where there is a cap."""
+        if self._shares:
+            assert self._parent is not None
+            with Stay(self._parent, self._seat, hook=False):
+                return act(*arguments)
+        if not self._ledger.is_cap:
+            return act(*arguments)
+        wait_for_permit(self._ledger, self._seat.age)
+        self._seat.held = True
+        try:
+            return act(*arguments)
+        finally:
+            if self._seat.held:
+                self._seat.held = False
+                self._ledger.release()
+
+    def _open(self) -> Callable[[], Any]:
+        """Open the last segment; what it answers makes the next chunk."""
+        strands, tail = self._strands, self._strands.tail
+        if tail is None or tail.segment is None:
+            with self._lock:
+                self._launch()
+            return self._reader(strands.outlet, self._seat).__next__
+        self._await(tail)
+        self._puller = Puller(
+            tail.segment.stages, self._reader(tail, self._seat), self._seat, self._graph, self._open_stream
+        )
+        return self._puller.pull
+
+    def _await(self, tail: Strand) -> None:
+        """Wait until the last segment can begin; meanwhile help, if it reads nothing before that."""
+        helps = not isinstance(tail.inlet, FlowInlet)
+        with self._lock:
+            self._launch(keep=helps)
+            while tail.state is State.WAITING and not self._strands.stopped:
+                strand = self._helpable() if helps else None
+                if strand is None:
+                    self._wait(self._seat, partial(setattr, tail, "getter"))
+                    continue
+                strand.state = State.RUNNING
+                if strand.host is not None:
+                    self._ledger.withdraw(strand.host)
+                    strand.host = None
+                self._lock.release()
+                try:
+                    self._pump(strand, self._seat)
+                finally:
+                    self._lock.acquire()
+            if tail.state is State.READY:
+                tail.state = State.RUNNING
+            self._launch()
+
+    def _helpable(self) -> Strand | None:
+        tail = self._strands.tail
+        ready = (s for s in self._strands.all if s.state is State.READY and s.never_blocks and s is not tail)
+        return next(ready, None)
+
+    def _end(self, run: Callable[..., Any]) -> None:
+        """Close the last segment, and wait until all strands are over."""
+        strands, error = self._strands, None
+        if self._puller is not None:
+            try:
+                run(self._puller.close)
+            except BaseException as raised:
+                error = raised
+        with self._lock:
+            if strands.tail is not None:
+                strands.end(strands.tail, error)
+            assert strands.outlet.inlet is not None
+            strands.outlet.inlet.detached = True
+            strands.wake_all()
+            self._launch()
+            while not strands.over:
+                try:
+                    self._wait(self._seat, partial(setattr, strands.outlet, "getter"))
+                except BaseException as interrupt:
+                    strands.fail(interrupt, -1)
+
+    # Strands. With the lock held, unless they say otherwise.
+
+    def _launch(self, keep: bool = False) -> None:
+        """Ask for permits and threads for what is ready; with `keep`, leave one to this thread."""
+        strands = self._strands
+        while strands.newly_ready:
+            strand = strands.newly_ready.popleft()
+            if strand is strands.tail or strand.state is not State.READY:
+                continue
+            if keep and strand.never_blocks and strand is not strands.source:
+                keep = False
+                continue
+            strand.host = waiter = Waiter(next(AGES))
+            waiter.on_grant = partial(POOL.submit, partial(self._start, strand))
+            self._ledger.request(waiter)
+
+    def _start(self, strand: Strand) -> None:
+        """In a thread of the pool, with a permit, without the lock."""
+        with self._lock:
+            begins = strand.state is State.READY
+            if begins:
+                strand.state = State.RUNNING
+            elif strand.host is not None:  # not withdrawn, so the permit is here
+                self._ledger.release()
+        if begins:
+            site = Site(self._config, self._graph, self._ledger, held=True)
+            self._pump(strand, site)
+            if site.end():
+                self._ledger.release()
+
+    def _pump(self, strand: Strand, site: Site) -> None:
+        """Pull a strand's chunks and deliver them until there are no more, or nobody reads them. Without the lock."""
+        context = self._context.copy()
+        context.run(SITE.set, site)
+        strand.site = site
+        error, slot, puller = None, -1, None
+        try:
+            if strand.segment is None:
+                pull = self._input.__next__
+            else:
+                chunks = self._reader(strand, site)
+                puller = context.run(Puller, strand.segment.stages, chunks, site, self._graph, self._open_stream)
+                pull = puller.pull
+            while self._deliver(strand, context.run(pull), site):
+                pass
+        except StopIteration:
+            pass
+        except BaseException as raised:
+            error = raised
+            if puller is not None and not isinstance(error, Stopped):
+                slot = puller.blame(error)
+        try:
+            if puller is not None:
+                context.run(puller.close)
+        except BaseException as raised:
+            error = raised if error is None else error
+        with self._lock:
+            self._over(strand, error, slot)
+
+    def _over(self, strand: Strand, error: BaseException | None, slot: int) -> None:
+        strands = self._strands
+        strand.site = None
+        if strands.stopped and isinstance(error, Stopped):
+            error = None
+        try:
+            strands.end(strand, error, slot)
+        except Exception as late:  # what a reader's inlet made of the last chunk
+            strands.fail(late, slot)
+        self._launch()
+        if strands.over and strands.outlet.getter is not None:
+            strands.wake_all()
+
+    def _deliver(self, strand: Strand, chunk: Any, site: Site) -> bool:
+        """Put a chunk into the readers' inlets, waiting for room. False when nobody reads any more."""
+        strands = self._strands
+        with self._lock:
+            while True:
+                if strands.stopped:
+                    raise Stopped("the call around this step was stopped")
+                full = strands.put(strand, chunk)
+                if full is None:
+                    break
+                self._wait(site, full.putters.append)
+            self._launch()
+            return strands.is_read(strand)
+
+    def _reader(self, strand: Strand, site: Site) -> Iterator[Any]:
+        """What comes in at a strand's inlet. Without the lock."""
+        inlet = strand.inlet
+        if inlet is None:
+            yield from self._input
+        elif isinstance(inlet, FoldInlet):
+            yield inlet.value()
+        else:
+            while (chunk := self._take(strand, inlet, site)) is not CLOSED:
+                yield chunk
+
+    def _take(self, strand: Strand, inlet: FlowInlet, site: Site) -> Any:
+        strands = self._strands
+        with self._lock:
+            while True:
+                if strands.stopped:
+                    raise Stopped("the call around this step was stopped")
+                chunk = inlet.take()
+                if chunk is not EMPTY:
+                    strands.took(strand)
+                    return chunk
+                self._wait(site, partial(setattr, strand, "getter"))
+
+    def _wait(self, site: Site, leave: Callable[[Callable[[], None]], Any]) -> None:
+        """Wait, without lock and permit, until somebody calls the waker that is left."""
+        woken = threading.Lock()
+        woken.acquire()
+        leave(woken.release)
+        held, site.held = site.held, False
+        if held:
+            self._ledger.release()
+        self._lock.release()
+        try:
+            woken.acquire()
+        finally:
+            if held:
+                wait_for_permit(self._ledger, site.age)
+                site.held = True
+            self._lock.acquire()
