@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from anabranch.engine.config import RunnableConfig
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.edges import check_edge, check_keys
-from anabranch.nodes.fields import ConfigurableFieldSpec, unique_specs
-from anabranch.nodes.leaves import types_of
+from anabranch.nodes.configurable_fields import ConfigurableFieldSpec, unique_specs
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -36,12 +35,12 @@ class Described:
     @property
     def InputType(self) -> Any:
         """The type of the input; `Any` where it isn't known."""
-        return types_of(type(self))[0]
+        return Any
 
     @property
     def OutputType(self) -> Any:
         """The type of the output; `Any` where it isn't known."""
-        return types_of(type(self))[1]
+        return Any
 
     @property
     def _types_depend(self) -> bool:

@@ -24,6 +24,7 @@ from anabranch.engine.chunks import Accumulator
 from anabranch.engine.errors import GraphError
 from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.operators import Operator
+from anabranch.scheduler.abandoning import abandonable
 from anabranch.scheduler.portal import PORTAL
 
 
@@ -115,7 +116,10 @@ def _is_bound(step: Step, graph: Graph) -> bool:
 
 
 def _sync_form(operator: Operator) -> tuple[Callable[..., Any], Lane]:
-    run = _value_form(operator) or _on_portal(operator)
+    run = _value_form(operator)
+    if run is not None and operator.abandon:
+        run = abandonable(operator.name, run)
+    run = run or _on_portal(operator)
     if run is None:
         raise GraphError(f"step {operator.name!r} has no form that can be run; give its operator at least one")
     return run, INLINE
@@ -128,7 +132,7 @@ def _async_form(operator: Operator) -> tuple[Callable[..., Any], Lane]:
     if operator.ainvoke is not None:
         return operator.ainvoke, LOOP
     if operator.invoke is not None:
-        return operator.invoke, THREAD
+        return abandonable(operator.name, operator.invoke) if operator.abandon else operator.invoke, THREAD
     run = _async_value_form(operator)
     if run is not None:
         return run, LOOP

@@ -225,13 +225,15 @@ class AsyncPuller:
                         return
                     resume = partial(flow.send, await self._answer(effect))
                 except Passed as passed:
-                    raise passed.error from None
+                    late = passed.error
+                    break
                 except (GeneratorExit, asyncio.CancelledError):
                     raise
                 except BaseException as error:
                     resume = partial(flow.throw, error)
         finally:
             flow.close()
+        raise late
 
     async def _last(self, effect: Run, replay: AsyncReplay | None) -> AsyncIterator[Any]:
         """The chunks of a run that is to give the step's output."""

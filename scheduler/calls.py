@@ -151,7 +151,11 @@ class Stay:
 
 
 class AStay:
-    """The same for asynchronous code."""
+    """The same for asynchronous code.
+
+    Where no cap was set, the step's permit only bounds blocking code; an asynchronous call has no use for it, and
+    gives it back meanwhile.
+    """
 
     __slots__ = ("_hook", "_parent", "_seat")
 
@@ -164,8 +168,12 @@ class AStay:
         parent = self._parent
         if self._hook:
             parent.hook(self, self._seat.stop)
-        if parent.ledger is not None:
-            self._seat.held = parent.lend()
+        if parent.ledger is None:
+            return
+        self._seat.held = parent.lend()
+        if self._seat.held and not parent.ledger.is_cap:
+            self._seat.held = False
+            parent.ledger.release()
 
     async def __aexit__(self, *exc_info: object) -> None:
         parent = self._parent

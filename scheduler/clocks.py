@@ -38,6 +38,9 @@ class Clock(Protocol):
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """Call back at that time, from some thread."""
 
+    def jump(self) -> bool:
+        """Nothing runs, and everybody waits: go to the next timer and call it. False where time goes by itself."""
+
 
 class RealClock:
     """`time.monotonic`, with one thread for the timers, which goes when there are none."""
@@ -51,6 +54,10 @@ class RealClock:
         self._sweep_at = 1000  # cancelled timers are dropped when there are so many
 
     now = staticmethod(time.monotonic)
+
+    def jump(self) -> bool:
+        """Real time goes by itself."""
+        return False
 
     def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
         """See `Clock`. The callback must be quick and must not raise."""

@@ -24,8 +24,9 @@ def nap(site: Site, seconds: float) -> None:
     if site.lend() and ledger is not None:
         ledger.release()
     try:
-        if not site.stopped:
-            woken.wait()
+        while not site.stopped and not woken.is_set():
+            if not clock.jump():
+                woken.wait()
     finally:
         timer.cancel()
         site.unhook(woken)

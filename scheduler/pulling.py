@@ -191,13 +191,15 @@ class Puller:
                         return
                     resume = partial(flow.send, self._answer(effect))
                 except Passed as passed:
-                    raise passed.error from None
+                    late = passed.error
+                    break
                 except GeneratorExit:
                     raise
                 except BaseException as error:
                     resume = partial(flow.throw, error)
         finally:
             flow.close()
+        raise late
 
     def _last(self, effect: Run, replay: Replay | None) -> Iterator[Any]:
         """The chunks of a run that is to give the step's output."""

@@ -19,8 +19,6 @@ from anabranch.engine.config import RunnableConfig, ensure_config, merge_configs
 from anabranch.engine.graphs import Graph, Step
 from anabranch.scheduler.ledger import AGES, Ledger
 
-_counting = threading.Lock()  # for the count of nested calls, held for an instant only
-
 
 class Site:
     """See the module.
@@ -35,6 +33,7 @@ class Site:
     """
 
     __slots__ = (
+        "_counting",
         "_hooks",
         "age",
         "config",
@@ -61,6 +60,7 @@ class Site:
         self.outstanding = 0
         self.over = False
         self.stopped = False
+        self._counting = None if ledger is None else threading.Lock()  # a step may make calls from its own threads
         self._hooks: dict[object, Callable[[], Any]] | None = None  # made when needed: there are many sites
 
     def inherited(self) -> RunnableConfig | None:
@@ -77,18 +77,18 @@ class Site:
 
     def lend(self) -> bool:
         """A nested call begins. True when it gets the permit of this site."""
-        if self.ledger is None:
+        if self.ledger is None or self._counting is None:
             return False
-        with _counting:
+        with self._counting:
             self.outstanding += 1
             lent, self.held = self.held, False
         return lent
 
     def take_back(self, has_permit: bool) -> bool:
         """A nested call has ended, with or without a permit in hand. True when the site must get one again."""
-        if self.ledger is None:
+        if self.ledger is None or self._counting is None:
             return False
-        with _counting:
+        with self._counting:
             self.outstanding -= 1
             wanted = not self.outstanding and not self.over
             self.held = wanted and has_permit
@@ -98,7 +98,9 @@ class Site:
 
     def end(self) -> bool:
         """The code has ended. True when the permit is still here."""
-        with _counting:
+        if self._counting is None:
+            return self.held
+        with self._counting:
             self.over = True
             return self.held
 

@@ -66,11 +66,14 @@ class Strand:
 class Strands:
     """All strands of a run. The last is the outlet, from which the consumer reads; `source` feeds the graph's input.
 
+    `halt` stops a site whose code runs.
+
     `newly_ready` holds the strands that became ready and that the driver has not started yet.
     """
 
-    def __init__(self, plan: ChunkPlan, capacity: int) -> None:
+    def __init__(self, plan: ChunkPlan, capacity: int, halt: Callable[[Site], Any] = Site.stop) -> None:
         self.plan = plan
+        self._halt = halt
         self.direct = len(plan.input_feeds) == 1 and not plan.segments[plan.input_feeds[0][0]].ports.joins
         self.all = [self._strand(segment, capacity) for segment in plan.segments]
         for strand, segment in zip(self.all, plan.segments, strict=True):
@@ -164,7 +167,7 @@ class Strands:
             if strand.state in (State.WAITING, State.READY) and strand is not self.outlet:
                 strand.state = State.OVER
             if strand.state is State.RUNNING and strand.site is not None:
-                strand.site.stop()
+                self._halt(strand.site)
         self.wake_all()
 
     def wake_all(self) -> None:

@@ -24,6 +24,7 @@ from anabranch.scheduler.calls import (
 )
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Waiter
+from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE, Site
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
@@ -54,7 +55,7 @@ class TaskStream:
         if self._cap is not None and not self._shares:
             self._cap.release()  # the consumer has a permit only while it pulls
         self._context = copy_context()
-        self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY))
+        self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY), _halt)
         self._seat = Site(config, plan.graph, self._cap, held=False, age=parent.age if parent else None)
         self._puller: AsyncPuller | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -338,3 +339,9 @@ class _Pump:
     def __init__(self) -> None:
         self.begun = False
         self.task: asyncio.Task[None] = None  # type: ignore[assignment]
+
+
+def _halt(site: Site) -> None:
+    """Stop a site; its hooks may take locks, so not on the loop."""
+    site.stopped = True
+    POOL.submit(site.stop)

@@ -298,7 +298,10 @@ class TaskCall:
     def cancel(self, unit: Unit) -> None:
         """See `Host`."""
         if unit.task is not asyncio.current_task():
-            unit.site.stop()
+            if unit.segment.lane is THREAD:
+                unit.site.stopped = True  # `hop` calls its hooks, which may take locks, in a thread
+            else:
+                unit.site.stop()
             unit.task.cancel()
             unit.task.add_done_callback(partial(self._never_begun, unit))
 

@@ -161,9 +161,11 @@ class ThreadCall:
         idle = _Idle()
         self._idle.append(idle)
         self._ask()
+        rests = not self._frontier.running and not self._frontier.has_ready
         self._lock.release()
         try:
-            idle.wake.acquire()
+            if not (rests and self._clock.jump()):
+                idle.wake.acquire()
         finally:
             self._lock.acquire()
             try:
