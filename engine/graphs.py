@@ -110,6 +110,25 @@ class Graph:
         return _keys(self)
 
     @cached_property
+    def cap(self) -> int | None:
+        """The smallest `max_concurrency` bound to any part of the graph, those that call steps run among them.
+
+        A call has one cap: this, or the one that it is given, whichever is smaller.
+        """
+        caps: list[int] = []
+        graphs, seen = [self], {id(self)}
+        while graphs:
+            graph = graphs.pop()
+            configs = [*(scope.config for scope in graph.scopes), *(step.config for step in graph.steps)]
+            caps += [cap for config in configs if config and (cap := config.get("max_concurrency")) is not None]
+            for step in graph.steps:
+                for shown in step.operator.shows().values() if step.operator.shows is not None else ():
+                    if id(shown) not in seen:
+                        seen.add(id(shown))
+                        graphs.append(shown)
+        return min(caps, default=None)
+
+    @cached_property
     def dag(self) -> nx.DiGraph[str]:
         """The graph as a frozen `networkx.DiGraph`, on which every networkx algorithm works.
 

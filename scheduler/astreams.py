@@ -43,7 +43,8 @@ async def _astream_straight(
     plan: ChunkPlan, source: AsyncIterator[Any], config: RunnableConfig | None, parent: Site | None
 ) -> AsyncGenerator[Any, None]:
     """One segment is all there is: no strand and no task."""
-    site = Site(config, plan.graph, cap_for(config, parent), held=parent is None)
+    ledger = cap_for(config, parent, plan.graph)
+    site = Site(config, plan.graph, ledger, held=parent is None or ledger is not parent.ledger)
     context = copy_context()
     context.run(SITE.set, site)
     puller = context.run(AsyncPuller, plan.segments[0].stages, source, site, plan.graph, astream)

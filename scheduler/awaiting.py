@@ -32,8 +32,8 @@ def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> A
     plan = plan_of(graph, Mode.ASYNC)
     segment = plan.segments[0] if plan.straight else None
     if segment is None or timeout is not None or segment.lane is THREAD:
-        return TaskCall(config, parent).run(Group(plan, (value,), config, timeout=timeout, single=True))
-    site = Site(config, graph, ledger_for(config, parent), held=True)
+        return TaskCall(config, parent, graph).run(Group(plan, (value,), config, timeout=timeout, single=True))
+    site = Site(config, graph, ledger_for(config, parent, graph), held=True)
     context = copy_context()
     context.run(SITE.set, site)
     if parent is not None:
@@ -67,14 +67,14 @@ async def _ainvoke_unit(plan: Plan, value: Any, site: Site, context: Context) ->
         raise
     if effect is None:
         return unit.value
-    return await TaskCall(site.config, site).adopt(group, unit, effect)
+    return await TaskCall(site.config, site, site.graph).adopt(group, unit, effect)
 
 
 async def _go_on(segment: Segment, site: Site, expanded: Expanded) -> Any:
     """A function of a straight graph returned a runnable."""
     group = Group(plan_of(site.graph, Mode.ASYNC), (None,), site.config, single=True)
     unit = group.adopt(0, expanded.effect.value, site.position)
-    return await TaskCall(site.config, site).adopt(group, unit, expanded.effect)
+    return await TaskCall(site.config, site, site.graph).adopt(group, unit, expanded.effect)
 
 
 async def abatch(
@@ -127,4 +127,4 @@ def _open_batch(
         keep_errors=keep_errors,
         timeout=min(timeouts, default=None),
     )
-    return TaskCall(common, parent), group
+    return TaskCall(common, parent, graph), group

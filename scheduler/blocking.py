@@ -31,8 +31,8 @@ def invoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> An
         config = opened_config(config, parent)
     plan = plan_of(graph, Mode.SYNC)
     if not plan.straight or timeout is not None:
-        return ThreadCall(config, parent).run(Group(plan, (value,), config, timeout=timeout, single=True))
-    site = Site(config, graph, ledger_for(config, parent), held=True)
+        return ThreadCall(config, parent, graph).run(Group(plan, (value,), config, timeout=timeout, single=True))
+    site = Site(config, graph, ledger_for(config, parent, graph), held=True)
     if parent is None:
         return _invoke_straight(plan, value, site)
     site.age = parent.age
@@ -59,7 +59,7 @@ def _invoke_straight(plan: Plan, value: Any, site: Site) -> Any:
         return result
     group = Group(plan, (value,), site.config, single=True)
     unit = group.adopt(0, result.effect.value, site.position)
-    return context.run(ThreadCall(site.config, site).adopt, group, unit, result.effect)
+    return context.run(ThreadCall(site.config, site, site.graph).adopt, group, unit, result.effect)
 
 
 def _invoke_unit(plan: Plan, value: Any, site: Site, context: Context) -> Any:
@@ -72,7 +72,7 @@ def _invoke_unit(plan: Plan, value: Any, site: Site, context: Context) -> Any:
         raise
     if effect is None:
         return unit.value
-    return context.run(ThreadCall(site.config, site).adopt, group, unit, effect)
+    return context.run(ThreadCall(site.config, site, site.graph).adopt, group, unit, effect)
 
 
 def batch(
@@ -120,4 +120,4 @@ def _open_batch(
         keep_errors=keep_errors,
         timeout=min(timeouts, default=None),
     )
-    return ThreadCall(common, parent), group
+    return ThreadCall(common, parent, graph), group

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from anabranch.engine.config import RunnableConfig, check_config, ensure_config, patch_config
 from anabranch.engine.errors import Stopped
+from anabranch.engine.graphs import Graph
 from anabranch.scheduler.ledger import Ledger, Waiter
 from anabranch.scheduler.sites import Site, inherited_config
 from anabranch.scheduler.units import Unit
@@ -39,17 +40,24 @@ def opened_config(config: RunnableConfig | None, parent: Site | None) -> Runnabl
     return inherited if config is None else ensure_config(config, inherited)
 
 
-def ledger_for(config: RunnableConfig | None, parent: Site | None) -> Ledger | None:
-    """The ledger of the step around a call; or a new one for its cap, with a permit taken; or None without a cap."""
-    if parent is not None and parent.ledger is not None:
+def ledger_for(config: RunnableConfig | None, parent: Site | None, graph: Graph) -> Ledger | None:
+    """The ledger that a call draws from. None where nothing caps it.
+
+    That of the step around it, if that has a cap: there is one cap for a call and all that it makes. Else a new one
+    for the cap that is given or bound, with a permit taken, or else that of the step around it.
+    """
+    if parent is not None and parent.ledger is not None and parent.ledger.is_cap:
         return parent.ledger
-    cap = config.get("max_concurrency") if config else None
-    return None if cap is None else Ledger(cap, taken=1)
+    given = config.get("max_concurrency") if config else None
+    caps = [cap for cap in (given, graph.cap) if cap is not None]
+    if caps:
+        return Ledger(min(caps), taken=1)
+    return None if parent is None else parent.ledger
 
 
-def cap_for(config: RunnableConfig | None, parent: Site | None) -> Ledger | None:
+def cap_for(config: RunnableConfig | None, parent: Site | None, graph: Graph) -> Ledger | None:
     """The same, where it is a cap. One that bounds blocking code only is not for an event loop."""
-    ledger = ledger_for(config, parent)
+    ledger = ledger_for(config, parent, graph)
     return ledger if ledger is not None and ledger.is_cap else None
 
 
@@ -113,9 +121,12 @@ class Passed(BaseException):
 
 
 class Seat(Protocol):
-    """A call as its stay sees it: the permit in its hand, and a stop."""
+    """A call as its stay sees it: the permit in its hand, where it came from, and a stop."""
 
     held: bool
+
+    @property
+    def ledger(self) -> Ledger | None: ...
 
     def stop(self) -> None: ...
 
@@ -124,27 +135,29 @@ class Stay:
     """A call's stay in the step that made it: the permit it is lent meanwhile, and the stop that it obeys.
 
     For blocking code: at its end it waits until the step has a permit again. With `hook` false the permit alone.
+    A call with a cap of its own, in a step without, is lent nothing.
     """
 
-    __slots__ = ("_hook", "_parent", "_seat")
+    __slots__ = ("_hook", "_lends", "_parent", "_seat")
 
     def __init__(self, parent: Site, seat: Seat, hook: bool = True) -> None:
         self._parent = parent
         self._seat = seat
         self._hook = hook
+        self._lends = parent.ledger is not None and seat.ledger is parent.ledger
 
     def __enter__(self) -> None:
         parent = self._parent
         if self._hook:
             parent.hook(self, self._seat.stop)
-        if parent.ledger is not None:
+        if self._lends:
             self._seat.held = parent.lend()
 
     def __exit__(self, *exc_info: object) -> None:
         parent = self._parent
         if self._hook:
             parent.unhook(self)
-        if parent.take_back(self._seat.held):
+        if self._lends and parent.take_back(self._seat.held):
             assert parent.ledger is not None
             wait_for_permit(parent.ledger, parent.age)
             parent.held = True
@@ -157,29 +170,32 @@ class AStay:
     gives it back meanwhile.
     """
 
-    __slots__ = ("_hook", "_parent", "_seat")
+    __slots__ = ("_hook", "_lends", "_parent", "_seat")
 
     def __init__(self, parent: Site, seat: Seat, hook: bool = True) -> None:
         self._parent = parent
         self._seat = seat
         self._hook = hook
+        ledger = parent.ledger
+        self._lends = ledger is not None and (seat.ledger is ledger or not ledger.is_cap)
 
     async def __aenter__(self) -> None:
         parent = self._parent
         if self._hook:
             parent.hook(self, self._seat.stop)
-        if parent.ledger is None:
+        if not self._lends or not parent.lend():
             return
-        self._seat.held = parent.lend()
-        if self._seat.held and not parent.ledger.is_cap:
-            self._seat.held = False
+        assert parent.ledger is not None
+        if self._seat.ledger is parent.ledger:
+            self._seat.held = True
+        else:
             parent.ledger.release()
 
     async def __aexit__(self, *exc_info: object) -> None:
-        parent = self._parent
+        parent, seat = self._parent, self._seat
         if self._hook:
             parent.unhook(self)
-        if parent.take_back(self._seat.held):
+        if self._lends and parent.take_back(seat.held and seat.ledger is parent.ledger):
             assert parent.ledger is not None
             await wait_for_permit_async(parent.ledger, parent.age)
             parent.held = True

@@ -212,6 +212,7 @@ class Frontier:
             self._end(unit)
             return
         unit.state = PARKED
+        unit.together = None
         self.parked += 1
         if isinstance(effect, Sleep):
             unit.child = self._host.wake_at(effect.seconds, unit)

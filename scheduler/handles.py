@@ -26,7 +26,7 @@ class RunHandle(Generic[Output]):
         timeout = timeout_of(config)
         config = opened_config(config, None)
         self._group = Group(plan_of(graph, Mode.SYNC), (value,), config, timeout=timeout, single=True)
-        self._call = ThreadCall(config, None)
+        self._call = ThreadCall(config, None, graph)
         self._ended = threading.Event()
         self._error: BaseException | None = None
         self._result: Any = None

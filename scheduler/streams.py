@@ -36,7 +36,8 @@ def _stream_straight(
     plan: ChunkPlan, source: Iterator[Any], config: RunnableConfig | None, parent: Site | None
 ) -> Generator[Any, None, None]:
     """One segment is all there is: no strand, no lock, no thread."""
-    site = Site(config, plan.graph, ledger_for(config, parent), held=parent is None)
+    ledger = ledger_for(config, parent, plan.graph)
+    site = Site(config, plan.graph, ledger, held=parent is None or ledger is not parent.ledger)
     context = copy_context()
     context.run(SITE.set, site)
     puller = context.run(Puller, plan.segments[0].stages, source, site, plan.graph, stream)

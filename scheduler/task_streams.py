@@ -50,8 +50,8 @@ class TaskStream:
         self._config = config
         self._parent = parent
         self._timeout = timeout
-        self._shares = parent is not None and parent.ledger is not None
-        self._cap = cap_for(config, parent)
+        self._cap = cap_for(config, parent, plan.graph)
+        self._shares = parent is not None and self._cap is not None and parent.ledger is self._cap
         if self._cap is not None and not self._shares:
             self._cap.release()  # the consumer has a permit only while it pulls
         self._context = copy_context()
@@ -148,18 +148,21 @@ class TaskStream:
 
     async def _seated(self, context: Context, act: Callable[[], Awaitable[Any]]) -> Any:
         """Do the consumer's part, with a permit for its code where there is a cap."""
-        if self._shares:
-            assert self._parent is not None
-            async with AStay(self._parent, self._seat, hook=False):
-                return await within(context.run(act), context)
+        if self._parent is None:
+            return await self._permitted(context, act)
+        async with AStay(self._parent, self._seat, hook=False):
+            return await self._permitted(context, act)
+
+    async def _permitted(self, context: Context, act: Callable[[], Awaitable[Any]]) -> Any:
         if self._cap is None:
             return await within(context.run(act), context)
-        await wait_for_permit_async(self._cap, self._seat.age)
-        self._seat.held = True
+        if not self._seat.held:
+            await wait_for_permit_async(self._cap, self._seat.age)
+            self._seat.held = True
         try:
             return await within(context.run(act), context)
         finally:
-            if self._seat.held:
+            if self._seat.held and not self._shares:
                 self._seat.held = False
                 self._cap.release()
 

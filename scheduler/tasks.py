@@ -15,6 +15,7 @@ from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
+from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import THREAD, Mode
 from anabranch.scheduler.advancing import Expanded, aadvance, aoutcomes, arun_calls, begin, outcomes
@@ -38,14 +39,14 @@ from anabranch.scheduler.units import RUNNING, Activation, Group, Unit
 class TaskCall:
     """One call of the asynchronous driver. `held`: a permit was lent to it, for its first unit."""
 
-    def __init__(self, config: RunnableConfig | None, parent: Site | None) -> None:
+    def __init__(self, config: RunnableConfig | None, parent: Site | None, graph: Graph) -> None:
         self._loop = loop = asyncio.get_running_loop()
         # Without a factory `loop.create_task` comes to the same, by a longer way.
         self._new_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] = (
             partial(asyncio.Task, loop=loop) if loop.get_task_factory() is None else loop.create_task
         )
         self._parent = parent
-        ledger = ledger_for(config, parent)
+        ledger = ledger_for(config, parent, graph)
         self._cap = ledger if ledger is not None and ledger.is_cap else None
         self._blocking = ledger or loop_ledger(self._loop)
         self._age = YOUNGEST if parent is None else parent.age
@@ -72,6 +73,11 @@ class TaskCall:
             self._frontier.running += 1
             self._frontier.park(unit, effect)
             return await self._finish(group)
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Where permits come from; None without a cap."""
+        return self._cap
 
     def stop(self) -> None:
         """Start nothing more. From any thread."""

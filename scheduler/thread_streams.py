@@ -47,8 +47,8 @@ class ThreadStream:
         self._config = config
         self._parent = parent
         self._timeout = timeout
-        self._shares = parent is not None and parent.ledger is not None
-        self._ledger = ledger_for(config, parent) or Ledger(default_limit(), is_cap=False, taken=1)
+        self._ledger = ledger_for(config, parent, plan.graph) or Ledger(default_limit(), is_cap=False, taken=1)
+        self._shares = parent is not None and parent.ledger is self._ledger
         if not self._shares:
             self._ledger.release()  # the consumer has a permit only while it pulls
         self._context = copy_context()
@@ -135,17 +135,19 @@ class ThreadStream:
         if self._shares:
             assert self._parent is not None
             with Stay(self._parent, self._seat, hook=False):
-                return act(*arguments)
-        if not self._ledger.is_cap:
-            return act(*arguments)
-        wait_for_permit(self._ledger, self._seat.age)
-        self._seat.held = True
+                return self._permitted(act, *arguments)
         try:
-            return act(*arguments)
+            return self._permitted(act, *arguments)
         finally:
             if self._seat.held:
                 self._seat.held = False
                 self._ledger.release()
+
+    def _permitted(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        if self._ledger.is_cap and not self._seat.held:
+            wait_for_permit(self._ledger, self._seat.age)
+            self._seat.held = True
+        return act(*arguments)
 
     def _open(self) -> Callable[[], Any]:
         """Open the last segment; what it answers makes the next chunk."""

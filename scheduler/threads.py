@@ -20,6 +20,7 @@ from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
+from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import Mode
 from anabranch.scheduler.advancing import Expanded, outcomes, run_calls
@@ -44,9 +45,9 @@ MOST_ASKED = 2  # helpers asked for at once; each asks for more when it comes
 class ThreadCall:
     """One call of the blocking driver. `held`: the caller has a permit in hand."""
 
-    def __init__(self, config: RunnableConfig | None, parent: Site | None) -> None:
+    def __init__(self, config: RunnableConfig | None, parent: Site | None, graph: Graph) -> None:
         self._parent = parent
-        self._ledger = ledger_for(config, parent) or Ledger(default_limit(), is_cap=False, taken=1)
+        self.ledger = ledger_for(config, parent, graph) or Ledger(default_limit(), is_cap=False, taken=1)
         self._age = YOUNGEST if parent is None else parent.age
         self._clock = CLOCK.get()
         self._context = copy_context()
@@ -106,7 +107,7 @@ class ThreadCall:
             self._work(until)
             if self.held and self._parent is None:
                 self.held = False
-                self._ledger.release()
+                self.ledger.release()
         return True
 
     def stop(self) -> None:
@@ -144,7 +145,7 @@ class ThreadCall:
         while not until():
             try:
                 if not self.held and self._frontier.waiting:
-                    self.held = self._ledger.try_acquire()
+                    self.held = self.ledger.try_acquire()
                 if self.held and self._run_next():
                     self._make_way()
                 elif not until():
@@ -157,7 +158,7 @@ class ThreadCall:
         """Wait until there is a permit and something to run, or enough is done."""
         if self.held and not self._frontier.waiting:
             self.held = False
-            self._ledger.release()
+            self.ledger.release()
         idle = _Idle()
         self._idle.append(idle)
         self._ask()
@@ -175,16 +176,16 @@ class ThreadCall:
 
     def _make_way(self) -> None:
         """Let those go first who have waited longer for a permit."""
-        if self.held and self._ledger.contended(self._age):
+        if self.held and self.ledger.contended(self._age):
             self.held = False
-            self._ledger.release()
+            self.ledger.release()
 
     def _close(self) -> None:
         while self._asked:
-            self._ledger.withdraw(self._asked.pop())
+            self.ledger.withdraw(self._asked.pop())
         if self._parent is None and self.held:
             self.held = False
-            self._ledger.release()
+            self.ledger.release()
 
     def _look(self) -> None:
         """Wake the caller if that is enough, and ask for help if more is ready."""
@@ -210,7 +211,7 @@ class ThreadCall:
             waiter = Waiter(self._age)
             waiter.on_grant = partial(self._granted, waiter)
             self._asked.add(waiter)
-            self._ledger.request(waiter)
+            self.ledger.request(waiter)
 
     def _granted(self, waiter: Waiter) -> None:
         """A permit is there. May be called in any thread, the lock held or not."""
@@ -226,9 +227,9 @@ class ThreadCall:
             self._asked.discard(waiter)
             while self._run_next():
                 self._look()
-                if self._ledger.contended(self._age):
+                if self.ledger.contended(self._age):
                     break
-            self._ledger.release()
+            self.ledger.release()
             self._look()
 
     # Units
@@ -242,7 +243,7 @@ class ThreadCall:
             self._run_plain(unit)
             return True
         activation = unit.activation
-        unit.site = site = Site(activation.config, activation.plan.graph, self._ledger, held=True)
+        unit.site = site = Site(activation.config, activation.plan.graph, self.ledger, held=True)
         done: list[Outcome] = []
         with self._unlocked(site) as context:
             done = outcomes(unit, site, context)
@@ -253,7 +254,7 @@ class ThreadCall:
     def _run_plain(self, group: Group) -> None:
         """Run inputs of a group, one after the other, until there are none or one can't go on like that."""
         plan, claims = group.plan, group.claims or iter(())
-        site = Site(group.config_of(0), plan.graph, self._ledger, held=True)
+        site = Site(group.config_of(0), plan.graph, self.ledger, held=True)
         segment, values, results = plan.segments[0], group.values, group.results
         self._frontier.begin_plain(group, site, None)
         done, index = 0, -1
@@ -267,7 +268,7 @@ class ThreadCall:
                         break
                     results[index] = result
                     done += 1
-                    if self._ledger.contended(self._age):
+                    if self.ledger.contended(self._age):
                         break
                 else:
                     index = -1
@@ -292,7 +293,7 @@ class ThreadCall:
             yield context
         finally:
             if not site.end():
-                wait_for_permit(self._ledger, site.age)
+                wait_for_permit(self.ledger, site.age)
             self._lock.acquire()
 
     # What the frontier asks
