@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import collections.abc
 from abc import ABC, ABCMeta
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import EnumMeta
 from functools import lru_cache
@@ -122,6 +122,12 @@ def explain_misfit(output: Any, input: Any) -> str:
         return _known_misfit(output, input)
     except TypeError:  # a type that can't be hashed
         return _safe_misfit(output, input)
+
+
+def union_of(types: Iterable[Any]) -> Any:
+    """The type of a value that is of one of some types; Any when one of them is, or when there is none."""
+    known = tuple(types)
+    return Any if Any in known or not known else Union[known]
 
 
 def describe_type(tp: Any) -> str:

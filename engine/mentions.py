@@ -123,6 +123,15 @@ def _returns_value(code: CodeType) -> bool:
     return False
 
 
+def lambda_source(func: Callable[..., Any]) -> str | None:
+    """The text of a lambda, on one line; None for anything else, or when its source can't be had."""
+    body = _body(func) if isinstance(func, FunctionType) and func.__name__ == "<lambda>" else ()
+    for expression in body:
+        with suppress(Exception):
+            return f"lambda {str(inspect.signature(func))[1:-1]}: {ast.unparse(expression)}".replace("lambda :", "lambda:")
+    return None
+
+
 def _mentioned(function: FunctionType, bound: object) -> Iterator[Any]:
     """What a function's code names; `bound` is its first argument if it is a method."""
     code = function.__code__

@@ -132,7 +132,7 @@ def output_type(func: Callable[..., Any]) -> Any:
         return func if _makes_itself(func) else Any
     if _annotations(func) == {}:
         return Any
-    tp = _returned(func)
+    tp = returned_type(func)
     kind = describe(func).kind
     if kind in ("generator", "async_generator"):
         tp = _element(tp)
@@ -143,7 +143,7 @@ def output_type(func: Callable[..., Any]) -> Any:
 
 def chunk_types(func: Callable[..., Any]) -> tuple[Any, Any]:
     """The types of the chunks that a function from iterator to iterator takes and makes; each may be Any."""
-    return _element(input_type(func)), _element(_returned(func))
+    return _element(input_type(func)), _element(returned_type(func))
 
 
 def layers(func: Any) -> Iterator[Any]:
@@ -250,7 +250,7 @@ def _wrapped(func: Any) -> Any:
     return getattr(func, "__dict__", {}).get("__wrapped__")
 
 
-def _returned(func: Any) -> Any:
+def returned_type(func: Any) -> Any:
     """The annotation of what it returns, as a type."""
     annotations = _annotations(func)
     if annotations is not None:

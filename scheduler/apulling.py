@@ -230,6 +230,8 @@ class AsyncPuller:
                 except (GeneratorExit, asyncio.CancelledError):
                     raise
                 except BaseException as error:
+                    if replay is not None and replay.broken:
+                        raise  # the input failed, not the attempt
                     resume = partial(flow.throw, error)
         finally:
             flow.close()

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
-from anabranch.engine.graphs import Step
 from anabranch.scheduler.stages import Loop, Stage
+from anabranch.scheduler.units import Unit
 
 
 def guilty_stage(error: BaseException, stages: Sequence[Stage], opened: Sequence[Any]) -> int:
@@ -29,18 +29,14 @@ def guilty_stage(error: BaseException, stages: Sequence[Stage], opened: Sequence
 
 
 def _guilty_in_loop(loop: Loop, frames: list[FrameType]) -> int:
-    """A loop's frames tell by their variables what they were about."""
-    for frame in reversed(frames):
+    """A loop's frames tell by their variables what they were about. Frames of nested runs stand further in."""
+    for frame in frames:
         seen = frame.f_locals
-        step = seen.get("step")
-        if isinstance(step, Step):
-            return step.slot
         unit = seen.get("unit")
-        if unit is not None and hasattr(unit, "slot"):
-            return int(unit.slot)
+        step = unit.segment.steps[unit.position] if isinstance(unit, Unit) else seen.get("step")
         function = seen.get("function")
         for candidate in loop.steps:
-            if function is not None and candidate.operator.map_chunk is function:
+            if candidate is step or (function is not None and candidate.operator.map_chunk is function):
                 return candidate.slot
     return loop.steps[0].slot
 

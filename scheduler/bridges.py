@@ -71,7 +71,7 @@ class _PortalLink:
         self._answer: asyncio.Future[Message] | None = None  # what the task waits for
         self._task: asyncio.Task[None] | None = None
         self._begun = False
-        self._ended = False
+        self._last: Message | None = None  # what it said when it ended
         self._cancelled = False
         self._closing = False
 
@@ -89,6 +89,8 @@ class _PortalLink:
 
     def pull(self, source: Iterator[Any]) -> Message:
         """The next chunk, the end or an error; makes chunks of the input when they are needed."""
+        if self._last is not None:
+            return self._last
         self._say((Word.CHUNK, None))
         while True:
             word, said = self._hear()
@@ -103,21 +105,21 @@ class _PortalLink:
 
     def close(self) -> None:
         """Close the generator, and wait until it is closed."""
-        if self._ended:
+        if self._last is not None:
             return
         self._closing = True
         self._say((Word.END, None))
-        while not self._ended:
+        while self._last is None:
             word, said = self._hear()
             if word is Word.NEED:
                 self._say((Word.END, None))
-            elif word is Word.ERROR:
+            elif word is Word.ERROR and not self._cancelled:
                 raise said
 
     def cancel(self) -> None:
         """Cancel the generator's code, from any thread."""
-        self._cancelled = True
-        on_loop(self._loop, lambda: self._task and self._task.cancel())
+        self._cancelled = True  # a task that has not begun can't be cancelled, for it would never tell
+        on_loop(self._loop, lambda: self._begun and self._task and self._task.cancel())
 
     def _say(self, message: Message) -> None:
         def tell() -> None:
@@ -127,21 +129,24 @@ class _PortalLink:
         self._loop.call_soon_threadsafe(tell)
 
     def _hear(self) -> Message:
-        while True:
-            try:
-                word, said = self._heard.get()
-            except BaseException:  # an interrupt of this thread
-                self.cancel()
-                raise
-            self._ended = word in (Word.END, Word.ERROR)
-            return word, said
+        try:
+            message = self._heard.get()
+        except BaseException:  # an interrupt of this thread
+            self.cancel()
+            raise
+        if message[0] in (Word.END, Word.ERROR):
+            self._last = message
+        return message
 
     # On the portal's loop
 
     async def _run(self, open_chunks: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]) -> None:
         last: Message = (Word.END, None)
         chunks: AsyncIterator[Any] | None = None
+        self._begun = True
         try:
+            if self._cancelled:
+                raise Stopped("the call around this step was stopped")
             await self._ask((Word.CHUNK, None))
             if not self._closing:
                 chunks = open_chunks(self._input())

@@ -196,6 +196,8 @@ class Puller:
                 except GeneratorExit:
                     raise
                 except BaseException as error:
+                    if replay is not None and replay.broken:
+                        raise  # the input failed, not the attempt
                     resume = partial(flow.throw, error)
         finally:
             flow.close()

@@ -13,6 +13,8 @@ class Replay:
         self._source = source
         self._kept: list[Any] = []
         self._keeps = True
+        self.broken = False
+        """The source itself has failed: another attempt can't help."""
 
     @property
     def held(self) -> int:
@@ -30,6 +32,9 @@ class Replay:
                 chunk = next(self._source)
             except StopIteration:
                 return
+            except BaseException:
+                self.broken = True
+                raise
             if self._keeps:
                 self._kept.append(chunk)
                 at += 1
@@ -47,6 +52,8 @@ class AsyncReplay:
         self._source = source
         self._kept: list[Any] = []
         self._keeps = True
+        self.broken = False
+        """The source itself has failed: another attempt can't help."""
 
     @property
     def held(self) -> int:
@@ -64,6 +71,9 @@ class AsyncReplay:
                 chunk = await anext(self._source)
             except StopAsyncIteration:
                 return
+            except BaseException:
+                self.broken = True
+                raise
             if self._keeps:
                 self._kept.append(chunk)
                 at += 1

@@ -110,7 +110,7 @@ class Strands:
         if self.direct:
             self.source.state = State.OVER
         for strand in self.all:
-            if strand.inlet is None or strand.inlet.ready:
+            if strand.state is State.WAITING and (strand.inlet is None or strand.inlet.ready):
                 self._make_ready(strand)
 
     def put(self, strand: Strand, chunk: Any, force: bool = False) -> Strand | None:

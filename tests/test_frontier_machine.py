@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from hypothesis import settings
@@ -125,12 +127,13 @@ class FrontierMachine(RuleBasedStateMachine):
 
     @initialize(
         graph=graphs(),
-        count=st.integers(0, 3),
+        count=st.sampled_from((2, 3, 1, 0)),
         keep_errors=st.booleans(),
         single=st.booleans(),
         plainly=st.booleans(),
         fails_after=st.sampled_from((1000, 20, 8, 0)),
         stops_after=st.sampled_from((1000, 1000, 30, 10)),
+        seed=ANY,
     )
     def begin(
         self,
@@ -141,9 +144,11 @@ class FrontierMachine(RuleBasedStateMachine):
         plainly: bool,
         fails_after: int,
         stops_after: int,
+        seed: int,
     ) -> None:
         self.graph = graph
         self.fails_after, self.stops_after = fails_after, stops_after
+        self.chance = random.Random(seed)
         self.inputs = [f"in{index}" for index in range(1 if single else count)]
         self.root = Group(plan_of(graph, Mode.SYNC), self.inputs, single=single, keep_errors=keep_errors)
         self.frontier.plainly = plainly
@@ -355,14 +360,8 @@ class FrontierMachine(RuleBasedStateMachine):
         for _ in range(5000):
             if self.root.over:
                 break
-            if self.running:
-                self.finish(0)
-            elif self.workers:
-                self.run_an_input(0)
-            elif self.frontier.waiting:
-                self.take()
-            else:
-                self.fire(0)
+            self._act()
+            self.counts_are_right()
             self.it_never_gets_stuck()
         assert self.root.over, "it did not come to an end"
         assert self.host.ends == 1
@@ -370,6 +369,24 @@ class FrontierMachine(RuleBasedStateMachine):
         assert self.frontier.take() is None
         self.flows_of_ended_units_are_closed()
         self._outcome_is_right()
+
+    def _act(self) -> None:
+        """Do one of the things that may be done, by chance."""
+        which, at = self.chance.randrange(1000), self.chance.randrange(1000)
+        may: list[Callable[[], object]] = []
+        if self.running:
+            may += [partial(self.finish, which)] * 4
+            if len(self.seen) < 40:
+                may += [partial(self.park, which, at, self.graph, at // 4 % 3, None)] * 2
+            if self.steps > self.fails_after:
+                may += [partial(self.fail, which, Boom, at)]
+        if self.workers:
+            may += [partial(self.run_an_input, which)] * 3 + [partial(self.make_way, which)]
+        if self.frontier.waiting:
+            may += [self.take] * 3
+        if self.host.timers:
+            may += [partial(self.fire, which)]
+        self.chance.choice(may)()
 
     def _outcome_is_right(self) -> None:
         failure = self.root.failure
@@ -411,4 +428,4 @@ def assert_inputs_exist(unit: Unit) -> None:
 
 
 TestFrontier = FrontierMachine.TestCase
-TestFrontier.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+TestFrontier.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)

@@ -1,0 +1,188 @@
+"""The documentation is true: its code runs and prints what it says, its links lead somewhere, the examples work.
+
+In Markdown a block marked `python` that begins with `>>>` is checked by doctest; any other is run. The blocks of a
+file share one namespace, in order. A block marked `text` right after one that is run holds what that prints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import importlib
+import io
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
+
+import pytest
+
+import anabranch.engine
+import anabranch.nodes
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
+OPTIONS = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
+
+SAID = {
+    "any_dag.py": """
+        pasta in hot water with fried chopped food for 4
+        the longest path is shop > chop > fry > serve: 23 of 40 minutes
+        less than one after the other: True
+        the chain as a networkx graph: DiGraph with 9 nodes and 10 edges
+        """,
+    "batch_with_retry.py": """
+        with exceptions in their place:
+          Bern      134591, asked 3 times
+          Rome      2872800, asked 1 times
+          Atlantis  KeyError('Atlantis'), asked 1 times
+          Oslo      709037, asked 3 times
+        with a fallback:
+          [134591, 2872800, -1, 709037]
+        as they come:
+          ...
+        """,
+    "fan_out.py": """
+        __init__.py   ... lines  ... tokens  True
+        ...
+        tool.py ... tokens  True
+        ... checks, ... at once
+        """,
+    "own_leaf.py": """
+        texts embedded at once: [3]
+        the question is nearer to the bears: True
+        ['call ', '### ', '#### ', 'now ']
+        invoke gives the same: True
+        """,
+    "retrieval.py": """
+        == invoke ==
+        ...[csv.reader]...
+        == stream ==
+        ...[csv.reader]...
+        == abatch: two at once ==
+        ...[subprocess.run]...
+        == astream ==
+        ...
+        """,
+    "stop_button.py": """
+        cancelled: True
+        result raises CancelledError: the run was cancelled
+        steps that ran: ['download']
+        invoke raises TimeoutError: the run took longer than its timeout
+        steps that ran: ['download']
+        streamed 0, 1 and stopped
+        the source: ['closed']
+        """,
+    "streaming.py": """
+        speak 'Otters hold hands.' when ... of 66 characters are shown
+        speak 'They do so when they sleep.' when ... of 66 characters are shown
+        speak 'Nobody drifts away.' when ... of 66 characters are shown
+        shown as a whole: 'Otters hold hands. They do so when they sleep. Nobody drifts away.'
+        the same as invoke gives: True
+        stopped after {'shown': 'O'}
+        """,
+}
+"""What each example prints, with `...` for what may differ."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page. `output` is what it is said to print, if that is said."""
+
+    language: str
+    code: str
+    line: int
+    output: str | None = None
+
+    @property
+    def is_doctest(self) -> bool:
+        return self.code.startswith(">>>")
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    """The Python blocks of a page, in order."""
+    text = page.read_text(encoding="utf-8")
+    fences = list(FENCE.finditer(text))
+    for fence, after in zip(fences, [*fences[1:], None], strict=True):
+        output = None
+        if after is not None and after[1] == "text" and not text[fence.end() : after.start()].strip():
+            output = after[2]
+        if fence[1] == "python":
+            yield Block(fence[1], fence[2], text[: fence.start()].count("\n") + 1, output)
+
+
+def run_doctest(block: Block, page: Path, namespace: dict[str, object]) -> None:
+    test = doctest.DocTestParser().get_doctest(block.code, {}, page.name, str(page), block.line)
+    test.globs = namespace
+    said = io.StringIO()
+    failed = doctest.DocTestRunner(optionflags=OPTIONS).run(test, out=said.write, clear_globs=False).failed
+    assert not failed, said.getvalue()
+
+
+def run_plain(block: Block, page: Path, namespace: dict[str, object]) -> None:
+    # Put where it stands in the page, so that a traceback, and whoever reads a function's source, finds it.
+    code = compile("\n" * block.line + block.code, str(page), "exec")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(code, namespace)
+    if block.output is not None:
+        assert said.getvalue() == block.output, f"{page.name}:{block.line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_code_of_a_page_runs_and_prints_what_it_says(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType(f"page_{page.stem}")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    for block in blocks_of(page):
+        (run_doctest if block.is_doctest else run_plain)(block, page, module.__dict__)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ROOT.glob("C*.md")], ids=lambda page: page.name)
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+def modules_with_examples() -> list[str]:
+    """The modules of the vocabulary and of the nodes whose docstrings have examples."""
+    found = []
+    for package in (anabranch.engine, anabranch.nodes):
+        for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(info.name)
+            if any(test.examples for test in doctest.DocTestFinder().find(module)):
+                found.append(info.name)
+    return found
+
+
+@pytest.mark.parametrize("name", modules_with_examples())
+def test_the_examples_in_docstrings_are_right(name: str) -> None:
+    said = io.StringIO()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for test in doctest.DocTestFinder().find(importlib.import_module(name)):
+        runner.run(test, out=said.write)
+    assert not runner.failures, said.getvalue()
+
+
+def test_every_example_is_checked() -> None:
+    assert {path.name for path in EXAMPLES} == SAID.keys()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_runs_without_a_network_and_prints_what_is_expected(path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPENAI")}
+    ran = subprocess.run(
+        [sys.executable, "-W", "error", path], capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert not ran.stderr
+    expected = dedent(SAID[path.name]).lstrip("\n")
+    assert doctest.OutputChecker().check_output(expected, ran.stdout, doctest.ELLIPSIS), ran.stdout
