@@ -21,11 +21,12 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from anabranch.engine.chunks import Accumulator
-from anabranch.engine.errors import GraphError
+from anabranch.engine.errors import GraphError, Stopped
 from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.operators import Operator
 from anabranch.scheduler.abandoning import abandonable
 from anabranch.scheduler.portal import PORTAL
+from anabranch.scheduler.sites import SITE
 
 
 class Mode(Enum):
@@ -196,10 +197,12 @@ def folding(operator: Operator, stream: Callable[..., Iterator[Any]]) -> Callabl
 
     def fold(value: Any, *config: Any) -> Any:
         total = Accumulator(operator.algebra, operator.name)
-        chunks = stream(value, *config)
+        site, chunks = SITE.get(), stream(value, *config)
         try:
             for chunk in chunks:
                 total.push(chunk)
+                if site is not None and site.stopped:
+                    raise Stopped("the call around this step was stopped")
         finally:
             close = getattr(chunks, "close", None)
             if close is not None:

@@ -58,6 +58,8 @@ class TaskStream:
         self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY), _halt)
         self._seat = Site(config, plan.graph, self._cap, held=False, age=parent.age if parent else None)
         self._puller: AsyncPuller | None = None
+        self._pulling: asyncio.Task[Any] | None = None  # the consumer's task, while it pulls
+        self._interrupted = False  # we have cancelled it
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def statistics(self) -> dict[str, Any]:
@@ -73,9 +75,11 @@ class TaskStream:
         timer = await self._begin()
         interrupt: BaseException | None = None
         try:
-            pull = await self._seated(context, self._open)
-            while True:
-                yield await self._seated(context, pull)
+            pull = await self._pull(context, self._open)
+            while not strands.stopped:
+                chunk = await self._pull(context, pull)
+                if not strands.stopped:
+                    yield chunk
         except StopAsyncIteration:
             pass
         except GeneratorExit:
@@ -83,7 +87,7 @@ class TaskStream:
             self._stop()
             raise
         except asyncio.CancelledError as error:
-            interrupt = error
+            interrupt = self._cancelled(error)
             self._stop()
         except BaseException as error:
             self._fail(error, self._puller)
@@ -97,6 +101,13 @@ class TaskStream:
             raise interrupt
         if strands.failure is not None:
             raise strands.failure.error
+
+    def _cancelled(self, error: asyncio.CancelledError) -> asyncio.CancelledError | None:
+        """The cancellation, unless it was only ours."""
+        task = asyncio.current_task()
+        if self._interrupted and task is not None and not task.uncancel():
+            return None
+        return error
 
     # The consumer
 
@@ -133,8 +144,11 @@ class TaskStream:
             self._stop()
 
     def _stop(self) -> None:
-        """Stop the strands, and cancel the tasks of those that run."""
+        """Stop the strands, and cancel the tasks of those that run; the consumer's own, where it runs the last one."""
         self._strands.stop()
+        if self._pulling is not None and self._pulling is not asyncio.current_task() and not self._interrupted:
+            self._interrupted = True
+            self._pulling.cancel()
         for strand in (self._strands.source, *self._strands.all):
             pump: _Pump | None = strand.host if isinstance(strand.host, _Pump) else None
             if pump is not None and strand.state is State.RUNNING and pump.begun:
@@ -152,6 +166,13 @@ class TaskStream:
             return await self._permitted(context, act)
         async with AStay(self._parent, self._seat, hook=False):
             return await self._permitted(context, act)
+
+    async def _pull(self, context: Context, pull: Callable[[], Awaitable[Any]]) -> Any:
+        self._pulling = asyncio.current_task()
+        try:
+            return await self._seated(context, pull)
+        finally:
+            self._pulling = None
 
     async def _permitted(self, context: Context, act: Callable[[], Awaitable[Any]]) -> Any:
         if self._cap is None:
@@ -176,6 +197,7 @@ class TaskStream:
             await self._wait(self._seat, partial(setattr, tail, "getter"))
         if tail.state is State.READY:
             tail.state = State.RUNNING
+            tail.site = self._seat
         chunks = self._reader(tail, self._seat)
         self._puller = AsyncPuller(tail.segment.stages, chunks, self._seat, self._graph, self._open_stream)
         return self._puller.pull

@@ -53,6 +53,7 @@ class TaskCall:
         self._context = copy_context()
         self._frontier = Frontier(self)
         self._group: Group | None = None
+        self._aborted: BaseException | None = None
         self._settled: deque[tuple[int, Any]] | None = None
         self._asked: Waiter | None = None
         self._changed: asyncio.Future[None] | None = None
@@ -84,6 +85,7 @@ class TaskCall:
         on_loop(self._loop, lambda: self._abort(Stopped("the call around this step was stopped")))
 
     def _abort(self, error: BaseException) -> None:
+        self._aborted = error
         if self._group is not None:
             self._frontier.stop(self._group, error)
         self._dispatch()
@@ -91,6 +93,8 @@ class TaskCall:
     def _open(self, group: Group) -> None:
         self._group = group
         self._frontier.open(group)
+        if self._aborted is not None:  # before it began
+            self._frontier.stop(group, self._aborted)
 
     async def _run(self, group: Group) -> Any:
         self._open(group)

@@ -70,8 +70,10 @@ class ThreadStream:
         timer = self._begin()
         try:
             pull = self._seated(context.run, self._open)
-            while True:
-                yield self._seated(context.run, pull)
+            while not strands.stopped:
+                chunk = self._seated(context.run, pull)
+                if not strands.stopped:
+                    yield chunk
         except StopIteration:
             pass
         except GeneratorExit:
@@ -183,6 +185,7 @@ class ThreadStream:
                     self._lock.acquire()
             if tail.state is State.READY:
                 tail.state = State.RUNNING
+                tail.site = self._seat
             self._launch()
 
     def _helpable(self) -> Strand | None:

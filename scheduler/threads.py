@@ -54,6 +54,7 @@ class ThreadCall:
         self._lock = threading.Lock()
         self._frontier = Frontier(self)
         self._group: Group | None = None
+        self._aborted: BaseException | None = None
         self._settled: deque[tuple[int, Any]] | None = None
         self._idle: deque[_Idle] = deque()
         self._asked: set[Waiter] = set()
@@ -117,6 +118,7 @@ class ThreadCall:
     def abort(self, error: BaseException) -> None:
         """The same with another error."""
         with self._lock:
+            self._aborted = error
             if self._group is not None:
                 self._frontier.stop(self._group, error)
             self._look()
@@ -124,6 +126,8 @@ class ThreadCall:
     def _open(self, group: Group) -> None:
         self._group = group
         self._frontier.open(group)
+        if self._aborted is not None:  # before it began
+            self._frontier.stop(group, self._aborted)
 
     def _run(self, group: Group, opened: bool = False) -> Any:
         with self._lock:

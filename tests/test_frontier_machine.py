@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from random_graphs import graphs, output_of, result_of
@@ -379,14 +379,19 @@ class FrontierMachine(RuleBasedStateMachine):
             if len(self.seen) < 40:
                 may += [partial(self.park, which, at, self.graph, at // 4 % 3, None)] * 2
             if self.steps > self.fails_after:
-                may += [partial(self.fail, which, Boom, at)]
+                may += [partial(self.fail, which, Boom if at % 4 else Interrupt, at)]
         if self.workers:
             may += [partial(self.run_an_input, which)] * 3 + [partial(self.make_way, which)]
         if self.frontier.waiting:
             may += [self.take] * 3
         if self.host.timers:
             may += [partial(self.fire, which)]
+        if self.steps > self.stops_after and at < 100:
+            may += [partial(self.stop, Stopped)]
         self.chance.choice(may)()
+        self.what_runs_for_nothing_was_told_to_stop()
+        self.nothing_of_what_is_stopped_waits()
+        self.the_error_of_the_lowest_slot_counts()
 
     def _outcome_is_right(self) -> None:
         failure = self.root.failure
@@ -428,4 +433,28 @@ def assert_inputs_exist(unit: Unit) -> None:
 
 
 TestFrontier = FrontierMachine.TestCase
-TestFrontier.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestFrontier.settings = settings(max_examples=50, stateful_step_count=30, report_multiple_bugs=False)
+
+
+@settings(max_examples=300)
+@given(
+    graph=graphs(8),
+    count=st.integers(1, 4),
+    keep_errors=st.booleans(),
+    plainly=st.booleans(),
+    fails_after=st.sampled_from((1000, 20, 0)),
+    stops_after=st.sampled_from((1000, 1000, 10)),
+    seed=st.integers(0, 2**32),
+)
+def test_its_promises_hold_on_long_walks(
+    graph: Graph,
+    count: int,
+    keep_errors: bool,
+    plainly: bool,
+    fails_after: int,
+    stops_after: int,
+    seed: int,
+) -> None:
+    machine = FrontierMachine()
+    machine.begin(graph, count, keep_errors, False, plainly, fails_after, stops_after, seed)
+    machine.teardown()
