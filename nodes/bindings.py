@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anabranch.engine.building import Builder, Part, Place, build
+from anabranch.engine.building import Builder, Part, Place
 from anabranch.engine.config import RunnableConfig, check_config, merge_configs
 from anabranch.engine.graphs import Source
-from anabranch.engine.operators import Flow, INPUT, Operator, Run
+from anabranch.engine.operators import INPUT, Flow, Operator, Run
 from anabranch.nodes.runnables import Input, Output, Runnable
 
 
@@ -68,12 +68,14 @@ class RunnableBinding(Runnable[Input, Output]):
         timeout = self.config.get("timeout")
         if timeout is None:
             return self._build_bound(source, place.bound(self.config, self.kwargs))
-        graph = build(self.bound, {**self.kwargs, **(place.kwargs or {})})
+        kwargs = {**self.kwargs, **(place.kwargs or {})}
 
         def flow(_: Any) -> Flow:
-            return (yield Run(graph, INPUT, last=True, timeout=timeout))
+            return (yield Run(self.bound._graph_with(kwargs), INPUT, last=True, timeout=timeout))
 
-        operator = Operator(name=self.get_name(), flow=flow, whole=False, shows=lambda: {"timeout": graph})
+        operator = Operator(
+            name=self.get_name(), flow=flow, whole=False, shows=lambda: {"timeout": self.bound._graph_with(kwargs)}
+        )
         config = RunnableConfig(**{k: v for k, v in self.config.items() if k != "timeout"})  # type: ignore[typeddict-item]
         return builder.step(operator, source, place.bound(config, None), self)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from anabranch.engine.building import build
 from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run, Sleep
@@ -55,9 +54,8 @@ class RunnableRetry(Runnable[Input, Output]):
         return self.bound._readers()
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        graph = build(self.bound, kwargs)
-
         def flow(_: Any) -> Flow:
+            graph = self.bound._graph_with(kwargs)
             for attempt in range(1, self.max_attempt_number):
                 try:
                     return (yield Run(graph, INPUT, last=True))
@@ -67,7 +65,9 @@ class RunnableRetry(Runnable[Input, Output]):
                     yield Sleep(self._wait_after(attempt))
             return (yield Run(graph, INPUT, last=True))
 
-        return Operator(name=self.get_name(), flow=flow, whole=False, shows=lambda: {"attempt": graph})
+        return Operator(
+            name=self.get_name(), flow=flow, whole=False, shows=lambda: {"attempt": self.bound._graph_with(kwargs)}
+        )
 
     def _wait_after(self, attempt: int) -> float:
         params = self.exponential_jitter_params
@@ -120,20 +120,22 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
         return self.runnable._readers()
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        graphs = [build(runnable, kwargs) for runnable in self.runnables]
         flow = self._flow_with_key if self.exception_key is not None else self._flow
 
+        def graphs() -> Iterator[Graph]:
+            return (runnable._graph_with(kwargs) for runnable in self.runnables)
+
         def shows() -> dict[str, Graph]:
-            return {"runnable" if not number else f"fallback:{number}": g for number, g in enumerate(graphs)}
+            return {"runnable" if not number else f"fallback:{number}": g for number, g in enumerate(graphs())}
 
         return Operator(
             name=self.get_name(),
-            flow=lambda value: flow(graphs, value),
+            flow=lambda value: flow(graphs(), value),
             whole=self.exception_key is not None,
             shows=shows,
         )
 
-    def _flow(self, graphs: list[Graph], _: Any) -> Flow:
+    def _flow(self, graphs: Iterator[Graph], _: Any) -> Flow:
         first: BaseException | None = None
         for graph in graphs:
             try:
@@ -143,7 +145,7 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
         assert first is not None
         raise first
 
-    def _flow_with_key(self, graphs: list[Graph], value: Any) -> Flow:
+    def _flow_with_key(self, graphs: Iterator[Graph], value: Any) -> Flow:
         if not isinstance(value, dict):
             raise StepInputError(
                 f"{self.get_name()} has fallbacks with exception_key={self.exception_key!r}, so its input must be "

@@ -77,6 +77,9 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
         """A prompt value."""
         return StringPromptValue | ChatPromptValueConcrete
 
+    def _keys_needed(self) -> list[str]:
+        return self.input_variables
+
     def get_input_schema(self, config: Any = None) -> type[BaseModel]:
         """A model of the variables, called `PromptInput`."""
         fields: dict[str, Any] = {name: (self._type_of(name), ...) for name in self.input_variables}

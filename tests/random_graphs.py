@@ -75,13 +75,14 @@ def graphs(draw: st.DrawFn, most_steps: int = 6, vectors: bool = True) -> Graph:
     return SketchedGraph(tuple(steps), (whole,), draw(sources(len(steps))))
 
 
-@st.composite
-def sources(draw: st.DrawFn, steps: int, depth: int = 2) -> Source:
+def sources(steps: int, depth: int = 2) -> st.SearchStrategy[Source]:
     """Where a value may come from when there are so many steps before: late steps rather than early ones."""
-    slot = st.integers(0, steps).map(lambda back: steps - 1 - back)
-    if not depth or draw(st.booleans()):
-        return draw(slot)
-    keys = draw(st.lists(st.sampled_from(KEYS), min_size=1, max_size=3, unique=True))
-    ports = {key: draw(sources(steps, depth - 1)) for key in keys}
-    base = draw(st.none() | sources(steps, depth - 1).filter(lambda source: isinstance(source, Join)))
-    return Join(ports, 0, base)
+    slots = st.integers(0, steps).map(lambda back: steps - 1 - back)
+    return slots if not depth else slots | joins(steps, depth)
+
+
+def joins(steps: int, depth: int) -> st.SearchStrategy[Join]:
+    """Joins of such sources, some with a base."""
+    ports = st.dictionaries(st.sampled_from(KEYS), sources(steps, depth - 1), min_size=1)
+    base = st.none() | joins(steps, depth - 1) if depth > 1 else st.none()
+    return st.builds(Join, ports, st.just(0), base)

@@ -436,7 +436,7 @@ TestFrontier = FrontierMachine.TestCase
 TestFrontier.settings = settings(max_examples=50, stateful_step_count=30, report_multiple_bugs=False)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(
     graph=graphs(8),
     count=st.integers(1, 4),
