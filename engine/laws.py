@@ -22,7 +22,6 @@ from anabranch.engine.chunks import Algebra, add, afold, fold
 from anabranch.engine.graphs import Graph, slots_of
 
 GRACE = 5.0
-"""Seconds that what was started may take to come to rest after a call has returned."""
 
 
 class Verbs(Protocol):
@@ -75,6 +74,16 @@ async def aoutcome(call: Callable[..., Awaitable[Any]], *arguments: Any) -> Outc
         return Outcome(await call(*arguments))
     except Exception as error:
         return Outcome(error=error)
+
+
+def folded(verb: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Any]:
+    """A verb that streams, as one that gives the whole value."""
+    return lambda value: fold(verb(value))
+
+
+def afolded(verb: Callable[[Any], AsyncIterator[Any]]) -> Callable[[Any], Awaitable[Any]]:
+    """The same for an asynchronous one."""
+    return lambda value: afold(verb(value))
 
 
 # Composition
@@ -159,7 +168,7 @@ def fold_of_stream_is_invoke(a: Verbs, value: Any) -> None:
     """What `stream` yields, folded, is what `invoke` returns; where one fails, so does the other."""
     _same(
         f"fold(stream(x)) and invoke(x) on {value!r}",
-        outcome(_folded(a.stream), value),
+        outcome(folded(a.stream), value),
         outcome(a.invoke, value),
     )
 
@@ -168,7 +177,7 @@ async def fold_of_astream_is_ainvoke(a: Verbs, value: Any) -> None:
     """What `astream` yields, folded, is what `ainvoke` returns; where one fails, so does the other."""
     _same(
         f"fold(astream(x)) and ainvoke(x) on {value!r}",
-        await aoutcome(_afolded(a.astream), value),
+        await aoutcome(afolded(a.astream), value),
         await aoutcome(a.ainvoke, value),
     )
 
@@ -177,7 +186,7 @@ def transform_is_invoke_of_the_fold(a: Verbs, chunks: Sequence[Any]) -> None:
     """`transform` of an input in chunks, folded, is `invoke` of the whole input, however it is cut."""
     _same(
         f"fold(transform(chunks)) and invoke(fold(chunks)) on {chunks!r}",
-        outcome(_folded(a.transform), iter(chunks)),
+        outcome(folded(a.transform), iter(chunks)),
         outcome(a.invoke, fold(chunks)),
     )
 
@@ -186,7 +195,7 @@ async def atransform_is_ainvoke_of_the_fold(a: Verbs, chunks: Sequence[Any]) -> 
     """The same with the asynchronous verbs."""
     _same(
         f"fold(atransform(chunks)) and ainvoke(fold(chunks)) on {chunks!r}",
-        await aoutcome(_afolded(a.atransform), _each(chunks)),
+        await aoutcome(afolded(a.atransform), _each(chunks)),
         await aoutcome(a.ainvoke, fold(chunks)),
     )
 
@@ -227,8 +236,8 @@ def sync_equals_async(a: Verbs, value: Any) -> None:
 
 def sync_stream_equals_async_stream(a: Verbs, value: Any) -> None:
     """`stream` and `astream` give the same value, however each cuts it into chunks."""
-    left = outcome(_folded(a.stream), value)
-    _same(f"astream and stream on {value!r}", asyncio.run(aoutcome(_afolded(a.astream), value)), left)
+    left = outcome(folded(a.stream), value)
+    _same(f"astream and stream on {value!r}", asyncio.run(aoutcome(afolded(a.astream), value)), left)
 
 
 # Scheduling
@@ -279,18 +288,19 @@ def makespan_within_bound(makespan: float, work: float, longest_path: float, per
     )
 
 
-def nothing_alive_after(call: Callable[[], Any], left: Callable[[], Iterable[object]]) -> Outcome:
+def nothing_alive_after(call: Callable[[], Any], left: Callable[[], Iterable[object]], grace: float = GRACE) -> Outcome:
     """When a call has returned or raised, nothing that it started is left: no busy thread, task or generator.
 
     Args:
         call: the call.
         left: lists what is alive and was not before the call.
+        grace: how many seconds a thread may take to come to rest.
 
     Returns:
         What came of the call.
     """
     result = outcome(call)
-    until = time.monotonic() + GRACE
+    until = time.monotonic() + grace
     alive = list(left())
     while alive and time.monotonic() < until:
         time.sleep(0.0005)
@@ -335,14 +345,6 @@ def _in_order(pairs: list[tuple[int, Any]]) -> list[Any]:
     indexes = sorted(index for index, _ in pairs)
     _agree("the indexes of the results and those of the inputs", indexes, list(range(len(pairs))))
     return [result for _, result in sorted(pairs, key=lambda pair: pair[0])]
-
-
-def _folded(verb: Callable[[Any], Iterator[Any]]) -> Callable[[Any], Any]:
-    return lambda value: fold(verb(value))
-
-
-def _afolded(verb: Callable[[Any], AsyncIterator[Any]]) -> Callable[[Any], Awaitable[Any]]:
-    return lambda value: afold(verb(value))
 
 
 async def _each(chunks: Iterable[Any]) -> AsyncIterator[Any]:

@@ -52,7 +52,7 @@ def dinner() -> nx.DiGraph[str]:
 
 def main() -> None:
     dag = dinner()
-    minutes: dict[str, int] = dict(dag.nodes(data="minutes"))
+    minutes: dict[str, int] = {step: facts["minutes"] for step, facts in dag.nodes(data=True)}
     for start, end in dag.edges:
         dag.edges[start, end]["minutes"] = minutes[end]
     longest = nx.dag_longest_path(dag, weight="minutes")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from threading import Event
+from typing import Any
 
 from anabranch.nodes import RunnableLambda
 
@@ -59,7 +60,8 @@ def main() -> None:
     print(f"steps that ran: {done}")
 
     done.clear()
-    with RunnableLambda(count).stream(1_000_000) as numbers:
+    source: Any = RunnableLambda(count)
+    with source.stream(1_000_000) as numbers:
         print(f"streamed {next(numbers)}, {next(numbers)} and stopped")
     print(f"the source: {done}")
 

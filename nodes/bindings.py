@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from anabranch.engine.building import Builder, Part, Place
 from anabranch.engine.config import RunnableConfig, check_config, merge_configs
-from anabranch.engine.graphs import Source
+from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import INPUT, Flow, Operator, Run
+from anabranch.nodes.deferred import schemas
+from anabranch.nodes.edges import check_edge
 from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.scheduler.sites import SITE
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class RunnableBinding(Runnable[Input, Output]):
@@ -23,6 +29,9 @@ class RunnableBinding(Runnable[Input, Output]):
         kwargs: keyword arguments for its (first) step.
         config: config for it, and for what it runs.
         custom_input_type, custom_output_type: its types.
+
+    Raises:
+        ConfigError: when a key of the config has a wrong type.
     """
 
     def __init__(
@@ -35,21 +44,22 @@ class RunnableBinding(Runnable[Input, Output]):
         custom_output_type: Any = None,
     ) -> None:
         check_config(config)
-        if type(bound) is RunnableBinding:
-            kwargs = {**bound.kwargs, **(kwargs or {})}
-            config = merge_configs(bound.config, config)
-            custom_input_type = custom_input_type or bound.custom_input_type
-            custom_output_type = custom_output_type or bound.custom_output_type
-            bound = bound.bound
-        self.bound = bound
-        self.kwargs = dict(kwargs or {})
-        self.config: RunnableConfig = config or {}
-        self.custom_input_type = custom_input_type
-        self.custom_output_type = custom_output_type
+        inner = bound if type(bound) is RunnableBinding else None
+        self.bound: Runnable[Input, Output] = bound if inner is None else inner.bound
+        self.kwargs: dict[str, Any] = {**(inner.kwargs if inner else {}), **(kwargs or {})}
+        configs = [each for each in (inner.config if inner else None, config) if each]
+        self.config: RunnableConfig = merge_configs(*configs) if configs else {}
+        self.custom_input_type: Any = custom_input_type
+        self.custom_output_type: Any = custom_output_type
+        if inner is not None:
+            self.custom_input_type = inner.custom_input_type if custom_input_type is None else custom_input_type
+            self.custom_output_type = inner.custom_output_type if custom_output_type is None else custom_output_type
 
     def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
         """That of the runnable, or the bound `run_name`."""
         return self.bound.get_name(suffix, name=name or self.config.get("run_name"))
+
+    # Types
 
     @property
     def InputType(self) -> Any:
@@ -61,8 +71,46 @@ class RunnableBinding(Runnable[Input, Output]):
         """What was declared, else that of the runnable."""
         return self.bound.OutputType if self.custom_output_type is None else self.custom_output_type
 
-    def _readers(self) -> list[Runnable[Any, Any]]:
-        return [self] if self.custom_input_type is not None else self.bound._readers()
+    @property
+    def _types_depend(self) -> bool:
+        return self.custom_output_type is None and self.bound._types_depend
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        if self.custom_input_type is not None:
+            check_edge(giver, given, self, self.custom_input_type)
+            return self.OutputType
+        output = self.bound._output_for(given, giver)
+        return output if self.custom_output_type is None else self.custom_output_type
+
+    def _parts(self) -> Iterable[Runnable[Any, Any]]:
+        return [self.bound]
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of what was declared, else that of the runnable."""
+        if self.custom_input_type is not None:
+            return schemas.schema_of(self.custom_input_type, self.get_name("Input"))
+        return self.bound.get_input_schema(merge_configs(self.config, config))
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of what was declared, else that of the runnable."""
+        if self.custom_output_type is not None:
+            return schemas.schema_of(self.custom_output_type, self.get_name("Output"))
+        return self.bound.get_output_schema(merge_configs(self.config, config))
+
+    # Running
+
+    def _enter(
+        self, verb: str, kwargs: Mapping[str, Any], config: RunnableConfig | None
+    ) -> tuple[Graph, RunnableConfig | None]:
+        if self.bound._written and SITE.get() is None:  # a leaf of a user's own sees what was bound and given alone
+            check_config(config)
+            merged = merge_configs(self.config, config) if self.config else config
+            return self.bound._enter(verb, {**self.kwargs, **kwargs}, merged)
+        graph, config = super()._enter(verb, kwargs, config)
+        if "channel_capacity" in self.config:  # which is asked of the call, not of a step
+            capacity = RunnableConfig(channel_capacity=self.config["channel_capacity"])
+            config = capacity if config is None else {**capacity, **config}
+        return graph, config
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Any:
         timeout = self.config.get("timeout")
@@ -76,8 +124,8 @@ class RunnableBinding(Runnable[Input, Output]):
         operator = Operator(
             name=self.get_name(), flow=flow, whole=False, shows=lambda: {"timeout": self.bound._graph_with(kwargs)}
         )
-        config = RunnableConfig(**{k: v for k, v in self.config.items() if k != "timeout"})  # type: ignore[typeddict-item]
-        return builder.step(operator, source, place.bound(config, None), self)
+        rest = {key: value for key, value in self.config.items() if key != "timeout"}
+        return builder.step(operator, source, place.bound(cast(RunnableConfig, rest), None), self)
 
     def _build_bound(self, source: Source, place: Place) -> Any:
         return (yield Part(self.bound, source, place))
@@ -88,5 +136,20 @@ class RunnableBinding(Runnable[Input, Output]):
         return getattr(self.bound, name)
 
     def __repr__(self) -> str:
-        bound = [f"kwargs={self.kwargs!r}"] * bool(self.kwargs) + [f"config={self.config!r}"] * bool(self.config)
-        return f"RunnableBinding({', '.join([repr(self.bound), *bound])})"
+        about = {"kwargs": self.kwargs, "config": self._said()}
+        about |= {"input_type": self.custom_input_type, "output_type": self.custom_output_type}
+        said = [f"{key}={value!r}" for key, value in about.items() if value]
+        return f"RunnableBinding({', '.join([repr(self.bound), *said])})"
+
+    def _said(self) -> dict[str, Any]:
+        return {key: value for key, value in self.config.items() if value or not isinstance(value, dict | list)}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunnableBinding) and self._what == other._what
+
+    def __hash__(self) -> int:
+        return hash((RunnableBinding, self.bound))
+
+    @property
+    def _what(self) -> tuple[Any, ...]:
+        return self.bound, self.kwargs, self.config, self.custom_input_type, self.custom_output_type

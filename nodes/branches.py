@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypedDict
 
+from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError, StepInputError
+from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Flow, Operator, Run
 from anabranch.nodes.coercion import coerce_to_runnable
+from anabranch.nodes.deferred import schemas
 from anabranch.nodes.runnables import Input, Output, Runnable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class RunnableBranch(Runnable[Input, Output]):
@@ -38,17 +44,34 @@ class RunnableBranch(Runnable[Input, Output]):
             if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise CompositionError(f"RunnableBranch takes (condition, runnable) pairs, got {pair!r:.80}")
             self.branches.append((coerce_to_runnable(pair[0]), coerce_to_runnable(pair[1])))
-        self.default = coerce_to_runnable(default)
+        self.default: Runnable[Any, Any] = coerce_to_runnable(default)
         self.name = name
+
+    def _results(self) -> list[Runnable[Any, Any]]:
+        return [self.default, *(branch for _, branch in self.branches)]
+
+    def _parts(self) -> list[Runnable[Any, Any]]:
+        return [*self._results(), *(condition for condition, _ in self.branches)]
 
     @property
     def InputType(self) -> Any:
-        """That of the first condition or branch that knows it."""
-        known = [self.default, *(runnable for pair in self.branches for runnable in pair)]
-        return next((t for t in (runnable.InputType for runnable in known) if t is not Any), Any)
+        """That of the first branch or condition that knows it."""
+        return next((tp for tp in (part.InputType for part in self._parts()) if tp is not Any), Any)
 
-    def _readers(self) -> list[Runnable[Any, Any]]:
-        return [reader for condition, _ in self.branches for reader in condition._readers()]
+    @property
+    def OutputType(self) -> Any:
+        """That of the branches: any of theirs."""
+        return union_of(branch.OutputType for branch in self._results())
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        self.branches[0][0]._output_for(given, giver)  # nothing else is certain to run
+        return self.OutputType
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of the first branch or condition that knows it."""
+        models = (part.get_input_schema(config) for part in self._parts())
+        known = (model for model in models if not schemas.takes_anything(model))
+        return next(known, None) or super().get_input_schema(config)
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         return Operator(name=self.get_name(), flow=self._flow, shows=self._shows)
@@ -66,17 +89,43 @@ class RunnableBranch(Runnable[Input, Output]):
             shown[f"branch:{number}"] = branch.graph
         return {**shown, "branch:default": self.default.graph}
 
+    def __repr__(self) -> str:
+        pairs = [f"({condition!r}, {branch!r})" for condition, branch in self.branches]
+        return f"RunnableBranch({', '.join([*pairs, repr(self.default)])})"
 
-class RouterRunnable(Runnable[dict[str, Any], Output]):
+
+class RouterInput(TypedDict):
+    """What a `RouterRunnable` takes: the name of a runnable, and its input."""
+
+    key: str
+    input: Any
+
+
+class RouterRunnable(Runnable[RouterInput, Output]):
     """Runs the runnable that the input names: `{"key": name, "input": its input}`.
 
     Args:
-        runnables: the runnables by name.
+        runnables: the runnables by name. Functions will do.
+
+    Raises:
+        StepInputError: a `ValueError` and a `TypeError`, when the input is no such dict, or names none of them.
+
+    Example:
+        >>> RouterRunnable({"upper": str.upper, "size": len}).invoke({"key": "size", "input": "ab"})
+        2
     """
 
     def __init__(self, runnables: Mapping[str, Any], *, name: str | None = None) -> None:
         self.runnables = {key: coerce_to_runnable(runnable) for key, runnable in runnables.items()}
         self.name = name
+
+    @property
+    def OutputType(self) -> Any:
+        """Any of theirs."""
+        return union_of(runnable.OutputType for runnable in self.runnables.values())
+
+    def _parts(self) -> Iterator[Runnable[Any, Any]]:
+        return iter(self.runnables.values())
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         return Operator(
@@ -86,7 +135,7 @@ class RouterRunnable(Runnable[dict[str, Any], Output]):
         )
 
     def _flow(self, value: Any) -> Flow:
-        if not isinstance(value, dict) or "key" not in value or "input" not in value:
+        if not isinstance(value, Mapping) or "key" not in value or "input" not in value:
             raise StepInputError(
                 f"{self.get_name()} takes {{'key': name of a runnable, 'input': its input}}, got {value!r:.80}"
             )
@@ -95,3 +144,6 @@ class RouterRunnable(Runnable[dict[str, Any], Output]):
                 f"{self.get_name()} has no runnable {value['key']!r}; it has {', '.join(map(repr, self.runnables))}"
             )
         return (yield Run(self.runnables[value["key"]].graph, value["input"], last=True))
+
+    def __repr__(self) -> str:
+        return f"RouterRunnable({self.runnables!r})"

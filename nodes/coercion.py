@@ -23,12 +23,12 @@ def coerce_to_runnable(thing: Any) -> Runnable[Any, Any]:
     """
     if isinstance(thing, Runnable):
         return thing
-    if isinstance(thing, Mapping):
-        return RunnableParallel(thing)
     if callable(thing):
         if describe(thing).kind in ("generator", "async_generator"):
             return RunnableGenerator(thing)
         return RunnableLambda(thing)
+    if isinstance(thing, Mapping):
+        return RunnableParallel(thing)
     raise NotRunnableError(
         f"expected a runnable, a function or a dict, got {type(thing).__name__}: {thing!r:.80}. "
         "A constant can be put in as `lambda _: value`"

@@ -94,10 +94,10 @@ def spec_of(field: AnyField, annotation: Any, default: Any) -> ConfigurableField
     if isinstance(field, ConfigurableField):
         declared = annotation if field.annotation is None else field.annotation
         return ConfigurableFieldSpec(field.id, declared, field.name, field.description, default, field.is_shared)
-    one = Literal[tuple(field.options)]
+    one: Any = Literal[tuple(field.options)]  # type: ignore[valid-type]
     single = isinstance(field, ConfigurableFieldSingleOption)
     standing: Any = field.default if single else list(field.default)
-    declared = one if single else list[one]  # type: ignore[valid-type]
+    declared = one if single else list[one]
     return ConfigurableFieldSpec(field.id, declared, field.name, field.description, standing, field.is_shared)
 
 

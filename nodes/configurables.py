@@ -2,54 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError, ConfigError
+from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run
+from anabranch.engine.signatures import describe
 from anabranch.nodes.coercion import coerce_to_runnable
+from anabranch.nodes.configurable_fields import (
+    AnyField,
+    ConfigurableField,
+    ConfigurableFieldSpec,
+    spec_of,
+    value_of,
+)
 from anabranch.nodes.runnables import Input, Output, Runnable
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
-@dataclass(frozen=True)
-class ConfigurableField:
-    """A field that config may set, under `config["configurable"][id]`."""
-
-    id: str
-    name: str | None = None
-    description: str | None = None
-    annotation: Any = None
-    is_shared: bool = False
-
-
-@dataclass(frozen=True)
-class ConfigurableFieldSingleOption:
-    """A field that config may set to one of several named values."""
-
-    id: str
-    options: Mapping[str, Any]
-    default: str
-    name: str | None = None
-    description: str | None = None
-    is_shared: bool = False
-
-
-@dataclass(frozen=True)
-class ConfigurableFieldMultiOption:
-    """A field that config may set to a list of several named values."""
-
-    id: str
-    options: Mapping[str, Any]
-    default: tuple[str, ...]
-    name: str | None = None
-    description: str | None = None
-    is_shared: bool = False
-
-
-AnyField = ConfigurableField | ConfigurableFieldSingleOption | ConfigurableFieldMultiOption
+MOST_MADE = 32
+"""How many runnables with other fields are kept, with their graphs and plans."""
 
 
 class _Chosen(Runnable[Input, Output]):
@@ -71,20 +50,35 @@ class _Chosen(Runnable[Input, Output]):
         """That of the default."""
         return self.default.OutputType
 
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        return self.OutputType  # whether it fits depends on what is chosen
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of what config chooses."""
+        return self.chosen(config or {}).get_input_schema(config)
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of what config chooses."""
+        return self.chosen(config or {}).get_output_schema(config)
+
     def chosen(self, config: RunnableConfig) -> Runnable[Input, Output]:
         """What runs under this config."""
         raise NotImplementedError
 
-    def _shows(self) -> dict[str, Graph]:
-        return {"default": self.default.graph}
+    def _config_for(self, config: RunnableConfig) -> RunnableConfig:
+        """The config that it runs under."""
+        return config
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         def flow(_: Any, config: RunnableConfig) -> Flow:
-            chosen = self.chosen(config)
-            graph = chosen.bind(**kwargs).graph if kwargs else chosen.graph
-            return (yield Run(graph, INPUT, last=True))
+            return (
+                yield Run(self.chosen(config)._graph_with(kwargs), INPUT, config=self._config_for(config), last=True)
+            )
 
         return Operator(name=self.get_name(), flow=flow, whole=False, wants_config=True, shows=self._shows)
+
+    def _shows(self) -> dict[str, Graph]:
+        return {"default": self.default.graph}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "default" not in self.__dict__:
@@ -95,31 +89,69 @@ class _Chosen(Runnable[Input, Output]):
 class RunnableConfigurableFields(_Chosen[Input, Output]):
     """A runnable some of whose fields config may set. What `configurable_fields` makes.
 
+    Args:
+        default: the runnable, as it is when config says nothing.
+        fields: for each field what is told of it.
+
     Raises:
         CompositionError: when it has no such field.
     """
 
     def __init__(self, default: Runnable[Input, Output], fields: Mapping[str, AnyField]) -> None:
-        known = getattr(type(default), "model_fields", None)
+        if isinstance(default, RunnableConfigurableFields):
+            fields = {**default.fields, **fields}
+            default = default.default
+        known = _fields_of(default)
         for name in fields:
-            if name not in known if known is not None else not hasattr(default, name):
-                has = ", ".join(known or ()) or "none"
+            if name not in known:
+                has = ", ".join(map(repr, known)) or "none"
                 raise CompositionError(f"{default.get_name()} has no field {name!r} to configure; it has {has}")
         self.default = default
         self.fields = dict(fields)
-        self._made: dict[Any, Runnable[Input, Output]] = {}
 
     def chosen(self, config: RunnableConfig) -> Runnable[Input, Output]:
-        """The runnable with the fields that config sets."""
+        """The runnable with the fields that config sets.
+
+        Raises:
+            ConfigError: when it sets a field to what is no option of it.
+        """
         given = config.get("configurable") or {}
-        values = {
-            name: _value(field, given[field.id]) for name, field in self.fields.items() if field.id in given
-        }
-        return _changed(self.default, values) if values else self.default
+        standing: dict[str, Any] = {name: getattr(self.default, name) for name in self.fields}
+        values = {name: value_of(field, given, standing[name]) for name, field in self.fields.items()}
+        changed = {name: value for name, value in values.items() if value is not standing[name]}
+        return self._with(changed) if changed else self.default
+
+    def _with(self, values: dict[str, Any]) -> Runnable[Input, Output]:
+        """The runnable with these values; the same one for the same values, so that its graph is built once."""
+        key = tuple((name, type(value), _hashable(value)) for name, value in values.items())
+        found = self._made.get(key)
+        if found is None:
+            found = changed(self.default, values), values  # the values are kept, so that an id stands for one
+            self._made[key] = found
+            while len(self._made) > MOST_MADE:
+                self._made.popitem(last=False)
+        return found[0]
+
+    @cached_property
+    def _made(self) -> OrderedDict[Any, tuple[Runnable[Input, Output], dict[str, Any]]]:
+        return OrderedDict()
+
+    def _own_specs(self) -> list[ConfigurableFieldSpec]:
+        types = _fields_of(self.default)
+        return [spec_of(field, types[name], getattr(self.default, name)) for name, field in self.fields.items()]
+
+    def _parts(self) -> list[Runnable[Any, Any]]:
+        return [self.default]
+
+    def __repr__(self) -> str:
+        return f"{self.default!r}.configurable_fields({', '.join(self.fields)})"
 
 
 class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
-    """A runnable or one of several others, as config says. What `configurable_alternatives` makes."""
+    """A runnable or one of several others, as config says. What `configurable_alternatives` makes.
+
+    Its arguments are told there.
+    """
 
     def __init__(
         self,
@@ -129,11 +161,23 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
         default_key: str = "default",
         prefix_keys: bool = False,
     ) -> None:
+        if default_key in alternatives:
+            raise CompositionError(f"two alternatives are called {default_key!r}; give another default_key")
         self.which = which
         self.default = default
-        self.alternatives: dict[str, Runnable[Any, Any] | Callable[[], Runnable[Any, Any]]] = dict(alternatives)
+        self.alternatives: dict[str, Runnable[Any, Any] | Callable[[], Any]] = {
+            key: each if _makes_runnable(each) else coerce_to_runnable(each) for key, each in alternatives.items()
+        }
         self.default_key = default_key
         self.prefix_keys = prefix_keys
+
+    @property
+    def OutputType(self) -> Any:
+        """That of any of them."""
+        return union_of(each.OutputType if isinstance(each, Runnable) else Any for _, each in self._all())
+
+    def _all(self) -> Iterable[tuple[str, Runnable[Any, Any] | Callable[[], Any]]]:
+        return (self.default_key, self.default), *self.alternatives.items()
 
     def chosen(self, config: RunnableConfig) -> Runnable[Input, Output]:
         """The alternative that config names.
@@ -141,7 +185,7 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
         Raises:
             ConfigError: when there is none of that name.
         """
-        key = (config.get("configurable") or {}).get(self.which.id, self.default_key)
+        key = self._key(config)
         if key == self.default_key:
             return self.default
         if key not in self.alternatives:
@@ -149,45 +193,95 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
             raise ConfigError(f"configurable[{self.which.id!r}] is {key!r}, but the alternatives are {names}")
         chosen = self.alternatives[key]
         if not isinstance(chosen, Runnable):
-            chosen = coerce_to_runnable(chosen() if callable(chosen) and _makes_runnable(chosen) else chosen)
+            chosen = self._made.get(key) or self._made.setdefault(key, coerce_to_runnable(chosen()))
         return cast("Runnable[Input, Output]", chosen)
 
+    @cached_property
+    def _made(self) -> dict[str, Runnable[Any, Any]]:
+        return {}
+
+    def _key(self, config: RunnableConfig) -> Any:
+        return (config.get("configurable") or {}).get(self.which.id, self.default_key)
+
+    def _prefix(self, key: str) -> str:
+        return f"{self.which.id}=={key}/"
+
+    def _config_for(self, config: RunnableConfig) -> RunnableConfig:
+        if not self.prefix_keys:
+            return config
+        prefix = self._prefix(self._key(config))
+        configurable = config.get("configurable") or {}
+        return {**config, "configurable": {key.removeprefix(prefix): value for key, value in configurable.items()}}
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of the alternative that config names."""
+        return self.chosen(config or {}).get_input_schema(self._config_for(config or {}))
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of the alternative that config names."""
+        return self.chosen(config or {}).get_output_schema(self._config_for(config or {}))
+
+    def _own_specs(self) -> list[ConfigurableFieldSpec]:
+        which = self.which
+        names: Any = Literal[tuple(key for key, _ in self._all())]  # type: ignore[valid-type]
+        specs = [
+            ConfigurableFieldSpec(which.id, names, which.name, which.description, self.default_key, which.is_shared)
+        ]
+        if self.prefix_keys:
+            for key, each in self._all():
+                inner = each.config_specs if isinstance(each, Runnable) else []
+                specs += [spec.prefixed(self._prefix(key)) for spec in inner]
+        return specs
+
+    def _parts(self) -> list[Runnable[Any, Any]]:
+        return [] if self.prefix_keys else [each for _, each in self._all() if isinstance(each, Runnable)]
+
     def _shows(self) -> dict[str, Graph]:
-        shown = {self.default_key: self.default.graph}
-        for key, runnable in self.alternatives.items():
-            if isinstance(runnable, Runnable):
-                shown[key] = runnable.graph
-        return shown
+        return {key: each.graph for key, each in self._all() if isinstance(each, Runnable)}
+
+    def __repr__(self) -> str:
+        return f"{self.default!r}.configurable_alternatives({self.which.id!r}: {', '.join(k for k, _ in self._all())})"
 
 
 def _makes_runnable(thing: Any) -> bool:
     """An alternative may be given as a function without parameters that makes it."""
-    code = getattr(thing, "__code__", None)
-    return code is not None and code.co_argcount == 0
+    return callable(thing) and not isinstance(thing, Runnable) and not describe(thing).takes_input
 
 
-def _value(field: AnyField, given: Any) -> Any:
-    if isinstance(field, ConfigurableField):
-        return given
+def _fields_of(runnable: Any) -> dict[str, Any]:
+    """The fields of a runnable with their types: those of a pydantic model, or what its constructor was given."""
+    model_fields = getattr(type(runnable), "model_fields", None)
+    if model_fields is not None:
+        return {name: field.annotation for name, field in model_fields.items()}
+    return {name: Any for name in vars(runnable) if not name.startswith("_") and name != "graph"}
+
+
+def changed(runnable: Any, values: Mapping[str, Any]) -> Any:
+    """A copy with other values in some fields. A pydantic model is made anew, so it checks them.
+
+    Raises:
+        pydantic.ValidationError: when a model can't have such a value.
+    """
+    model = type(runnable)
+    if not hasattr(model, "model_fields"):
+        copied = copy(runnable)
+        copied.__dict__.update(values)
+        return copied
+    kept = {name: getattr(runnable, name) for name in model.model_fields if name in runnable.model_fields_set}
+    return model(**{_argument(model, name): value for name, value in {**kept, **values}.items()})
+
+
+def _argument(model: Any, name: str) -> str:
+    """The name of the argument for a field of a model."""
+    by_name = any(model.model_config.get(key) for key in ("populate_by_name", "validate_by_name"))
+    field = model.model_fields[name]
+    alias = getattr(field.validation_alias, "choices", (field.validation_alias,))[0]
+    return alias if isinstance(alias, str) and not by_name else name
+
+
+def _hashable(value: Any) -> Any:
     try:
-        if isinstance(field, ConfigurableFieldSingleOption):
-            return field.options[given]
-        return [field.options[key] for key in given]
-    except KeyError as error:
-        options = ", ".join(map(repr, field.options))
-        raise ConfigError(f"configurable[{field.id!r}] is {given!r}, but the options are {options}") from error
-
-
-def _changed(runnable: Any, values: dict[str, Any]) -> Any:
-    """A copy with other values in some fields; a pydantic model checks them."""
-    if hasattr(type(runnable), "model_fields"):
-        fields = {name: getattr(runnable, name) for name in type(runnable).model_fields}
-        return type(runnable)(**{**fields, **values})
-    copied = object.__new__(type(runnable))
-    copied.__dict__.update({k: v for k, v in runnable.__dict__.items() if k != "graph"}, **values)
-    return copied
-
-
-def renamed(field: ConfigurableField, prefix: str) -> ConfigurableField:
-    """The field with a prefix to its id, unless it is shared."""
-    return field if field.is_shared else replace(field, id=f"{prefix}/{field.id}")
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Hashable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import networkx as nx
 
 from anabranch.engine.building import Builder, Building, Part, Place
-from anabranch.engine.errors import EdgeTypeError, GraphError
-from anabranch.engine.fitting import describe_type, explain_misfit, fits
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import GraphError, NotRunnableError
+from anabranch.engine.fitting import DictType
 from anabranch.engine.graphs import Join, Source
 from anabranch.nodes.coercion import coerce_to_runnable
+from anabranch.nodes.parallels import merged_input
 from anabranch.nodes.runnables import Runnable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+Ports = dict[str | None, Hashable]
 
 
 def from_dag(dag: nx.DiGraph[Any], *, name: str = "RunnableDag") -> RunnableDag:
@@ -28,7 +35,7 @@ def from_dag(dag: nx.DiGraph[Any], *, name: str = "RunnableDag") -> RunnableDag:
         name: in traces and errors.
 
     Raises:
-        GraphError: a cycle, no vertex, a missing or repeated port.
+        GraphError: a cycle, no vertex, a missing or repeated port, several sinks of one name.
         NotRunnableError: a vertex that holds nothing runnable.
         EdgeTypeError: an output that certainly can't be the next vertex's input.
 
@@ -47,52 +54,69 @@ def from_dag(dag: nx.DiGraph[Any], *, name: str = "RunnableDag") -> RunnableDag:
 
 
 class RunnableDag(Runnable[Any, Any]):
-    """What `from_dag` makes."""
+    """What `from_dag` makes.
+
+    Attributes:
+        vertices: the runnables by vertex, in topological order.
+    """
 
     def __init__(self, dag: nx.DiGraph[Any], *, name: str = "RunnableDag") -> None:
-        if not dag:
-            raise GraphError("a DAG needs at least one vertex")
-        try:
-            cycle = nx.find_cycle(dag)
-        except nx.NetworkXNoCycle:
-            pass
-        else:
-            raise GraphError("a cycle can't run: " + " -> ".join(str(u) for u, *_ in [*cycle, cycle[0]]))
+        _check_acyclic(dag)
         self.name = name
         self.vertices: dict[Hashable, Runnable[Any, Any]] = {}
-        self._inputs: dict[Hashable, dict[str | None, Hashable]] = {}
+        self._inputs: dict[Hashable, Ports] = {}
         for vertex in nx.topological_sort(dag):
-            self.vertices[vertex] = coerce_to_runnable(dag.nodes[vertex].get("runnable", vertex))
+            self.vertices[vertex] = _runnable(dag, vertex)
             self._inputs[vertex] = _ports(dag, vertex)
         self._sinks = [vertex for vertex in self.vertices if not dag.out_degree(vertex)]
-        self._check_names()
-        self._check_edges()
-
-    def _check_names(self) -> None:
         names = [_name(vertex) for vertex in self._sinks]
-        if len(self._sinks) > 1 and len(set(names)) < len(names):
+        if len(set(names)) < len(names):
             raise GraphError(f"several sinks have the same name, so the output has no keys for them: {names}")
+        self._gives = self._output_for(Any, "the input")
 
-    def _check_edges(self) -> None:
-        for vertex, inputs in self._inputs.items():
-            for port, start in inputs.items():
-                given, wanted = self.vertices[start].OutputType, self.vertices[vertex].InputType
-                if port is None and not fits(given, wanted):
-                    raise EdgeTypeError(
-                        f"{_name(start)!r} gives {describe_type(given)}, but {_name(vertex)!r} takes "
-                        f"{describe_type(wanted)}: {explain_misfit(given, wanted)}"
-                    )
+    # Types
 
     @property
     def InputType(self) -> Any:
-        """That of the first source that knows it."""
-        types = [self.vertices[v].InputType for v, inputs in self._inputs.items() if not inputs]
-        return next((t for t in types if t is not Any), Any)
+        """That of the first vertex without in-edges that knows it."""
+        return next((tp for tp in (start.InputType for start in self._starts()) if tp is not Any), Any)
 
     @property
     def OutputType(self) -> Any:
-        """That of the only sink, or a dict."""
-        return self.vertices[self._sinks[0]].OutputType if len(self._sinks) == 1 else dict[str, Any]
+        """That of the only sink, or a dict: a `DictType`."""
+        return self._gives
+
+    @property
+    def _types_depend(self) -> bool:
+        return any(start._types_depend for start in self._starts())
+
+    def _starts(self) -> Iterable[Runnable[Any, Any]]:
+        return (self.vertices[vertex] for vertex, inputs in self._inputs.items() if not inputs)
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        outputs: dict[Hashable, Any] = {}
+        for vertex, runnable in self.vertices.items():
+            inputs = self._inputs[vertex]
+            if not inputs:
+                outputs[vertex] = runnable._output_for(given, giver)
+            elif None in inputs:
+                outputs[vertex] = runnable._output_for(outputs[inputs[None]], _said(inputs[None]))
+            else:
+                ports = {port: outputs[start] for port, start in inputs.items() if port is not None}
+                outputs[vertex] = runnable._output_for(DictType(ports), _joined(inputs))
+        if len(self._sinks) == 1:
+            return outputs[self._sinks[0]]
+        return DictType({_name(vertex): outputs[vertex] for vertex in self._sinks})
+
+    def _parts(self) -> Iterable[Runnable[Any, Any]]:
+        return self.vertices.values()
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """The keys that the vertices without in-edges read, where all take dicts."""
+        models = [start.get_input_schema(config) for start in self._starts()]
+        return merged_input(self.get_name("Input"), models, self.InputType)
+
+    # Building
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Building:
         scope = builder.scope(self.get_name(), "dag", source, place, self)
@@ -105,8 +129,8 @@ class RunnableDag(Runnable[Any, Any]):
                 fed = inputs[None]
             else:
                 fed = Join({port: part for port, part in inputs.items() if port is not None}, scope.index)
-            named = {} if runnable.name or vertex is runnable else {"run_name": _name(vertex)}
-            inner = Place(scope.index, (f"dag:vertex:{_name(vertex)}",), named or None)  # type: ignore[arg-type]
+            own = RunnableConfig() if runnable.name or vertex is runnable else RunnableConfig(run_name=_name(vertex))
+            inner = Place(scope.index, (f"dag:vertex:{_name(vertex)}",), own or None)
             outputs[vertex] = yield Part(runnable, fed, inner)
         if len(self._sinks) == 1:
             scope.output = outputs[self._sinks[0]]
@@ -118,16 +142,43 @@ class RunnableDag(Runnable[Any, Any]):
         return f"{self.name}({', '.join(map(_name, self.vertices))})"
 
 
-def _ports(dag: nx.DiGraph[Any], vertex: Hashable) -> dict[str | None, Hashable]:
-    inputs: dict[str | None, Hashable] = {}
-    for start, _, port in dag.in_edges(vertex, data="port"):
+def _check_acyclic(dag: nx.DiGraph[Any]) -> None:
+    if not isinstance(dag, nx.DiGraph):
+        raise GraphError(f"expected a networkx.DiGraph, got {type(dag).__name__}")
+    if dag.is_multigraph():
+        raise GraphError("expected a networkx.DiGraph, got a MultiDiGraph: one vertex feeds another under one port")
+    if not dag:
+        raise GraphError("a DAG needs at least one vertex")
+    try:
+        cycle = nx.find_cycle(dag)
+    except nx.NetworkXNoCycle:
+        return
+    raise GraphError("a cycle can't run: " + " -> ".join(_name(u) for u, *_ in [*cycle, cycle[0]]))
+
+
+def _runnable(dag: nx.DiGraph[Any], vertex: Hashable) -> Runnable[Any, Any]:
+    held: Any = dag.nodes[vertex].get("runnable", vertex)
+    try:
+        runnable = coerce_to_runnable(held)
+        if runnable is not held and vertex is not held:
+            runnable.name = _name(vertex)
+        return runnable
+    except NotRunnableError as error:
+        remedy = f"give it one: dag.add_node({vertex!r}, runnable=...)"
+        raise NotRunnableError(f"the vertex {_said(vertex)} holds nothing runnable; {remedy}") from error
+
+
+def _ports(dag: nx.DiGraph[Any], vertex: Hashable) -> Ports:
+    inputs: Ports = {}
+    edges: Iterable[tuple[Hashable, Hashable, Any]] = dag.in_edges(vertex, data="port")
+    for start, _, port in edges:
         if port is not None and not isinstance(port, str):
-            raise GraphError(f"the port of {_name(start)!r} -> {_name(vertex)!r} must be a string, got {port!r}")
+            raise GraphError(f"the port of {_said(start)} -> {_said(vertex)} must be a string, got {port!r}")
         if port in inputs and port is not None:
-            raise GraphError(f"two edges into {_name(vertex)!r} have the port {port!r}")
+            raise GraphError(f"two edges into {_said(vertex)} have the port {port!r}")
         if port is None and dag.in_degree(vertex) > 1:
             raise GraphError(
-                f"{_name(vertex)!r} has several inputs, so each edge into it needs a port: "
+                f"{_said(vertex)} has several inputs, so each edge into it needs a port: "
                 f"dag.add_edge({start!r}, {vertex!r}, port='some_key')"
             )
         inputs[port] = start
@@ -140,3 +191,12 @@ def _name(vertex: Hashable) -> str:
     if isinstance(vertex, Runnable):
         return vertex.get_name()
     return str(getattr(vertex, "__name__", vertex))
+
+
+def _said(vertex: Hashable) -> str:
+    return repr(_name(vertex))
+
+
+def _joined(inputs: Ports) -> str:
+    """What feeds a join, in an error: the vertices with their ports."""
+    return " and ".join(f"{_said(start)} (as {port!r})" for port, start in inputs.items())

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
-from anabranch.nodes.functions import RunnableLambda
-from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.nodes.functions import Function, RunnableLambda
+from anabranch.nodes.runnables import Input, Runnable
+
+T = TypeVar("T")
 
 
 @overload
-def chain(func: Callable[[Input], Awaitable[Output]]) -> Runnable[Input, Output]: ...
+def chain(func: Function[Input, Runnable[Any, T]]) -> Runnable[Input, T]: ...
 @overload
-def chain(func: Callable[[Input], Iterator[Output]]) -> Runnable[Input, Output]: ...
+def chain(
+    func: Function[Input, Awaitable[T]] | Function[Input, Iterator[T]] | Function[Input, AsyncIterator[T]],
+) -> Runnable[Input, T]: ...
 @overload
-def chain(func: Callable[[Input], AsyncIterator[Output]]) -> Runnable[Input, Output]: ...
+def chain(func: Function[Input, T]) -> Runnable[Input, T]: ...
 @overload
-def chain(func: Callable[[Input], Output]) -> Runnable[Input, Output]: ...
-def chain(func: Callable[[Any], Any]) -> Runnable[Any, Any]:
+def chain(func: Callable[..., T]) -> Runnable[Any, T]: ...
+def chain(func: Callable[..., Any]) -> Runnable[Any, Any]:
     """Make a runnable of a function. What it runs inside is part of its run, and a runnable it returns is run.
+
+    Args:
+        func: in any form that `RunnableLambda` takes.
+
+    Raises:
+        CompositionError: a `TypeError`, when it can't be called with an input.
 
     Example:
         >>> @chain

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from anabranch.engine.config import RunnableConfig
+from anabranch.nodes.configurable_fields import ConfigurableFieldSpec, unique_specs
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.edges import check_edge, check_keys
-from anabranch.nodes.configurable_fields import ConfigurableFieldSpec, unique_specs
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -107,7 +107,18 @@ class Described:
         Raises:
             CompositionError: when two parts use one id for different things.
         """
-        return unique_specs(spec for part in self._parts() for spec in part.config_specs)
+        found: dict[int, Described] = {}
+        inner: list[Described] = [self]
+        while inner:  # a function may mention the chain that it stands in
+            each = inner.pop()
+            if id(each) not in found:
+                found[id(each)] = each
+                inner.extend(each._parts())
+        return unique_specs(spec for each in found.values() for spec in each._own_specs())
+
+    def _own_specs(self) -> list[ConfigurableFieldSpec]:
+        """What config may set of this itself."""
+        return []
 
     def config_schema(self, *, include: Sequence[str] | None = None) -> type[BaseModel]:
         """A pydantic model of the config.

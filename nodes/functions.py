@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import cached_property, partial
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import CompositionError
+from anabranch.engine.fitting import keys_of
+from anabranch.engine.mentions import called_names, keys_read, lambda_source, reads_only, returns_value
 from anabranch.engine.operators import Operator
-from anabranch.engine.mentions import reads_only
 from anabranch.engine.signatures import Signature, describe, input_type, output_type
-from anabranch.nodes.run_managers import RunManager
+from anabranch.nodes.calling import called_with
+from anabranch.nodes.deferred import schemas
+from anabranch.nodes.edges import check_edge, check_keys
 from anabranch.nodes.runnables import Input, Output, Runnable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+T = TypeVar("T")
+
+Function = Callable[[Input], T] | Callable[[Input, RunnableConfig], T]
+"""A function of the input, or of the input and the config."""
 
 
 class RunnableLambda(Runnable[Input, Output]):
@@ -28,33 +41,78 @@ class RunnableLambda(Runnable[Input, Output]):
         abandon: the run need not wait for `func` when it is stopped.
 
     Raises:
-        TypeError: when `func` can't be called.
+        CompositionError: a `TypeError`, when `func` can't be called with an input, when it is a generator that
+            returns a value, or when both functions are asynchronous.
+
+    Example:
+        >>> def shout(text: str) -> str:
+        ...     return text.upper()
+        >>> (RunnableLambda(shout) | len).invoke("ab")
+        2
     """
 
+    @overload
+    def __init__(
+        self: RunnableLambda[Input, T],
+        func: Function[Input, Runnable[Any, T]],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+        *,
+        blocking: bool = True,
+        abandon: bool = False,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: RunnableLambda[Input, T],
+        func: Function[Input, Awaitable[T]] | Function[Input, Iterator[T]] | Function[Input, AsyncIterator[T]],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+        *,
+        blocking: bool = True,
+        abandon: bool = False,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: RunnableLambda[Input, T],
+        func: Function[Input, T],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+        *,
+        blocking: bool = True,
+        abandon: bool = False,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: RunnableLambda[Any, T],
+        func: Callable[..., T],
+        afunc: Callable[..., Any] | None = None,
+        name: str | None = None,
+        *,
+        blocking: bool = True,
+        abandon: bool = False,
+    ) -> None: ...
     def __init__(
         self,
-        func: Callable[[Input], Output] | Callable[[Input], Awaitable[Output]] | Callable[..., Any],
+        func: Callable[..., Any],
         afunc: Callable[..., Any] | None = None,
         name: str | None = None,
         *,
         blocking: bool = True,
         abandon: bool = False,
     ) -> None:
-        for given in (func, afunc):
-            if given is not None and not callable(given):
-                raise TypeError(f"RunnableLambda takes a function, got {type(given).__name__}: {given!r:.80}")
+        signature = described(func)
+        if afunc is not None and {signature.kind, described(afunc).kind} <= {"coroutine", "async_generator"}:
+            raise CompositionError(
+                f"func and afunc are both asynchronous; give {func!r:.80} alone, or a plain one as func"
+            )
         self.func = func
         self.afunc = afunc
         self.name = name
         self.blocking = blocking
         self.abandon = abandon
 
-    @cached_property
-    def _signature(self) -> Signature:
-        return describe(self.func)
-
     def _default_name(self) -> str:
-        return self._signature.name or "RunnableLambda"
+        return describe(self.func).name or "RunnableLambda"
 
     @property
     def InputType(self) -> Any:
@@ -66,14 +124,52 @@ class RunnableLambda(Runnable[Input, Output]):
         """From the annotation of the return value."""
         return output_type(self.func)
 
+    @property
+    def _types_depend(self) -> bool:
+        return type(self.func) is itemgetter
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        if not self._types_depend:
+            check_edge(giver, given, self, self.InputType)
+            return self.OutputType
+        read = reads_only(self.func)
+        keys = keys_of(given)
+        if read is None or keys is None:
+            return Any
+        check_keys(giver, given, self, sorted(read))
+        named = self.func.__reduce__()[1]
+        types = [keys.types[key] if key in keys.required else Any for key in named]
+        return types[0] if len(types) == 1 else tuple[tuple(types)]  # type: ignore[misc]
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """A pydantic model of the input: from the annotation, or else from the keys that the function reads."""
+        if self.InputType is Any and (keys := keys_read(self.func)):
+            return schemas.input_model(self.get_name("Input"), keys)
+        return super().get_input_schema(config)
+
+    @property
+    def deps(self) -> list[Runnable[Any, Any]]:
+        """The runnables that the function's code mentions, in its closure and among its globals."""
+        found: dict[int, Runnable[Any, Any]] = {}
+        for func in (self.func, self.afunc):
+            for each in called_names(func) if func is not None else ():
+                owner = each if isinstance(each, Runnable) else getattr(each, "__self__", None)
+                if isinstance(owner, Runnable) and owner is not self:
+                    found[id(owner)] = owner
+        return list(found.values())
+
+    def _parts(self) -> list[Runnable[Any, Any]]:
+        return self.deps
+
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        forms: dict[str, Any] = {}
-        signatures = [(self.func, self._signature)]
+        signatures = [(self.func, describe(self.func))]
         if self.afunc is not None:
             signatures.append((self.afunc, describe(self.afunc)))
         wants = any(signature.wants_config or signature.wants_run_manager for _, signature in signatures)
+        forms: dict[str, Any] = {}
         for func, signature in signatures:
-            forms[_FORMS[signature.kind]] = called_with(func, signature, kwargs, wants)
+            form = "ainvoke" if func is self.afunc and signature.kind == "function" else _FORMS[signature.kind]
+            forms[form] = called_with(func, signature, kwargs, wants, form)
         reads = reads_only(self.func)
         return Operator(
             name=self.get_name(),
@@ -86,7 +182,9 @@ class RunnableLambda(Runnable[Input, Output]):
         )
 
     def __repr__(self) -> str:
-        return f"RunnableLambda({self.get_name()})"
+        keys = repr(self.func).removeprefix("operator.") if type(self.func) is itemgetter else None
+        name = self.name or keys or describe(self.func).name
+        return f"RunnableLambda({name or lambda_source(self.func) or '...'})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RunnableLambda) and (self.func, self.afunc) == (other.func, other.afunc)
@@ -95,29 +193,28 @@ class RunnableLambda(Runnable[Input, Output]):
         return hash((self.func, self.afunc))
 
 
+def described(func: Any) -> Signature:
+    """The signature of a function that is to be a runnable.
+
+    Raises:
+        CompositionError: a `TypeError`, when it can't be one.
+    """
+    if not callable(func):
+        raise CompositionError(f"expected a function, got {type(func).__name__}: {func!r:.80}")
+    signature = describe(func)
+    if not signature.takes_input:
+        raise CompositionError(f"{func!r:.80} takes no input; a function in a chain gets it as its first argument")
+    if signature.kind == "generator" and returns_value(func):
+        raise CompositionError(
+            f"the generator function {func!r:.80} returns a value, which would be lost; yield it, or end with a plain "
+            "`return`"
+        )
+    return signature
+
+
 _FORMS = {
     "function": "invoke",
     "coroutine": "ainvoke",
     "generator": "stream",
     "async_generator": "astream",
 }
-
-
-def called_with(
-    func: Callable[..., Any], signature: Signature, kwargs: dict[str, Any], wants_config: bool
-) -> Callable[..., Any]:
-    """The function as a form: with what is bound, and with what it asks for of its run."""
-    if kwargs:
-        func = partial(func, **kwargs)
-    if not wants_config:
-        return func
-
-    def call(value: Any, config: Any) -> Any:
-        asked = {}
-        if signature.wants_config:
-            asked["config"] = config
-        if signature.wants_run_manager:
-            asked["run_manager"] = RunManager(config)
-        return func(value, **asked)
-
-    return call

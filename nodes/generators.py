@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar, overload
 
+from anabranch.engine.errors import CompositionError
 from anabranch.engine.operators import Operator
 from anabranch.engine.signatures import Signature, chunk_types, describe
-from anabranch.nodes.functions import called_with
+from anabranch.nodes.calling import called_with
+from anabranch.nodes.functions import described
 from anabranch.nodes.runnables import Input, Output, Runnable
+
+T = TypeVar("T")
 
 
 class RunnableGenerator(Runnable[Input, Output]):
@@ -23,32 +26,48 @@ class RunnableGenerator(Runnable[Input, Output]):
         name: in traces and errors; by default that of the function.
 
     Raises:
-        TypeError: when it is no generator function.
+        CompositionError: a `TypeError`, when it is no generator function, or one that returns a value.
+
+    Example:
+        >>> def loud(chunks):
+        ...     for chunk in chunks:
+        ...         yield chunk.upper()
+        >>> list(RunnableGenerator(loud).transform(iter(["a", "b"])))
+        ['A', 'B']
     """
 
+    @overload
+    def __init__(
+        self: RunnableGenerator[Input, T],
+        transform: Callable[[Iterator[Input]], Iterator[T]] | Callable[[AsyncIterator[Input]], AsyncIterator[T]],
+        atransform: Callable[[AsyncIterator[Input]], AsyncIterator[T]] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: RunnableGenerator[Any, T],
+        transform: Callable[..., Iterator[T]] | Callable[..., AsyncIterator[T]],
+        atransform: Callable[..., AsyncIterator[T]] | None = None,
+        *,
+        name: str | None = None,
+    ) -> None: ...
     def __init__(
         self,
-        transform: Callable[[Iterator[Input]], Iterator[Output]] | Callable[[AsyncIterator[Input]], AsyncIterator[Output]],
-        atransform: Callable[[AsyncIterator[Input]], AsyncIterator[Output]] | None = None,
+        transform: Callable[..., Any],
+        atransform: Callable[..., Any] | None = None,
         *,
         name: str | None = None,
     ) -> None:
-        for func, kinds in ((transform, _FORMS.keys()), (atransform, {"async_generator"})):
-            if func is not None and (not callable(func) or describe(func).kind not in kinds):
-                raise TypeError(
-                    f"RunnableGenerator takes a generator function (one that yields), got {func!r:.80}; "
-                    "a function that returns its result is a RunnableLambda"
-                )
+        described_generator(transform, _FORMS)
+        if atransform is not None:
+            described_generator(atransform, ("async_generator",))
         self._transform = transform
         self._atransform = atransform
         self.name = name
 
-    @cached_property
-    def _signature(self) -> Signature:
-        return describe(self._transform)
-
     def _default_name(self) -> str:
-        return self._signature.name or "RunnableGenerator"
+        return describe(self._transform).name or "RunnableGenerator"
 
     @property
     def InputType(self) -> Any:
@@ -61,17 +80,42 @@ class RunnableGenerator(Runnable[Input, Output]):
         return chunk_types(self._transform)[1]
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        signatures: list[tuple[Callable[..., Any], Signature]] = [(self._transform, self._signature)]
+        signatures = [(self._transform, describe(self._transform))]
         if self._atransform is not None:
             signatures.append((self._atransform, describe(self._atransform)))
         wants = any(signature.wants_config or signature.wants_run_manager for _, signature in signatures)
-        forms: dict[str, Any] = {
-            _FORMS[signature.kind]: called_with(func, signature, kwargs, wants) for func, signature in signatures
-        }
+        forms: dict[str, Any] = {}
+        for func, signature in signatures:
+            form = _FORMS[signature.kind]
+            forms[form] = called_with(func, signature, kwargs, wants, form)
         return Operator(name=self.get_name(), wants_config=wants, **forms)
 
     def __repr__(self) -> str:
         return f"RunnableGenerator({self.get_name()})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunnableGenerator) and self._functions == other._functions
+
+    def __hash__(self) -> int:
+        return hash(self._functions)
+
+    @property
+    def _functions(self) -> tuple[Any, Any]:
+        return self._transform, self._atransform
+
 
 _FORMS = {"generator": "transform", "async_generator": "atransform"}
+
+
+def described_generator(func: Any, kinds: Any) -> Signature:
+    """The signature of a generator function of one of some kinds."""
+    signature = described(func)
+    if signature.kind not in kinds:
+        raise CompositionError(
+            f"RunnableGenerator takes {' or '.join(_CALLED[kind] for kind in kinds)}, got {func!r:.80}; "
+            "a function that returns its result is a RunnableLambda"
+        )
+    return signature
+
+
+_CALLED = {"generator": "a generator function (one that yields)", "async_generator": "an asynchronous one"}

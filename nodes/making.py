@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anabranch.engine.schemas import schema_of
-from anabranch.nodes import runnables
+from anabranch.nodes import composing
 from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.configurables import RunnableConfigurableAlternatives, RunnableConfigurableFields
@@ -23,7 +22,6 @@ class Makers:
     """One method for each verb of `Runnable` that makes another runnable."""
 
     coerce = staticmethod(coerce_to_runnable)
-    schema = staticmethod(schema_of)
 
     def sequence(self, *steps: Any, name: str | None = None) -> AnyRunnable:
         """Steps in order."""
@@ -39,7 +37,7 @@ class Makers:
 
     def binding(
         self,
-        bound: AnyRunnable,
+        bound: Any,
         *,
         kwargs: Mapping[str, Any] | None = None,
         config: Any = None,
@@ -51,27 +49,27 @@ class Makers:
             bound, kwargs=kwargs, config=config, custom_input_type=input_type, custom_output_type=output_type
         )
 
-    def retry(self, bound: AnyRunnable, *policy: Any) -> AnyRunnable:
+    def retry(self, bound: Any, *policy: Any) -> AnyRunnable:
         """Further attempts."""
         return RunnableRetry(bound, *policy)
 
-    def fallbacks(self, runnable: AnyRunnable, fallbacks: Sequence[Any], *policy: Any) -> AnyRunnable:
+    def fallbacks(self, runnable: Any, fallbacks: Sequence[Any], *policy: Any) -> AnyRunnable:
         """Other runnables in case of an error."""
         return RunnableWithFallbacks(runnable, fallbacks, *policy)
 
-    def each(self, bound: AnyRunnable) -> AnyRunnable:
+    def each(self, bound: Any) -> AnyRunnable:
         """One run an element."""
         return RunnableEach(bound)
 
-    def configurable_fields(self, default: AnyRunnable, fields: Mapping[str, Any]) -> AnyRunnable:
+    def configurable_fields(self, default: Any, fields: Mapping[str, Any]) -> AnyRunnable:
         """Fields set by config."""
         return RunnableConfigurableFields(default, fields)
 
     def alternatives(
-        self, default: AnyRunnable, which: Any, default_key: str, prefix_keys: bool, others: Mapping[str, Any]
+        self, default: Any, which: Any, default_key: str, prefix_keys: bool, others: Mapping[str, Any]
     ) -> AnyRunnable:
         """A choice by config."""
         return RunnableConfigurableAlternatives(which, default, others, default_key, prefix_keys)
 
 
-runnables.makers = Makers()
+composing.makers = Makers()

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anabranch.engine.errors import StepInputError
+from anabranch.engine.fitting import keys_of
 from anabranch.engine.operators import Flow, Operator, RunEach
+from anabranch.nodes.edges import check_edge
 from anabranch.nodes.runnables import Output, Runnable
 
 
 class RunnableEach(Runnable[list[Any], list[Output]]):
-    """Runs a runnable on each element of a list, concurrently, and gives the list of outputs. What `map` makes."""
+    """Runs a runnable on each element of a list, concurrently, and gives the list of outputs. What `map` makes.
+
+    Args:
+        bound: the runnable.
+
+    Example:
+        >>> from anabranch.nodes import RunnableLambda
+        >>> RunnableEach(RunnableLambda(len)).invoke(["a", "bcd"])
+        [1, 3]
+    """
 
     def __init__(self, bound: Runnable[Any, Output], *, name: str | None = None) -> None:
         self.bound = bound
@@ -30,10 +41,28 @@ class RunnableEach(Runnable[list[Any], list[Output]]):
         """A list of what the runnable gives."""
         return list[self.bound.OutputType]  # type: ignore[name-defined]
 
-    def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        return Operator(name=self.get_name(), flow=self._flow, shows=lambda: {"each": self.bound.graph})
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        # Any iterable will do, but those that are seldom meant as one.
+        wanted = self.InputType if given in (str, bytes, dict) or keys_of(given) else Iterable
+        check_edge(giver, given, self, wanted)
+        return self.OutputType
 
-    def _flow(self, values: Any) -> Flow:
-        if not isinstance(values, Iterable) or isinstance(values, str | bytes | dict):
-            raise StepInputError(f"{self.get_name()} takes a list, got {type(values).__name__}: {values!r:.80}")
-        return (yield RunEach(self.bound.graph, list(values)))
+    def _parts(self) -> list[Runnable[Any, Any]]:
+        return [self.bound]
+
+    def _operator(self, kwargs: dict[str, Any]) -> Operator:
+        def flow(values: Any) -> Flow:
+            if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
+                raise StepInputError(f"{self.get_name()} takes a list, got {type(values).__name__}: {values!r:.80}")
+            return (yield RunEach(self.bound._graph_with(kwargs), list(values)))
+
+        return Operator(name=self.get_name(), flow=flow, shows=lambda: {"each": self.bound._graph_with(kwargs)})
+
+    def __repr__(self) -> str:
+        return f"{self.bound!r}.map()"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunnableEach) and self.bound == other.bound
+
+    def __hash__(self) -> int:
+        return hash((RunnableEach, self.bound))

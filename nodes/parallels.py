@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, overload
 
 from anabranch.engine.building import Builder, Building, Part, Place
+from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError, GraphError
 from anabranch.engine.fitting import DictType
 from anabranch.engine.graphs import Join, Source
-from anabranch.nodes import runnables
+from anabranch.nodes import composing
+from anabranch.nodes.deferred import schemas
 from anabranch.nodes.runnables import Input, Runnable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class RunnableParallel(Runnable[Input, dict[str, Any]]):
@@ -32,6 +37,12 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
         {'upper': 'AB', 'size': 2}
     """
 
+    @overload
+    def __init__(
+        self: RunnableParallel[Any], steps__: Mapping[str, Any] | None = None, *, name: str | None = None, **kwargs: Any
+    ) -> None: ...
+    @overload
+    def __init__(self, steps__: Mapping[str, Any] | None = None, *, name: str | None = None, **kwargs: Any) -> None: ...
     def __init__(self, steps__: Mapping[str, Any] | None = None, *, name: str | None = None, **kwargs: Any) -> None:
         merged = {**(steps__ or {}), **kwargs}
         if not merged:
@@ -40,8 +51,10 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
             if not isinstance(key, str):
                 raise CompositionError(f"the keys of a dict of runnables must be strings, got {key!r}")
         self.steps__: dict[str, Runnable[Any, Any]] = {
-            key: runnables.makers.coerce(branch) for key, branch in merged.items()
+            key: branch if isinstance(branch, Runnable) else composing.makers.coerce(branch)
+            for key, branch in merged.items()
         }
+        self._gives = DictType({key: branch.OutputType for key, branch in self.steps__.items()})
         self.name = name
 
     @property
@@ -55,15 +68,27 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
     @property
     def InputType(self) -> Any:
         """That of the first branch that knows it."""
-        return next((t for t in (b.InputType for b in self.steps__.values()) if t is not Any), Any)
+        return next((tp for tp in (branch.InputType for branch in self.steps__.values()) if tp is not Any), Any)
 
     @property
     def OutputType(self) -> Any:
-        """A dict with the branches' types."""
-        return DictType({key: branch.OutputType for key, branch in self.steps__.items()})
+        """A dict with the branches' types: a `DictType`."""
+        return self._gives
 
-    def _readers(self) -> list[Runnable[Any, Any]]:
-        return [reader for branch in self.steps__.values() for reader in branch._readers()]
+    @property
+    def _types_depend(self) -> bool:
+        return any(branch._types_depend for branch in self.steps__.values())
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        return DictType({key: branch._output_for(given, giver) for key, branch in self.steps__.items()})
+
+    def _parts(self) -> Iterable[Runnable[Any, Any]]:
+        return self.steps__.values()
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """The keys that all branches read, where all take dicts; otherwise that of the first that knows it."""
+        models = [branch.get_input_schema(config) for branch in self.steps__.values()]
+        return merged_input(self.get_name("Input"), models, self.InputType)
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Building:
         scope = builder.scope(self.get_name(), "parallel", source, place, self)
@@ -84,3 +109,17 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
 
 
 RunnableMap = RunnableParallel
+
+
+def merged_input(title: str, models: list[type[BaseModel]], otherwise: Any) -> type[BaseModel]:
+    """The model of what several runnables read, side by side.
+
+    Args:
+        title: its title.
+        models: what each takes.
+        otherwise: the type of the input, if not all of them take dicts.
+    """
+    known = [schemas.fields_of(model) for model in models if not schemas.takes_anything(model)]
+    if not known or None in known:
+        return schemas.schema_of(otherwise, title)
+    return schemas.model_of(title, schemas.merged_fields(filter(None, known)))

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from inspect import iscoroutinefunction
-from typing import Any
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, overload
 
 from anabranch.engine.building import Builder, Building, Part, Place
 from anabranch.engine.chunks import Accumulator, AddableDict
+from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import StepInputError
+from anabranch.engine.fitting import DictType, Keys, keys_of
 from anabranch.engine.graphs import Join, Source
 from anabranch.engine.operators import Operator
+from anabranch.nodes.deferred import schemas
+from anabranch.nodes.edges import check_edge, check_keys
+from anabranch.nodes.effects import on_the_side
 from anabranch.nodes.parallels import RunnableParallel
 from anabranch.nodes.runnables import Other, Runnable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class RunnablePassthrough(Runnable[Other, Other]):
@@ -20,7 +27,7 @@ class RunnablePassthrough(Runnable[Other, Other]):
 
     Args:
         func: called with the whole input, for what it does besides; its result is dropped.
-        afunc: an asynchronous form of it.
+        afunc: an asynchronous form of it, used by the asynchronous verbs.
         input_type: the type of the input and the output, where it is known.
 
     Example:
@@ -28,23 +35,39 @@ class RunnablePassthrough(Runnable[Other, Other]):
         {'text': 'ab', 'size': 2}
     """
 
+    @overload
+    def __init__(
+        self: RunnablePassthrough[Any],
+        func: None = None,
+        afunc: None = None,
+        *,
+        input_type: None = None,
+        name: str | None = None,
+    ) -> None: ...
+    @overload
     def __init__(
         self,
-        func: Callable[[Other], Any] | None = None,
-        afunc: Callable[[Other], Any] | None = None,
+        func: Callable[[Other], Any] | Callable[[Other, RunnableConfig], Any] | None = None,
+        afunc: Callable[[Other], Any] | Callable[[Other, RunnableConfig], Any] | None = None,
+        *,
+        input_type: type[Other] | None = None,
+        name: str | None = None,
+    ) -> None: ...
+    def __init__(
+        self,
+        func: Callable[..., Any] | None = None,
+        afunc: Callable[..., Any] | None = None,
         *,
         input_type: Any = None,
         name: str | None = None,
     ) -> None:
-        if func is not None and afunc is None and iscoroutinefunction(func):
-            func, afunc = None, func
         self.func = func
         self.afunc = afunc
         self.input_type = input_type
         self.name = name
 
     @classmethod
-    def assign(cls, **kwargs: Any) -> RunnableAssign:
+    def assign(cls, **kwargs: Any) -> RunnableAssign:  # type: ignore[override] # `x.assign` of any other x is a chain
         """Hands a dict on with keys added, each made from the dict by a runnable, function or dict."""
         return RunnableAssign(RunnableParallel(kwargs))
 
@@ -58,16 +81,19 @@ class RunnablePassthrough(Runnable[Other, Other]):
         """The same."""
         return self.InputType
 
+    @property
+    def _types_depend(self) -> bool:
+        return True
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        check_edge(giver, given, self, self.InputType)
+        return given if given is not Any else self.InputType
+
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        name, func, afunc = self.get_name(), self.func, self.afunc
-        if func is None and afunc is None:
+        name = self.get_name()
+        if self.func is None and self.afunc is None:
             return Operator(name=name, invoke=_same, map_chunk=_same, blocking=False)
-        forms: dict[str, Any] = {}
-        if func is not None:
-            forms |= {"invoke": _calling(func), "transform": _telling(func, name)}
-        if afunc is not None:
-            forms |= {"ainvoke": _acalling(afunc), "atransform": _atelling(afunc, name)}
-        return Operator(name=name, **forms)
+        return on_the_side(name, self.func, self.afunc, kwargs)
 
 
 class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
@@ -80,8 +106,31 @@ class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
     def _default_name(self) -> str:
         return f"RunnableAssign<{','.join(self.mapper.steps__)}>"
 
-    def _readers(self) -> list[Runnable[Any, Any]]:
-        return [self, *self.mapper._readers()]
+    @property
+    def _types_depend(self) -> bool:
+        return True
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        check_edge(giver, given, self, self.InputType)
+        added = self.mapper._output_for(given, giver)
+        keys = keys_of(given)
+        if keys is None:
+            return self.OutputType
+        return DictType({**keys.types, **added}) if keys.closed else _open_type(keys, added)
+
+    def _parts(self) -> list[Runnable[Any, Any]]:
+        return [self.mapper]
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """The keys that the mapper reads, if it reads a dict."""
+        model = self.mapper.get_input_schema(config)
+        return super().get_input_schema(config) if schemas.fields_of(model) is None else model
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """The keys that the mapper reads and those that it makes."""
+        read = schemas.fields_of(self.mapper.get_input_schema(config)) or {}
+        made = schemas.fields_of(self.mapper.get_output_schema(config)) or {}
+        return schemas.model_of(self.get_name("Output", name=self.name or "RunnableAssign"), {**read, **made})
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Building:
         scope = builder.scope(self.get_name(), "assign", source, place, self)
@@ -93,6 +142,18 @@ class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
     def __repr__(self) -> str:
         return f"RunnablePassthrough.assign({', '.join(f'{k}={b!r}' for k, b in self.mapper.steps__.items())})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunnableAssign) and self.mapper == other.mapper
+
+    def __hash__(self) -> int:
+        return hash((RunnableAssign, self.mapper))
+
+
+def _open_type(keys: Keys, added: DictType) -> Any:
+    """The type of a dict that has some keys, and may have others."""
+    types = {key: tp if key in keys.required else NotRequired[tp] for key, tp in keys.types.items()}
+    return TypedDict("Assigned", {**types, **added})  # type: ignore[operator]
+
 
 class RunnablePick(Runnable[dict[str, Any], Any]):
     """Of a dict, the value of one key, or a dict of some of its keys.
@@ -101,6 +162,10 @@ class RunnablePick(Runnable[dict[str, Any], Any]):
 
     Args:
         keys: one key, or a list of keys.
+
+    Example:
+        >>> RunnablePick("a").invoke({"a": 1, "b": 2}), RunnablePick(["a"]).invoke({"a": 1, "b": 2})
+        (1, {'a': 1})
     """
 
     def __init__(self, keys: str | list[str], *, name: str | None = None) -> None:
@@ -108,17 +173,39 @@ class RunnablePick(Runnable[dict[str, Any], Any]):
         self.name = name
 
     def _default_name(self) -> str:
-        return f"RunnablePick<{self.keys if isinstance(self.keys, str) else ','.join(self.keys)}>"
+        return f"RunnablePick<{','.join(self._wanted)}>"
+
+    @property
+    def _wanted(self) -> list[str]:
+        return [self.keys] if isinstance(self.keys, str) else self.keys
+
+    @property
+    def _types_depend(self) -> bool:
+        return True
+
+    @property
+    def OutputType(self) -> Any:
+        """A dict, of several keys; of one, `Any`. In a chain it is known of each key what it holds."""
+        return Any if isinstance(self.keys, str) else dict[str, Any]
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        check_edge(giver, given, self, self.InputType)
+        check_keys(giver, given, self, self._wanted)
+        keys = keys_of(given)
+        if keys is None or not keys.required.issuperset(self._wanted):
+            return self.OutputType
+        if isinstance(self.keys, str):
+            return keys.types[self.keys]
+        return DictType({key: keys.types[key] for key in self.keys})
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        keys = [self.keys] if isinstance(self.keys, str) else self.keys
         return Operator(
             name=self.get_name(),
             invoke=self._pick,
             transform=self._transform,
             atransform=self._atransform,
             blocking=False,
-            reads=frozenset(keys),
+            reads=frozenset(self._wanted),
             picks=self.keys if isinstance(self.keys, str) else None,
         )
 
@@ -136,7 +223,7 @@ class RunnablePick(Runnable[dict[str, Any], Any]):
         last = Accumulator(where=self.get_name())
         for chunk in chunks:
             if isinstance(chunk, AddableDict):
-                if any(key in chunk for key in self._wanted()):
+                if any(key in chunk for key in self._wanted):
                     yield self._pick(chunk)
             else:
                 last.push(chunk)  # a plain dict is a snapshot: only the last counts
@@ -147,54 +234,22 @@ class RunnablePick(Runnable[dict[str, Any], Any]):
         last = Accumulator(where=self.get_name())
         async for chunk in chunks:
             if isinstance(chunk, AddableDict):
-                if any(key in chunk for key in self._wanted()):
+                if any(key in chunk for key in self._wanted):
                     yield self._pick(chunk)
             else:
                 last.push(chunk)
         if not last.empty:
             yield self._pick(last.value)
 
-    def _wanted(self) -> list[str]:
-        return [self.keys] if isinstance(self.keys, str) else self.keys
+    def __repr__(self) -> str:
+        return f"RunnablePick({self.keys!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunnablePick) and self.keys == other.keys
+
+    def __hash__(self) -> int:
+        return hash((RunnablePick, *self._wanted))
 
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _calling(func: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def call(value: Any) -> Any:
-        func(value)
-        return value
-
-    return call
-
-
-def _acalling(func: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    async def call(value: Any) -> Any:
-        await func(value)
-        return value
-
-    return call
-
-
-def _telling(func: Callable[[Any], Any], name: str) -> Callable[[Iterator[Any]], Iterator[Any]]:
-    def tell(chunks: Iterator[Any]) -> Iterator[Any]:
-        whole = Accumulator(where=name)
-        for chunk in chunks:
-            whole.push(chunk)
-            yield chunk
-        func(whole.value)
-
-    return tell
-
-
-def _atelling(func: Callable[[Any], Any], name: str) -> Callable[[AsyncIterator[Any]], AsyncIterator[Any]]:
-    async def tell(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        whole = Accumulator(where=name)
-        async for chunk in chunks:
-            whole.push(chunk)
-            yield chunk
-        await func(whole.value)
-
-    return tell

@@ -3,25 +3,73 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from anabranch.engine.errors import StepInputError
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import CompositionError, StepInputError
+from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run, Sleep
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.runnables import Input, Output, Runnable
 
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
 EXPONENTIAL = {"initial": 1.0, "max": 60.0, "exp_base": 2.0, "jitter": 1.0}
 
+Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
-class RunnableRetry(Runnable[Input, Output]):
+
+class _Guarded(Runnable[Input, Output]):
+    """A runnable with a policy around it. In all but its policy it is as that."""
+
+    @property
+    def _guarded(self) -> Runnable[Input, Output]:
+        """The runnable."""
+        raise NotImplementedError
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """That of the runnable."""
+        return self._guarded.get_name(suffix, name=name)
+
+    @property
+    def InputType(self) -> Any:
+        """That of the runnable."""
+        return self._guarded.InputType
+
+    @property
+    def OutputType(self) -> Any:
+        """That of the runnable."""
+        return self._guarded.OutputType
+
+    @property
+    def _types_depend(self) -> bool:
+        return self._guarded._types_depend
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        return self._guarded._output_for(given, giver)
+
+    def _parts(self) -> Iterable[Runnable[Any, Any]]:
+        return [self._guarded]
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of the runnable."""
+        return self._guarded.get_input_schema(config)
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of the runnable."""
+        return self._guarded.get_output_schema(config)
+
+
+class RunnableRetry(_Guarded[Input, Output]):
     """Runs a runnable again when it raises. What `with_retry` makes; its arguments are told there."""
 
     def __init__(
         self,
         bound: Runnable[Input, Output],
-        retry_exception_types: tuple[type[BaseException], ...] = (Exception,),
+        retry_exception_types: Exceptions = (Exception,),
         wait_exponential_jitter: bool = True,
         exponential_jitter_params: Mapping[str, float] | None = None,
         max_attempt_number: int = 3,
@@ -31,27 +79,14 @@ class RunnableRetry(Runnable[Input, Output]):
         if unknown := set(exponential_jitter_params or ()) - EXPONENTIAL.keys():
             raise ValueError(f"exponential_jitter_params takes {', '.join(EXPONENTIAL)}, got {', '.join(unknown)}")
         self.bound = bound
-        self.retry_exception_types = tuple(retry_exception_types)
+        self.retry_exception_types = exception_types(retry_exception_types)
         self.wait_exponential_jitter = wait_exponential_jitter
         self.exponential_jitter_params = {**EXPONENTIAL, **(exponential_jitter_params or {})}
         self.max_attempt_number = max_attempt_number
 
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        """That of the runnable."""
-        return self.bound.get_name(suffix, name=name)
-
     @property
-    def InputType(self) -> Any:
-        """That of the runnable."""
-        return self.bound.InputType
-
-    @property
-    def OutputType(self) -> Any:
-        """That of the runnable."""
-        return self.bound.OutputType
-
-    def _readers(self) -> list[Runnable[Any, Any]]:
-        return self.bound._readers()
+    def _guarded(self) -> Runnable[Input, Output]:
+        return self.bound
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         def flow(_: Any) -> Flow:
@@ -75,10 +110,13 @@ class RunnableRetry(Runnable[Input, Output]):
             wait = params["initial"] * params["exp_base"] ** (attempt - 1)
         except OverflowError:
             wait = params["max"]
-        return min(wait + random.uniform(0, params["jitter"]), params["max"])
+        return max(0.0, min(wait + random.uniform(0, params["jitter"]), params["max"]))
+
+    def __repr__(self) -> str:
+        return f"{self.bound!r}.with_retry(stop_after_attempt={self.max_attempt_number})"
 
 
-class RunnableWithFallbacks(Runnable[Input, Output]):
+class RunnableWithFallbacks(_Guarded[Input, Output]):
     """Runs other runnables, one after the other, when one raises. What `with_fallbacks` makes.
 
     Unknown attributes are those of the first runnable; a method of it that returns a runnable is applied to all.
@@ -88,12 +126,12 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
         self,
         runnable: Runnable[Input, Output],
         fallbacks: Sequence[Any],
-        exceptions_to_handle: tuple[type[BaseException], ...] = (Exception,),
+        exceptions_to_handle: Exceptions = (Exception,),
         exception_key: str | None = None,
     ) -> None:
         self.runnable = runnable
         self.fallbacks = [coerce_to_runnable(fallback) for fallback in fallbacks]
-        self.exceptions_to_handle = tuple(exceptions_to_handle)
+        self.exceptions_to_handle = exception_types(exceptions_to_handle)
         self.exception_key = exception_key
 
     @property
@@ -101,23 +139,21 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
         """The runnable and its fallbacks, in order."""
         return [self.runnable, *self.fallbacks]
 
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        """That of the first runnable."""
-        return self.runnable.get_name(suffix, name=name)
-
     @property
-    def InputType(self) -> Any:
-        """That of the first runnable."""
-        return self.runnable.InputType
+    def _guarded(self) -> Runnable[Input, Output]:
+        return self.runnable
 
     @property
     def OutputType(self) -> Any:
-        """That of the first runnable, if the others give the same."""
-        types = {repr(runnable.OutputType): runnable.OutputType for runnable in self.runnables}
-        return next(iter(types.values())) if len(types) == 1 else Any
+        """That of any of them."""
+        return union_of(runnable.OutputType for runnable in self.runnables)
 
-    def _readers(self) -> list[Runnable[Any, Any]]:
-        return self.runnable._readers()
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        first = self.runnable._output_for(given, giver)
+        return union_of((first, *(fallback.OutputType for fallback in self.fallbacks)))
+
+    def _parts(self) -> Iterable[Runnable[Any, Any]]:
+        return self.runnables
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         flow = self._flow_with_key if self.exception_key is not None else self._flow
@@ -126,7 +162,7 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
             return (runnable._graph_with(kwargs) for runnable in self.runnables)
 
         def shows() -> dict[str, Graph]:
-            return {"runnable" if not number else f"fallback:{number}": g for number, g in enumerate(graphs())}
+            return {f"fallback:{number}" if number else "runnable": graph for number, graph in enumerate(graphs())}
 
         return Operator(
             name=self.get_name(),
@@ -176,3 +212,19 @@ class RunnableWithFallbacks(Runnable[Input, Output]):
             return RunnableWithFallbacks(result, others, self.exceptions_to_handle, self.exception_key)
 
         return call
+
+    def __repr__(self) -> str:
+        return f"{self.runnable!r}.with_fallbacks({self.fallbacks!r})"
+
+
+def exception_types(given: Any) -> tuple[type[BaseException], ...]:
+    """The exceptions that a policy is for.
+
+    Raises:
+        CompositionError: a `TypeError`, when one of them is no exception class.
+    """
+    types = tuple(given) if isinstance(given, tuple | list | set | frozenset) else (given,)
+    for each in types:
+        if not (isinstance(each, type) and issubclass(each, BaseException)):
+            raise CompositionError(f"expected exception classes, such as (ValueError, OSError), got {each!r:.80}")
+    return types

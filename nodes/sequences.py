@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anabranch.engine.building import Builder, Building, Part, Place
-from anabranch.engine.errors import EdgeTypeError, GraphError
-from anabranch.engine.fitting import describe_type, explain_misfit, fits
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import GraphError
 from anabranch.engine.graphs import Source
 from anabranch.nodes.coercion import coerce_to_runnable
+from anabranch.nodes.deferred import schemas
+from anabranch.nodes.passthrough import RunnableAssign, RunnablePassthrough, RunnablePick
 from anabranch.nodes.runnables import Input, Output, Runnable
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 
 class RunnableSequence(Runnable[Input, Output]):
@@ -24,19 +29,26 @@ class RunnableSequence(Runnable[Input, Output]):
     Raises:
         GraphError: when there is no step.
         EdgeTypeError: a `TypeError`, when a step certainly can't take what the one before it gives.
+
+    Example:
+        >>> RunnableSequence(str.split, len).invoke("a b c")
+        3
     """
 
     def __init__(self, *steps: Any, name: str | None = None) -> None:
         flat: list[Runnable[Any, Any]] = []
+        given: Any = None
         for step in steps:
             runnable = step if isinstance(step, Runnable) else coerce_to_runnable(step)
-            parts = runnable.steps if type(runnable) is RunnableSequence and runnable.name is None else (runnable,)
-            if flat:
-                check_edge(flat[-1], parts[0])
-            flat.extend(parts)
+            given = runnable.OutputType if not flat or given is Any else output_for(runnable, given, flat[-1])
+            if type(runnable) is RunnableSequence and runnable.name is None:
+                flat.extend(runnable._steps)
+            else:
+                flat.append(runnable)
         if not flat:
             raise GraphError("a sequence needs at least one step; RunnablePassthrough() hands its input on")
-        self._steps = tuple(flat)
+        self._steps: tuple[Runnable[Any, Any], ...] = tuple(flat)
+        self._gives = given
         self.name = name
 
     @property
@@ -66,8 +78,45 @@ class RunnableSequence(Runnable[Input, Output]):
 
     @property
     def OutputType(self) -> Any:
-        """That of the last step."""
-        return self.last.OutputType
+        """That of the last step, under what the steps before it give."""
+        return self._gives
+
+    @property
+    def _types_depend(self) -> bool:
+        return all(step._types_depend for step in self._steps)
+
+    def _output_for(self, given: Any, giver: Any) -> Any:
+        for step in self._steps:
+            given, giver = step._output_for(given, giver), step
+            if not step._types_depend:
+                return self._gives  # the rest is as it was when this was composed
+        return given
+
+    def _parts(self) -> tuple[Runnable[Any, Any], ...]:
+        return self._steps
+
+    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of the first step; where that adds keys to its input, what comes after it tells of the others."""
+        at = 0
+        while at < len(self._steps) - 1 and isinstance(self._steps[at], RunnableAssign | RunnablePassthrough):
+            at += 1
+        model = self._steps[at].get_input_schema(config)
+        for step in reversed(self._steps[:at]):
+            known = schemas.fields_of(model)
+            if isinstance(step, RunnableAssign) and known is not None:
+                rest = {key: field for key, field in known.items() if key not in step.mapper.steps__}
+                model = schemas.model_of(self.get_name("Input"), rest)
+            elif isinstance(step, RunnableAssign) or step.InputType is not Any:
+                model = step.get_input_schema(config)
+        return model
+
+    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+        """That of the last step; where it hands on what it gets, what comes before it tells of that."""
+        last = self.last
+        if not last._types_depend or self._gives in (Any, last.OutputType):
+            return last.get_output_schema(config)
+        named = self if isinstance(last, RunnableAssign | RunnablePick) else last
+        return schemas.schema_of(self._gives, named.get_name("Output"))
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Building:
         scope = builder.scope(self.get_name(), "sequence", source, place, self)
@@ -89,20 +138,9 @@ class RunnableSequence(Runnable[Input, Output]):
         return hash(self._steps)
 
 
-def check_edge(left: Runnable[Any, Any], right: Runnable[Any, Any]) -> None:
-    """See that what one step gives may be what the next one takes.
-
-    Raises:
-        EdgeTypeError: when it certainly can't be.
-    """
-    output = left.OutputType
-    if output is Any:
-        return
-    for reader in right._readers():
-        wanted = reader.InputType
-        if not fits(output, wanted):
-            raise EdgeTypeError(
-                f"{left.get_name()!r} gives {describe_type(output)}, but {reader.get_name()!r} takes "
-                f"{describe_type(wanted)}: {explain_misfit(output, wanted)}. "
-                "If the annotations say less than you know, use .with_types(input_type=..., output_type=...)"
-            )
+def output_for(runnable: Runnable[Any, Any], given: Any, giver: Runnable[Any, Any]) -> Any:
+    """The type that a runnable gives when it gets a type; without a look inside, where it is nested too deep."""
+    try:
+        return runnable._output_for(given, giver)
+    except RecursionError:
+        return runnable.OutputType

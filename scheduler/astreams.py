@@ -27,7 +27,7 @@ from anabranch.scheduler.task_streams import TaskStream
 
 def astream(
     graph: Graph, source: AsyncIterator[Any], config: RunnableConfig | None = None, *, whole: bool = False
-) -> AsyncChunkStream:
+) -> AsyncChunkStream[Any]:
     """The chunks of a graph's output, as it is run on the chunks of an input. `whole`: the input is one chunk."""
     parent, timeout = SITE.get(), timeout_of(config)
     if config is not None or parent is not None:

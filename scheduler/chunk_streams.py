@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from anabranch.engine.chunks import Algebra
 
 Statistics = dict[str, Any]
+Output = TypeVar("Output", covariant=True)
 
 
-class ChunkStream(Generator[Any, None, None]):
+class ChunkStream(Generator[Output, None, None]):
     """The chunks of a run, as they are made.
 
     Nothing runs before the first chunk is asked for. Closing stops the run at once and returns when every `finally`
@@ -22,17 +23,17 @@ class ChunkStream(Generator[Any, None, None]):
     """
 
     def __init__(
-        self, chunks: Generator[Any, None, None], algebra: Algebra | None, statistics: Callable[[], Statistics]
+        self, chunks: Generator[Output, None, None], algebra: Algebra | None, statistics: Callable[[], Statistics]
     ) -> None:
         self._chunks = chunks
         self.algebra = algebra
         self.statistics = statistics
         """How full the run's channels are, step by step, and what is held back for the sake of order."""
 
-    def __iter__(self) -> Generator[Any, None, None]:
+    def __iter__(self) -> Generator[Output, None, None]:
         return self._chunks  # so that a loop pulls without a detour
 
-    def __next__(self) -> Any:
+    def __next__(self) -> Output:
         return next(self._chunks)
 
     def send(self, value: None, /) -> Any:
@@ -54,18 +55,18 @@ class ChunkStream(Generator[Any, None, None]):
         self.close()
 
 
-class AsyncChunkStream(AsyncGenerator[Any, None]):
+class AsyncChunkStream(AsyncGenerator[Output, None]):
     """The same on an event loop; closed by `aclose` or by leaving an `async with`."""
 
     def __init__(
-        self, chunks: AsyncGenerator[Any, None], algebra: Algebra | None, statistics: Callable[[], Statistics]
+        self, chunks: AsyncGenerator[Output, None], algebra: Algebra | None, statistics: Callable[[], Statistics]
     ) -> None:
         self._chunks = chunks
         self.algebra = algebra
         self.statistics = statistics
         """How full the run's channels are, step by step, and what is held back for the sake of order."""
 
-    def __aiter__(self) -> AsyncGenerator[Any, None]:
+    def __aiter__(self) -> AsyncGenerator[Output, None]:
         return self._chunks
 
     def __anext__(self) -> Any:

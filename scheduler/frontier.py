@@ -95,8 +95,11 @@ class Frontier:
         """How many units are ready, at least: an unopened group counts as one."""
         return len(self._ready) + len(self._unopened) + len(self._vectors)
 
-    def take(self) -> Unit | Group | None:
-        """The next unit to run, or None when nothing is ready; or a group, whose inputs are to be claimed and run."""
+    def take(self, vectors: bool = True) -> Unit | Group | None:
+        """The next unit to run, or None when nothing is ready; or a group, whose inputs are to be claimed and run.
+
+        Without `vectors`, those of vectorised segments are left to wait for company.
+        """
         while True:
             while self._ready:
                 unit = self._ready.popleft()
@@ -109,7 +112,7 @@ class Frontier:
                 if self.plainly and group.plain:
                     return group
                 self._open_next(group)
-            elif not self._vectors:
+            elif not self._vectors or not vectors:
                 return None
             elif (together := self._take_vector()) is not None:
                 return together

@@ -20,7 +20,7 @@ from anabranch.scheduler.thread_streams import ThreadStream
 
 def stream(
     graph: Graph, source: Iterator[Any], config: RunnableConfig | None = None, *, whole: bool = False
-) -> ChunkStream:
+) -> ChunkStream[Any]:
     """The chunks of a graph's output, as it is run on the chunks of an input. `whole`: the input is one chunk."""
     parent, timeout = SITE.get(), timeout_of(config)
     if config is not None or parent is not None:

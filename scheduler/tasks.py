@@ -56,6 +56,7 @@ class TaskCall:
         self._aborted: BaseException | None = None
         self._settled: deque[tuple[int, Any]] | None = None
         self._asked: Waiter | None = None
+        self._awaits_company = False  # vectorised units are to be started after this turn of the loop
         self._changed: asyncio.Future[None] | None = None
         self.held = self._cap is not None
 
@@ -175,12 +176,15 @@ class TaskCall:
 
     # Units
 
-    def _dispatch(self) -> None:
-        """Start a task for each ready unit, as far as there are permits."""
+    def _dispatch(self, vectors: bool = False) -> None:
+        """Start a task for each ready unit, as far as there are permits; vectorised ones when this turn is over."""
         frontier = self._frontier
         while frontier.has_ready and (self._cap is None or self._permit()):
-            unit = frontier.take()
+            unit = frontier.take(vectors)
             if unit is None:
+                if frontier.has_ready and not self._awaits_company:
+                    self._awaits_company = True
+                    self._loop.call_soon(self._dispatch_vectors)
                 break
             if isinstance(unit, Unit):
                 self.held = False
@@ -189,6 +193,10 @@ class TaskCall:
                 self.held = False
                 self._start_plain(unit, index)
         self._return_lent()
+
+    def _dispatch_vectors(self) -> None:
+        self._awaits_company = False
+        self._dispatch(vectors=True)
 
     def _permit(self) -> bool:
         """Whether a unit may start. If not, the ledger is asked to call back."""

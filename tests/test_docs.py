@@ -159,6 +159,11 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
         assert (page.parent / link).exists(), link
 
 
+def public_names() -> dict[str, object]:
+    """What an example may use without importing it."""
+    return {name: getattr(anabranch.nodes, name) for name in getattr(anabranch.nodes, "__all__", ())}
+
+
 def modules_with_examples() -> list[str]:
     """The modules of the vocabulary and of the nodes whose docstrings have examples."""
     found = []
@@ -172,9 +177,10 @@ def modules_with_examples() -> list[str]:
 
 @pytest.mark.parametrize("name", modules_with_examples())
 def test_the_examples_in_docstrings_are_right(name: str) -> None:
-    said = io.StringIO()
+    module, said = importlib.import_module(name), io.StringIO()
+    names = {**public_names(), **vars(module)}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-    for test in doctest.DocTestFinder().find(importlib.import_module(name)):
+    for test in doctest.DocTestFinder().find(module, globs=names):
         runner.run(test, out=said.write)
     assert not runner.failures, said.getvalue()
 

@@ -140,7 +140,10 @@ def test_a_chain_can_be_asked_for_fewer_documents() -> None:
 
 
 def test_a_wrong_prompt_is_an_error_that_names_the_step() -> None:
-    chain = {"context": RETRIEVER} | ChatPromptTemplate.from_template(TEMPLATE) | ExtractiveChatModel()
+    prompt = ChatPromptTemplate.from_template(TEMPLATE)
+    with pytest.raises(TypeError, match="'ChatPromptTemplate' reads key 'question'"):
+        {"context": RETRIEVER} | prompt
+    chain = (lambda question: {"context": RETRIEVER.invoke(question)}) | prompt | ExtractiveChatModel()
     with pytest.raises(KeyError, match="ChatPromptTemplate got no value for 'question'"):
         chain.invoke("where did harrison work?")
 

@@ -433,7 +433,7 @@ def assert_inputs_exist(unit: Unit) -> None:
 
 
 TestFrontier = FrontierMachine.TestCase
-TestFrontier.settings = settings(max_examples=50, stateful_step_count=30, report_multiple_bugs=False)
+TestFrontier.settings = settings(max_examples=30, stateful_step_count=30, report_multiple_bugs=False)
 
 
 @settings(max_examples=150)
