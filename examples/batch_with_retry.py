@@ -42,7 +42,7 @@ def main() -> None:
         print(f"  {city:<9} {result!r}, asked {asked[city]} times")
 
     asked.clear()
-    guess = service.with_fallbacks([RunnableLambda(lambda city: -1)], exceptions_to_handle=(KeyError,))
+    guess = service.with_fallbacks([lambda city: -1], exceptions_to_handle=(KeyError,))
     print("with a fallback:")
     print(f"  {guess.batch(cities)}")
 

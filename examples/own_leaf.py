@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from anabranch.nodes import Runnable, RunnableLambda, fold
@@ -41,7 +41,7 @@ class Embed(Runnable[str, Vector]):
 class Redact(Runnable[str, str]):
     """Hides digits, chunk by chunk."""
 
-    def transform(self, input: Iterator[str], config: Any = None, **kwargs: Any) -> Generator[str, None, None]:
+    def transform(self, input: Iterator[str], config: Any = None, **kwargs: Any) -> Iterator[str]:
         for chunk in input:
             yield re.sub(r"\d", "#", chunk)
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from threading import Event
-from typing import Any
 
 from anabranch.nodes import RunnableLambda
 
@@ -60,8 +59,7 @@ def main() -> None:
     print(f"steps that ran: {done}")
 
     done.clear()
-    source: Any = RunnableLambda(count)
-    with source.stream(1_000_000) as numbers:
+    with RunnableLambda(count).stream(1_000_000) as numbers:
         print(f"streamed {next(numbers)}, {next(numbers)} and stopped")
     print(f"the source: {done}")
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from anabranch.nodes import FakeListChatModel, RunnableGenerator, RunnablePassthrough, StrOutputParser, fold
 
@@ -29,7 +28,7 @@ def sentences(tokens: Iterator[str]) -> Iterator[list[str]]:
 
 
 model = FakeListChatModel(responses=[ANSWER], sleep=0.001)  # streams character by character
-chain: Any = model | StrOutputParser() | {"shown": RunnablePassthrough(), "spoken": RunnableGenerator(sentences)}
+chain = model | StrOutputParser() | {"shown": RunnablePassthrough(), "spoken": RunnableGenerator(sentences)}
 
 
 def main() -> None:

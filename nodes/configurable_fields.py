@@ -94,7 +94,7 @@ def spec_of(field: AnyField, annotation: Any, default: Any) -> ConfigurableField
     if isinstance(field, ConfigurableField):
         declared = annotation if field.annotation is None else field.annotation
         return ConfigurableFieldSpec(field.id, declared, field.name, field.description, default, field.is_shared)
-    one: Any = Literal[tuple(field.options)]  # type: ignore[valid-type]
+    one: Any = Literal[tuple(field.options)]
     single = isinstance(field, ConfigurableFieldSingleOption)
     standing: Any = field.default if single else list(field.default)
     declared = one if single else list[one]

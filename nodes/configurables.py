@@ -107,7 +107,7 @@ class RunnableConfigurableFields(_Chosen[Input, Output]):
                 has = ", ".join(map(repr, known)) or "none"
                 raise CompositionError(f"{default.get_name()} has no field {name!r} to configure; it has {has}")
         self.default = default
-        self.fields = dict(fields)
+        self.fields: dict[str, AnyField] = dict(fields)
 
     def chosen(self, config: RunnableConfig) -> Runnable[Input, Output]:
         """The runnable with the fields that config sets.
@@ -223,7 +223,7 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
 
     def _own_specs(self) -> list[ConfigurableFieldSpec]:
         which = self.which
-        names: Any = Literal[tuple(key for key, _ in self._all())]  # type: ignore[valid-type]
+        names: Any = Literal[tuple(key for key, _ in self._all())]
         specs = [
             ConfigurableFieldSpec(which.id, names, which.name, which.description, self.default_key, which.is_shared)
         ]

@@ -114,9 +114,11 @@ class Runnable(Described, Composing[Input, Output], Composable, Generic[Input, O
         return cast(Output, blocking.invoke(graph, input, config))
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        """`invoke` on the running event loop. Blocking steps run in blocking."""
+        """`invoke` on the running event loop. Blocking steps run in threads."""
         graph, config = self._enter("ainvoke", kwargs, config)
-        return cast(Output, await awaiting.ainvoke(graph, input, config))
+        run = awaiting.ainvoke(graph, input, config)
+        del kwargs, input, config, graph  # there may be very many of these at once
+        return cast(Output, await run)
 
     def batch(
         self,

@@ -119,7 +119,7 @@ class FrontierMachine(RuleBasedStateMachine):
         self.running: list[Unit] = []
         self.workers: list[Worker] = []
         self.seen: list[Unit] = []
-        self.flows: list[tuple[Unit, Flow]] = []
+        self.flows: list[tuple[Unit, Any]] = []
         self.waits: dict[Unit, Any] = {}  # what a parked unit is to be answered
         self.errors: dict[Activation, list[tuple[tuple[bool, int], BaseException]]] = {}
         self.stops: list[BaseException] = []
@@ -236,7 +236,8 @@ class FrontierMachine(RuleBasedStateMachine):
         else:
             effect = Sleep(1.0)
         if not isinstance(effect, Run) or at % 4 < 2:
-            unit.flow = flow = Flow()  # type: ignore[assignment]
+            flow: Any = Flow()
+            unit.flow = flow
             self.flows.append((unit, flow))
         self._report(unit, effect, None)
 
