@@ -33,7 +33,7 @@ class RunnableBranch(Runnable[Input, Output]):
         'negative'
     """
 
-    def __init__(self, *branches: Any, name: str | None = None) -> None:
+    def __init__(self: RunnableBranch[Any, Any], *branches: Any, name: str | None = None) -> None:
         if len(branches) < 2:
             raise CompositionError("RunnableBranch takes at least one (condition, runnable) pair and a default")
         *pairs, default = branches
@@ -115,7 +115,7 @@ class RouterRunnable(Runnable[RouterInput, Output]):
         2
     """
 
-    def __init__(self, runnables: Mapping[str, Any], *, name: str | None = None) -> None:
+    def __init__(self: RouterRunnable[Any], runnables: Mapping[str, Any], *, name: str | None = None) -> None:
         self.runnables = {key: coerce_to_runnable(runnable) for key, runnable in runnables.items()}
         self.name = name
 

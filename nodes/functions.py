@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 T = TypeVar("T")
-
-Function = Callable[[Input], T] | Callable[[Input, RunnableConfig], T]
-"""A function of the input, or of the input and the config."""
+P = ParamSpec("P")
 
 
 class RunnableLambda(Runnable[Input, Output]):
@@ -54,7 +52,7 @@ class RunnableLambda(Runnable[Input, Output]):
     @overload
     def __init__(
         self: RunnableLambda[Input, T],
-        func: Function[Input, Runnable[Any, T]],
+        func: Callable[Concatenate[Input, P], Runnable[Any, T]],
         afunc: Callable[..., Any] | None = None,
         name: str | None = None,
         *,
@@ -64,7 +62,7 @@ class RunnableLambda(Runnable[Input, Output]):
     @overload
     def __init__(
         self: RunnableLambda[Input, T],
-        func: Function[Input, Awaitable[T]] | Function[Input, Iterator[T]] | Function[Input, AsyncIterator[T]],
+        func: Callable[Concatenate[Input, P], Awaitable[T]],
         afunc: Callable[..., Any] | None = None,
         name: str | None = None,
         *,
@@ -74,7 +72,7 @@ class RunnableLambda(Runnable[Input, Output]):
     @overload
     def __init__(
         self: RunnableLambda[Input, T],
-        func: Function[Input, T],
+        func: Callable[Concatenate[Input, P], Iterator[T]] | Callable[Concatenate[Input, P], AsyncIterator[T]],
         afunc: Callable[..., Any] | None = None,
         name: str | None = None,
         *,
@@ -83,8 +81,8 @@ class RunnableLambda(Runnable[Input, Output]):
     ) -> None: ...
     @overload
     def __init__(
-        self: RunnableLambda[Any, T],
-        func: Callable[..., T],
+        self: RunnableLambda[Input, T],
+        func: Callable[Concatenate[Input, P], T],
         afunc: Callable[..., Any] | None = None,
         name: str | None = None,
         *,

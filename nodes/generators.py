@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, TypeVar, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from anabranch.engine.errors import CompositionError
 from anabranch.engine.operators import Operator
@@ -13,6 +13,7 @@ from anabranch.nodes.functions import described
 from anabranch.nodes.runnables import Input, Output, Runnable
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class RunnableGenerator(Runnable[Input, Output]):
@@ -39,16 +40,15 @@ class RunnableGenerator(Runnable[Input, Output]):
     @overload
     def __init__(
         self: RunnableGenerator[Input, T],
-        transform: Callable[[Iterator[Input]], Iterator[T]] | Callable[[AsyncIterator[Input]], AsyncIterator[T]],
-        atransform: Callable[[AsyncIterator[Input]], AsyncIterator[T]] | None = None,
+        transform: Callable[Concatenate[Iterator[Input], P], Iterator[T]],
+        atransform: Callable[Concatenate[AsyncIterator[Input], P], AsyncIterator[T]] | None = None,
         *,
         name: str | None = None,
     ) -> None: ...
     @overload
     def __init__(
-        self: RunnableGenerator[Any, T],
-        transform: Callable[..., Iterator[T]] | Callable[..., AsyncIterator[T]],
-        atransform: Callable[..., AsyncIterator[T]] | None = None,
+        self: RunnableGenerator[Input, T],
+        transform: Callable[Concatenate[AsyncIterator[Input], P], AsyncIterator[T]],
         *,
         name: str | None = None,
     ) -> None: ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from anabranch.engine.building import Builder, Building, Part, Place
 from anabranch.engine.config import RunnableConfig
@@ -15,6 +15,8 @@ from anabranch.nodes.runnables import Input, Output, Runnable
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+T = TypeVar("T")
 
 
 class RunnableSequence(Runnable[Input, Output]):
@@ -35,6 +37,17 @@ class RunnableSequence(Runnable[Input, Output]):
         3
     """
 
+    @overload
+    def __init__(
+        self: RunnableSequence[Input, T],
+        first: Runnable[Input, Any],
+        last: Runnable[Any, T],
+        /,
+        *,
+        name: str | None = None,
+    ) -> None: ...
+    @overload
+    def __init__(self: RunnableSequence[Any, Any], *steps: Any, name: str | None = None) -> None: ...
     def __init__(self, *steps: Any, name: str | None = None) -> None:
         flat: list[Runnable[Any, Any]] = []
         given: Any = None

@@ -1,0 +1,108 @@
+"""The graph: flat, the same however it was composed, a networkx DAG, and JSON."""
+
+from __future__ import annotations
+
+import json
+from operator import itemgetter
+from typing import Any
+
+import networkx as nx
+import pytest
+
+from anabranch.engine.errors import GraphError
+from anabranch.engine.graph_json import graph_from_json, graph_to_json
+from anabranch.engine.graphs import Graph
+from anabranch.engine.operators import Operator
+from anabranch.nodes import RunnableBranch, RunnableLambda, RunnableParallel, RunnablePassthrough, from_dag
+from anabranch.scheduler.blocking import invoke
+
+
+def upper(text: str) -> str:
+    return text.upper()
+
+
+def twice(text: str) -> str:
+    return text + text
+
+
+def merged(parts: dict[str, Any]) -> str:
+    return "".join(f"{key}={value};" for key, value in sorted(parts.items()))
+
+
+def shape(graph: Graph) -> Any:
+    """What of a graph doesn't depend on object identity."""
+    return graph_to_json(graph)
+
+
+def test_composition_is_associative_down_to_the_graph() -> None:
+    a, b, c = RunnableLambda(upper), RunnableLambda(twice), RunnableLambda(upper)
+    assert shape(((a | b) | c).graph) == shape((a | (b | c)).graph)
+    assert len(((a | b) | c).graph) == 3
+
+
+def test_the_dag_is_a_frozen_networkx_graph_with_ports_on_the_edges_of_a_join() -> None:
+    chain = {"x": RunnableLambda(upper), "y": RunnableLambda(twice)} | RunnableLambda(merged)
+    dag = chain.graph.dag
+    assert nx.is_directed_acyclic_graph(dag)
+    assert nx.is_frozen(dag)
+    assert sorted(port for *_, port in dag.edges(data="port") if port) == ["x", "y"]
+    assert nx.dag_longest_path_length(dag) == 3
+    assert [vertex for vertex in dag if not list(dag.predecessors(vertex))] == ["input"]
+
+
+def test_a_dag_survives_the_round_trip_through_networkx() -> None:
+    chain = from_dag(nx.DiGraph([(RunnableLambda(upper, name="up"), RunnableLambda(twice, name="twice"))]))
+    assert chain.invoke("a") == "AA"
+    names = [step["step"].name for _, step in chain.graph.dag.nodes(data=True) if "step" in step]
+    assert names == ["up", "twice"]
+
+
+def test_a_steps_key_survives_edits_elsewhere() -> None:
+    def keys(*before: Any) -> tuple[str, ...]:
+        chain = RunnableLambda(upper)
+        for step in before:
+            chain = chain | step
+        return (chain | {"k": RunnableLambda(twice)}).graph.keys
+
+    assert keys()[-1] == keys(RunnableLambda(upper), RunnablePassthrough())[-1]
+
+
+def test_a_graph_of_importable_functions_is_json_and_back() -> None:
+    chain = (
+        RunnableLambda(upper)
+        | {"x": RunnableLambda(twice), "y": RunnablePassthrough()}
+        | RunnablePassthrough.assign(z=itemgetter("x"))
+        | RunnableLambda(merged).with_config(tags=["last"])
+    )
+    text = json.dumps(graph_to_json(chain.graph))
+    again = graph_from_json(json.loads(text))
+    assert graph_to_json(again) == json.loads(text)
+    assert invoke(again, "ab") == chain.invoke("ab") == "x=ABAB;y=AB;z=ABAB;"
+    assert again.keys == chain.graph.keys
+
+
+def test_what_cannot_be_imported_needs_a_registry() -> None:
+    chain = RunnableLambda(lambda text: text[::-1], name="backwards") | RunnableLambda(upper)
+    with pytest.raises(GraphError, match=r"backwards.*registry"):
+        graph_to_json(chain.graph)
+    registry: dict[str, Operator] = {"mine": chain.graph.steps[0].operator}
+    data = graph_to_json(chain.graph, registry)
+    assert invoke(graph_from_json(data, registry), "ab") == "BA"
+    with pytest.raises(GraphError, match="'mine'"):
+        graph_from_json(data)
+
+
+def test_call_steps_show_the_graphs_that_they_may_run() -> None:
+    branch = RunnableBranch((bool, RunnableLambda(upper)), RunnableLambda(twice))
+    shown = branch.graph.steps[0].operator.shows
+    assert shown is not None
+    assert list(shown()) == ["condition:1", "branch:1", "branch:default"]
+
+
+def test_a_join_gives_every_reader_a_dict_of_its_own() -> None:
+    def spoil(parts: dict[str, Any]) -> str:
+        parts.clear()
+        return "spoilt"
+
+    chain = RunnableParallel(x=RunnableLambda(upper)) | {"a": RunnableLambda(spoil), "b": RunnableLambda(merged)}
+    assert chain.invoke("q", {"max_concurrency": 1}) == {"a": "spoilt", "b": "x=Q;"}
