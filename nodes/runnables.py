@@ -21,6 +21,7 @@ from anabranch.scheduler import astreams, awaiting, blocking, streams
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, ChunkStream
 from anabranch.scheduler.handles import RunHandle
 from anabranch.scheduler.sites import SITE
+from anabranch.scheduler.sources import Once
 
 Input = TypeVar("Input", contravariant=True)
 Output = TypeVar("Output", covariant=True)
@@ -209,7 +210,7 @@ class Runnable(Described, Composing[Input, Output], Composable, Generic[Input, O
     def astream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> AsyncChunkStream[Output]:
         """`stream` on the running event loop."""
         graph, config = self._enter("astream", kwargs, config)
-        return astreams.astream(graph, _once(input), config, whole=True)
+        return astreams.astream(graph, Once(input), config, whole=True)
 
     def transform(
         self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
@@ -224,7 +225,3 @@ class Runnable(Described, Composing[Input, Output], Composable, Generic[Input, O
         """`transform` on the running event loop."""
         graph, config = self._enter("atransform", kwargs, config)
         return astreams.astream(graph, input, config)
-
-
-async def _once(value: Any) -> AsyncGenerator[Any, None]:
-    yield value

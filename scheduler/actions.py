@@ -27,6 +27,7 @@ from anabranch.engine.operators import Operator
 from anabranch.scheduler.abandoning import abandonable
 from anabranch.scheduler.portal import PORTAL
 from anabranch.scheduler.sites import SITE
+from anabranch.scheduler.sources import Once, aclose, close
 
 
 class Mode(Enum):
@@ -165,7 +166,7 @@ def _async_value_form(operator: Operator) -> Callable[..., Awaitable[Any]] | Non
         return afolding(operator, operator.astream)
     if operator.atransform is not None:
         atransform = operator.atransform
-        return afolding(operator, lambda value, *config: atransform(_once(value), *config))
+        return afolding(operator, lambda value, *config: atransform(Once(value), *config))
     if operator.abatch is not None:
         abatch = operator.abatch
 
@@ -204,9 +205,7 @@ def folding(operator: Operator, stream: Callable[..., Iterator[Any]]) -> Callabl
                 if site is not None and site.stopped:
                     raise Stopped("the call around this step was stopped")
         finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
+            close(chunks)
         return total.value
 
     return fold
@@ -222,13 +221,7 @@ def afolding(operator: Operator, stream: Callable[..., AsyncIterator[Any]]) -> C
             async for chunk in chunks:
                 total.push(chunk)
         finally:
-            close = getattr(chunks, "aclose", None)
-            if close is not None:
-                await close()
+            await aclose(chunks)
         return total.value
 
     return fold
-
-
-async def _once(value: Any) -> AsyncIterator[Any]:
-    yield value

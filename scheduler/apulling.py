@@ -21,7 +21,7 @@ from anabranch.scheduler.actions import THREAD
 from anabranch.scheduler.advancing import aadvance, advance
 from anabranch.scheduler.awaiting import abatch, ainvoke
 from anabranch.scheduler.blaming import guilty_stage
-from anabranch.scheduler.bridges import closed, thread_chunks
+from anabranch.scheduler.bridges import thread_chunks
 from anabranch.scheduler.calls import Passed, counted_down, note_place, wait_for_permit_async, with_timeout
 from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.ledger import Ledger
@@ -29,6 +29,7 @@ from anabranch.scheduler.napping import nap_async
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import AsyncReplay
 from anabranch.scheduler.sites import Site
+from anabranch.scheduler.sources import NOTHING, Once, aclose
 from anabranch.scheduler.stages import Fold, Loop, Stage, Through
 from anabranch.scheduler.units import Unit
 
@@ -50,6 +51,7 @@ class AsyncPuller:
         self._graph = graph
         self._open_stream = open_stream
         self._stages = stages
+        self._source = source
         self._opened: list[AsyncIterator[Any]] = []
         chunks = source
         for stage in stages:
@@ -61,9 +63,9 @@ class AsyncPuller:
     async def close(self) -> None:
         """Close all generators, the last first. The first error is raised when all are closed."""
         first: BaseException | None = None
-        for chunks in reversed(self._opened):
+        for chunks in (*reversed(self._opened), self._source):
             try:
-                await closed(chunks)
+                await aclose(chunks)
             except BaseException as error:
                 first = error if first is None else first
         if first is not None:
@@ -91,12 +93,12 @@ class AsyncPuller:
             for phase in loop.phases:
                 total = Accumulator(phase.algebra, phase.reader)
                 if isinstance(chunks, tuple):
-                    chunks = _one(chunks[0])
+                    chunks = Once(chunks[0])
                 async for chunk in _mapped(phase.maps, chunks) if phase.maps else chunks:
                     total.push(chunk)
                 chunks = await self._unfold(phase, total.value)
             if isinstance(chunks, tuple):
-                chunks = _one(chunks[0])
+                chunks = Once(chunks[0])
             async for chunk in _mapped(loop.maps, chunks) if loop.maps else chunks:
                 yield chunk
         finally:
@@ -126,7 +128,7 @@ class AsyncPuller:
             step = segment.steps[unit.position]
             config = counted_down(self._site.inherited(), [self._graph.place(step.slot)])
             if unit.position == len(segment.steps) - 1:
-                return self._noted(step, self._open_stream(effect.graph, _one(effect.value), config))
+                return self._noted(step, self._open_stream(effect.graph, Once(effect.value), config))
             unit.value = await ainvoke(effect.graph, effect.value, config)
             unit.position += 1
 
@@ -156,7 +158,7 @@ class AsyncPuller:
             note_place(error, self._graph.place(step.slot))
             raise
         finally:
-            await closed(chunks)
+            await aclose(chunks)
 
     # Steps
 
@@ -169,7 +171,7 @@ class AsyncPuller:
             return operator.astream(value, *config)
         stream = operator.stream
         assert stream is not None
-        return self._threaded(lambda _: stream(value, *config), _none())
+        return self._threaded(lambda _: stream(value, *config), NOTHING)
 
     def _through(self, step: Step, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         operator, config = step.operator, self._arguments(step)
@@ -202,7 +204,7 @@ class AsyncPuller:
                     site.step = before
                 yield chunk
         finally:
-            await closed(chunks)
+            await aclose(chunks)
 
     # Call steps
 
@@ -244,7 +246,7 @@ class AsyncPuller:
             assert replay is not None
             chunks = replay.attempt()
         else:
-            chunks = _one(effect.value)
+            chunks = Once(effect.value)
         inner = self._open_stream(effect.graph, chunks, with_timeout(effect.config, effect.timeout))
         is_out = False
         try:
@@ -261,7 +263,7 @@ class AsyncPuller:
                 raise Passed(error) from None
             raise
         finally:
-            await closed(inner)
+            await aclose(inner)
 
     async def _answer(self, effect: Effect) -> Any:
         if isinstance(effect, Sleep):
@@ -279,15 +281,6 @@ async def _mapped(maps: tuple[Callable[[Any], Any], ...], chunks: AsyncIterator[
             made = function(made)
         if made is not None or chunk is None:
             yield made
-
-
-async def _one(value: Any) -> AsyncIterator[Any]:
-    yield value
-
-
-async def _none() -> AsyncIterator[Any]:
-    return
-    yield
 
 
 async def _each(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:

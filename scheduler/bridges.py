@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import Context, copy_context
 from enum import Enum
 from queue import SimpleQueue
@@ -334,10 +334,3 @@ class _ThreadLink:
             if word is Word.ERROR:
                 raise said
             yield said
-
-
-async def closed(chunks: Any) -> None:
-    """Close an asynchronous iterator, if it can be closed."""
-    close: Callable[[], Awaitable[None]] | None = getattr(chunks, "aclose", None)
-    if close is not None:
-        await close()

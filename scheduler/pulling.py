@@ -25,6 +25,7 @@ from anabranch.scheduler.napping import nap
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import Replay
 from anabranch.scheduler.sites import Site
+from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import Fold, Loop, Stage, Through
 from anabranch.scheduler.units import Unit
 
@@ -49,6 +50,7 @@ class Puller:
         self._graph = graph
         self._open_stream = open_stream
         self._stages = stages
+        self._source = source
         self._opened: list[Iterator[Any]] = []
         chunks = source
         for stage in stages:
@@ -59,9 +61,9 @@ class Puller:
     def close(self) -> None:
         """Close all generators, the last first. The first error is raised when all are closed."""
         first: BaseException | None = None
-        for chunks in reversed(self._opened):
+        for chunks in (*reversed(self._opened), self._source):
             try:
-                chunks.close()
+                close(chunks)
             except BaseException as error:
                 first = error if first is None else first
         if first is not None:

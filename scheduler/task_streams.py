@@ -26,6 +26,7 @@ from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Waiter
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
 
@@ -58,6 +59,7 @@ class TaskStream:
         self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY), _halt)
         self._seat = Site(config, plan.graph, self._cap, held=False, age=parent.age if parent else None)
         self._puller: AsyncPuller | None = None
+        self._outlet: AsyncIterator[Any] | None = None
         self._pulling: asyncio.Task[Any] | None = None  # the consumer's task, while it pulls
         self._interrupted = False  # we have cancelled it
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -192,7 +194,8 @@ class TaskStream:
         strands, tail = self._strands, self._strands.tail
         self._launch()
         if tail is None or tail.segment is None:
-            return self._reader(strands.outlet, self._seat).__anext__
+            self._outlet = self._reader(strands.outlet, self._seat)
+            return self._outlet.__anext__
         while tail.state is State.WAITING and not strands.stopped:
             await self._wait(self._seat, partial(setattr, tail, "getter"))
         if tail.state is State.READY:
@@ -206,6 +209,8 @@ class TaskStream:
         """Close the last segment, wait until all strands are over, and answer a cancellation that came meanwhile."""
         strands, error = self._strands, None
         interrupt: BaseException | None = None
+        if self._outlet is not None:
+            await aclose(self._outlet)
         if self._puller is not None:
             try:
                 await self._puller.close()
@@ -279,7 +284,9 @@ class TaskStream:
             if puller is not None and not isinstance(error, Stopped | asyncio.CancelledError):
                 slot = puller.blame(error)
         try:
-            if puller is not None:
+            if puller is None:
+                await aclose(self._input)
+            else:
                 await puller.close()
         except BaseException as raised:
             error = raised if error is None else error

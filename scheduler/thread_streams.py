@@ -23,6 +23,7 @@ from anabranch.scheduler.ledger import AGES, Ledger, Waiter, default_limit
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.pulling import OpenStream, Puller
 from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
 
@@ -56,6 +57,7 @@ class ThreadStream:
         self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY))
         self._seat = Site(config, plan.graph, self._ledger, held=False, age=parent.age if parent else None)
         self._puller: Puller | None = None
+        self._outlet: Iterator[Any] | None = None
 
     def statistics(self) -> dict[str, Any]:
         """See `ChunkStream`."""
@@ -157,7 +159,8 @@ class ThreadStream:
         if tail is None or tail.segment is None:
             with self._lock:
                 self._launch()
-            return self._reader(strands.outlet, self._seat).__next__
+            self._outlet = self._reader(strands.outlet, self._seat)
+            return self._outlet.__next__
         self._await(tail)
         self._puller = Puller(
             tail.segment.stages, self._reader(tail, self._seat), self._seat, self._graph, self._open_stream
@@ -196,9 +199,9 @@ class ThreadStream:
     def _end(self, run: Callable[..., Any]) -> None:
         """Close the last segment, and wait until all strands are over."""
         strands, error = self._strands, None
-        if self._puller is not None:
+        for opened in (self._puller, self._outlet):
             try:
-                run(self._puller.close)
+                run(close, opened)
             except BaseException as raised:
                 error = raised
         with self._lock:
@@ -266,8 +269,7 @@ class ThreadStream:
             if puller is not None and not isinstance(error, Stopped):
                 slot = puller.blame(error)
         try:
-            if puller is not None:
-                context.run(puller.close)
+            context.run(close, self._input if puller is None else puller)
         except BaseException as raised:
             error = raised if error is None else error
         with self._lock:
