@@ -55,6 +55,10 @@ def _is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
+def _is_natural(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _is_duration(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
@@ -67,7 +71,7 @@ _CHECKS: dict[object, _Check] = {
     ),
     "run_name": _Check(lambda value: isinstance(value, str), "a string", "Write run_name='mine'."),
     "max_concurrency": _Check(_is_count, "an int of at least 1", "Leave it out for no cap."),
-    "recursion_limit": _Check(_is_count, "an int of at least 1", "Leave it out for the default."),
+    "recursion_limit": _Check(_is_natural, "an int of at least 0", "Leave it out for the default."),
     "configurable": _Check(_is_mapping, "a mapping", "Write configurable={'field': value}."),
     "run_id": _Check(lambda value: isinstance(value, uuid.UUID), "a uuid.UUID", "Wrap a string: uuid.UUID(text)."),
     "timeout": _Check(_is_duration, "seconds, a number of at least 0", "Leave it out for no timeout."),

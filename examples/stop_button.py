@@ -21,13 +21,13 @@ download_runs = Event()
 
 def download(name: str) -> str:
     download_runs.set()
-    time.sleep(0.1)
+    time.sleep(0.3)
     done.append("download")
     return name
 
 
 def convert(name: str) -> str:
-    time.sleep(0.1)
+    time.sleep(0.3)
     done.append("convert")
     return name
 

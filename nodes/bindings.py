@@ -11,6 +11,7 @@ from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import INPUT, Flow, Operator, Run
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.edges import check_edge
+from anabranch.nodes.leaves import graph_for
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.scheduler.sites import SITE
 
@@ -105,7 +106,7 @@ class RunnableBinding(Runnable[Input, Output]):
         if self.bound._written and SITE.get() is None:  # a leaf of a user's own sees what was bound and given alone
             check_config(config)
             merged = merge_configs(self.config, config) if self.config else config
-            return self.bound._enter(verb, {**self.kwargs, **kwargs}, merged)
+            return graph_for(self.bound, verb, {**self.kwargs, **kwargs}, merged), merged
         graph, config = super()._enter(verb, kwargs, config)
         if "channel_capacity" in self.config:  # which is asked of the call, not of a step
             capacity = RunnableConfig(channel_capacity=self.config["channel_capacity"])

@@ -24,6 +24,7 @@ FORMS = ("invoke", "ainvoke", "stream", "astream", "transform", "atransform", "b
 MAPPING_FORMS = ("transform", "atransform")
 CHUNK_FORMS = ("stream", "astream", *MAPPING_FORMS)
 LIST_FORMS = ("batch", "abatch")
+LIST_VERBS = (*LIST_FORMS, "batch_as_completed", "abatch_as_completed")
 
 
 def written_forms(cls: type) -> frozenset[str]:
@@ -105,18 +106,21 @@ class _Overridden:
 
 
 def graph_for(leaf: Any, verb: str, kwargs: Mapping[str, Any], config: Any) -> Graph:
-    """The graph that a verb of a leaf runs.
-
-    Raises:
-        CompositionError: a `TypeError`, when nothing but this verb is written, which calls itself by `super()`.
-    """
-    if verb in leaf._written:  # so it was called by `super()`
-        if hasattr(leaf, "_overridden"):
-            return build(_Overridden(leaf), kwargs)
-        return build(_Alone(leaf, leaf._written - {verb}, config), kwargs)
-    if verb in LIST_FORMS or SITE.get() is not None:
+    """The graph that a verb of a leaf runs, called from outside."""
+    if verb in LIST_VERBS or SITE.get() is not None:
         return leaf._graph_with(kwargs)  # type: ignore[no-any-return]
     return build(_Alone(leaf, leaf._written, config), kwargs)
+
+
+def graph_below(leaf: Any, verb: str, kwargs: Mapping[str, Any], config: Any) -> Graph:
+    """The graph that a verb runs when the leaf's own verb of that name has called it by `super()`.
+
+    Raises:
+        CompositionError: a `TypeError`, when no other verb is written.
+    """
+    if hasattr(leaf, "_overridden"):
+        return build(_Overridden(leaf), kwargs)
+    return build(_Alone(leaf, leaf._written - {verb}, config), kwargs)
 
 
 # Types

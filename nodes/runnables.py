@@ -16,7 +16,7 @@ from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Composable, Operator
 from anabranch.nodes.composing import Composing
 from anabranch.nodes.describing import Described
-from anabranch.nodes.leaves import adopt, graph_for, operator_of, types_of
+from anabranch.nodes.leaves import adopt, graph_below, graph_for, operator_of, types_of
 from anabranch.scheduler import astreams, awaiting, blocking, streams
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, ChunkStream
 from anabranch.scheduler.handles import RunHandle
@@ -72,7 +72,8 @@ class Runnable(Described, Composing[Input, Output], Composable, Generic[Input, O
     ) -> tuple[Graph, RunnableConfig | None]:
         """The graph that a verb runs, with arguments for its first step, and the config that it runs under."""
         if self._written:
-            return graph_for(self, verb, kwargs, config), config
+            graph = graph_below if verb in self._written else graph_for
+            return graph(self, verb, kwargs, config), config
         return self._graph_with(kwargs), config
 
     def _graph_with(self, kwargs: Mapping[str, Any]) -> Graph:
@@ -164,7 +165,7 @@ class Runnable(Described, Composing[Input, Output], Composable, Generic[Input, O
     ) -> Generator[tuple[int, Output], None, None]:
         """`batch`, each output with its index as soon as it is there. Closing the iterator stops the rest."""
         inputs = list(inputs)
-        graph, shared, each = self._enter_batch("batch", kwargs, config, len(inputs))
+        graph, shared, each = self._enter_batch("batch_as_completed", kwargs, config, len(inputs))
         return blocking.batch_as_completed(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
     def abatch_as_completed(
@@ -177,7 +178,7 @@ class Runnable(Described, Composing[Input, Output], Composable, Generic[Input, O
     ) -> AsyncGenerator[tuple[int, Output], None]:
         """`batch_as_completed` on the running event loop."""
         inputs = list(inputs)
-        graph, shared, each = self._enter_batch("abatch", kwargs, config, len(inputs))
+        graph, shared, each = self._enter_batch("abatch_as_completed", kwargs, config, len(inputs))
         return awaiting.abatch_as_completed(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
     def _enter_batch(
@@ -194,7 +195,7 @@ class Runnable(Described, Composing[Input, Output], Composable, Generic[Input, O
 
     def start(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> RunHandle[Output]:
         """Run in the background and return a handle with `result(timeout)`, `cancel()` and `done()`."""
-        graph, config = self._enter("invoke", kwargs, config)
+        graph, config = self._enter("start", kwargs, config)
         return RunHandle(graph, input, config)
 
     # Chunks

@@ -91,8 +91,10 @@ def action_of(step: Step, graph: Graph, mode: Mode) -> Action:
         return Action(FLOW, operator.flow, INLINE, step, bound)
     vector, vector_lane = _vector(operator, mode)
     run, lane = _sync_form(operator) if mode is Mode.SYNC else _async_form(operator)
-    if vector is not None:
-        lane = vector_lane
+    if vector is not None and vector_lane is not lane:  # both forms are called in one lane
+        form = (_async_value_form if vector_lane is LOOP else _value_form)(operator)
+        assert form is not None
+        run, lane = form, vector_lane
     kind = _KINDS[lane is LOOP, operator.wants_config]
     return Action(kind, run, lane, step, bound, vector)
 
@@ -190,7 +192,7 @@ def _vector(operator: Operator, mode: Mode) -> tuple[Callable[..., Any] | None, 
         return operator.batch, INLINE
     if operator.abatch is not None:
         return operator.abatch, LOOP
-    return operator.batch, THREAD
+    return (operator.batch, THREAD) if operator.ainvoke is None else (None, LOOP)
 
 
 def folding(operator: Operator, stream: Callable[..., Iterator[Any]]) -> Callable[..., Any]:

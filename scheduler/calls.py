@@ -183,12 +183,13 @@ class AStay:
         parent = self._parent
         if self._hook:
             parent.hook(self, self._seat.stop)
-        if not self._lends or not parent.lend():
+        if not self._lends:
             return
         assert parent.ledger is not None
+        lent = parent.lend()
         if self._seat.ledger is parent.ledger:
-            self._seat.held = True
-        else:
+            self._seat.held = lent
+        elif lent:
             parent.ledger.release()
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -51,6 +51,7 @@ class Puller:
         self._open_stream = open_stream
         self._stages = stages
         self._source = source
+        self._fed: list[Any] = []  # what stands between a stage with bound config and its input
         self._opened: list[Iterator[Any]] = []
         chunks = source
         for stage in stages:
@@ -61,7 +62,7 @@ class Puller:
     def close(self) -> None:
         """Close all generators, the last first. The first error is raised when all are closed."""
         first: BaseException | None = None
-        for chunks in (*reversed(self._opened), self._source):
+        for chunks in (*reversed(self._opened), *reversed(self._fed), self._source):
             try:
                 close(chunks)
             except BaseException as error:
@@ -80,6 +81,7 @@ class Puller:
             return self._loop(stage, chunks) if stage.phases else _mapped(stage.maps, chunks)
         if stage.bound:
             chunks = self._at(None, chunks)
+            self._fed.append(chunks)
         opened = self._through(stage.step, chunks) if isinstance(stage, Through) else self._trial(stage.step, chunks)
         return self._at(stage.step, opened) if stage.bound else opened
 

@@ -232,6 +232,7 @@ class TaskStream:
             except asyncio.CancelledError as raised:
                 interrupt = raised
                 self._stop()
+        await aclose(self._input)
         return interrupt
 
     # Strands

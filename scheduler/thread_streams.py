@@ -216,6 +216,7 @@ class ThreadStream:
                     self._wait(self._seat, partial(setattr, strands.outlet, "getter"))
                 except BaseException as interrupt:
                     strands.fail(interrupt, -1)
+        run(close, self._input)
 
     # Strands. With the lock held, unless they say otherwise.
 
