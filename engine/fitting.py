@@ -127,7 +127,7 @@ def explain_misfit(output: Any, input: Any) -> str:
 def union_of(types: Iterable[Any]) -> Any:
     """The type of a value that is of one of some types; Any when one of them is, or when there is none."""
     known = tuple(types)
-    return Any if Any in known or not known else Union[known]
+    return Any if Any in known or not known else Union[known]  # noqa: UP007 (any number of them)
 
 
 def describe_type(tp: Any) -> str:
@@ -146,10 +146,8 @@ def describe_type(tp: Any) -> str:
         return f"{describe_type(origin)}[{inner}]" if inner else describe_type(origin)
     if tp is None or tp is NoneType:
         return "None"
-    if isinstance(tp, ForwardRef):
-        return tp.__forward_arg__
-    if isinstance(tp, str):
-        return tp
+    if isinstance(tp, ForwardRef | str):
+        return str(getattr(tp, "__forward_arg__", tp))
     name = "..." if isinstance(tp, EllipsisType) else getattr(tp, "__name__", None)
     return name if isinstance(name, str) else repr(tp).removeprefix("typing.")
 

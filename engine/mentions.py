@@ -128,7 +128,7 @@ def lambda_source(func: Callable[..., Any]) -> str | None:
     body = _body(func) if isinstance(func, FunctionType) and func.__name__ == "<lambda>" else ()
     for expression in body:
         with suppress(Exception):
-            return f"lambda {str(inspect.signature(func))[1:-1]}: {ast.unparse(expression)}".replace("lambda :", "lambda:")
+            return f"lambda {str(inspect.signature(func))[1:-1]}: {ast.unparse(expression)}"
     return None
 
 

@@ -107,6 +107,17 @@ def schema_of(tp: Any, title: str) -> type[BaseModel]:
         return _model(tp, title, ())
 
 
+def keyed_model(title: str, types: Mapping[str, Any], optional: Iterable[str] = ()) -> type[BaseModel]:
+    """Make the model of a dict with some keys.
+
+    Args:
+        title: its name and title.
+        types: the types of the keys.
+        optional: the keys that may be left out.
+    """
+    return _created(title, SchemaModel, _fields(Keys(types, frozenset(types).difference(optional), False), ()))
+
+
 def input_model(title: str, keys: Iterable[str], tp: Any = Any) -> type[BaseModel]:
     """Make the model of a dict of which some keys are read: all required, sorted, of one type.
 

@@ -110,8 +110,7 @@ def describe(func: Callable[..., Any]) -> Signature:
 def input_type(func: Callable[..., Any]) -> Any:
     """The annotated type of a function's first parameter, or Any.
 
-    Names in quotes are looked up where the function was defined. A parameter whose default is None takes
-    None, whatever its annotation says.
+    Names in quotes are looked up where the function was defined. A parameter with the default None takes that, too.
     """
     if _annotations(func) == {}:
         return Any
@@ -268,11 +267,11 @@ def _resolved(annotation: Any, func: Any) -> Any:
     if isinstance(annotation, type):
         return annotation
     function = innermost_function(func)
-    if isinstance(annotation, str) and function is not None and not getattr(function, "__type_params__", ()):
+    names = {each.__name__: each for each in getattr(function, "__type_params__", ())}
+    if isinstance(annotation, str) and function is not None and not names:
         found = function.__globals__.get(annotation, vars(builtins).get(annotation))
         if isinstance(found, type):
             return found  # the same as below, twenty times as fast
-    names = {each.__name__: each for each in getattr(function, "__type_params__", ())}
 
     def probe() -> None:
         """Carries this one annotation: another that can't be resolved must not hide it."""
@@ -299,5 +298,5 @@ def _may_be_composable(tp: Any) -> bool:
 
 def _makes_itself(cls: type) -> bool:
     """Whether calling a class makes an instance of it: nobody wrote a constructor that could do otherwise."""
-    written = isinstance(cls.__new__, FunctionType) or isinstance(type(cls).__call__, FunctionType)
+    written = FunctionType in (type(cls.__new__), type(type(cls).__call__))
     return not written and cls is not reversed and not issubclass(cls, Composable)

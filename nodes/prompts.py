@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, create_model
+from pydantic import BaseModel, Field, PrivateAttr
 
 from anabranch.engine.errors import AnabranchError, StepInputError
 from anabranch.engine.operators import Operator
+from anabranch.engine.schemas import keyed_model
 from anabranch.nodes.message_templates import (
     MessagesPlaceholder,
     PartLike,
@@ -82,9 +83,8 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
 
     def get_input_schema(self, config: Any = None) -> type[BaseModel]:
         """A model of the variables, called `PromptInput`."""
-        fields: dict[str, Any] = {name: (self._type_of(name), ...) for name in self.input_variables}
-        fields.update({name: (self._type_of(name), None) for name in self.optional_variables})
-        return create_model("PromptInput", __config__=ConfigDict(arbitrary_types_allowed=True), **fields)
+        types = {name: self._type_of(name) for name in (*self.input_variables, *self.optional_variables)}
+        return keyed_model("PromptInput", types, self.optional_variables)
 
     def _type_of(self, variable: str) -> Any:
         """The type of a variable in the schema."""

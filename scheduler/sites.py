@@ -127,6 +127,19 @@ class Site:
 SITE: ContextVar[Site | None] = ContextVar("anabranch_site", default=None)
 
 
+def give_up(site: Site) -> list[Site]:
+    """Give up what permits are held for code that is about to wait; they are to be had again afterwards.
+
+    A nested run reads its step's input with the permit that it was lent, so that is looked for, too.
+    """
+    held = [each for each in {site, SITE.get()} if each is not None and each.held and each.ledger is not None]
+    for each in held:
+        each.held = False
+        assert each.ledger is not None
+        each.ledger.release()
+    return held
+
+
 def inherited_config(config: RunnableConfig | None, graph: Graph, step: Step) -> RunnableConfig | None:
     """The config of a call, over what is bound to a step and to the scopes around it. Names stay behind."""
     bound = [step.config]

@@ -25,7 +25,7 @@ from anabranch.scheduler.calls import (
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Waiter
 from anabranch.scheduler.pools import POOL
-from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sites import SITE, Site, give_up
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
@@ -351,17 +351,14 @@ class TaskStream:
         assert self._loop is not None
         woken = self._loop.create_future()
         leave(partial(resolve, woken))
-        held, site.held = site.held, False
-        if held:
-            assert site.ledger is not None
-            site.ledger.release()
+        held = give_up(site)
         try:
             await woken
         finally:
-            if held:
-                assert site.ledger is not None
-                await wait_for_permit_async(site.ledger, site.age)
-                site.held = True
+            for each in held:
+                assert each.ledger is not None
+                await wait_for_permit_async(each.ledger, each.age)
+                each.held = True
 
 
 class _Pump:

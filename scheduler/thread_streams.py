@@ -22,7 +22,7 @@ from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Ledger, Waiter, default_limit
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.pulling import OpenStream, Puller
-from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sites import SITE, Site, give_up
 from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
@@ -331,14 +331,13 @@ class ThreadStream:
         woken = threading.Lock()
         woken.acquire()
         leave(woken.release)
-        held, site.held = site.held, False
-        if held:
-            self._ledger.release()
+        held = give_up(site)
         self._lock.release()
         try:
             woken.acquire()
         finally:
-            if held:
-                wait_for_permit(self._ledger, site.age)
-                site.held = True
+            for each in held:
+                assert each.ledger is not None
+                wait_for_permit(each.ledger, each.age)
+                each.held = True
             self._lock.acquire()

@@ -39,6 +39,7 @@ from programs import (
 )
 
 from anabranch.engine.chunks import afold, fold
+from anabranch.engine.laws import Occupancy
 from anabranch.nodes import (
     Runnable,
     RunnableBranch,
@@ -48,6 +49,7 @@ from anabranch.nodes import (
     RunnablePassthrough,
     RunnablePick,
 )
+from anabranch.scheduler.pools import POOL
 
 Build = Callable[[Program], Runnable[Any, Any]]
 
@@ -64,6 +66,26 @@ class Watch:
 
     async def arest(self) -> None:
         """In the middle of asynchronous code."""
+
+
+class Watched(Watch):
+    """Counts who is inside; asynchronous leaves go around the loop once or twice."""
+
+    def __init__(self) -> None:
+        self.occupancy = Occupancy()
+
+    def inside(self) -> Occupancy:
+        return self.occupancy
+
+    async def arest(self) -> None:
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+    def left(self) -> list[object]:
+        """What is alive: busy threads, and leaves that are inside."""
+        busy = POOL.statistics()["busy"]
+        inside = self.occupancy.inside
+        return ([f"{busy} busy threads"] if busy else []) + ([f"{inside} leaves"] if inside else [])
 
 
 def build(program: Program, watch: Watch | None = None) -> Runnable[Any, Any]:

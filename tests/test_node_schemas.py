@@ -313,6 +313,9 @@ class TestModels:
             RunnablePassthrough.assign(a=length),
             RunnableParallel(a=length) | RunnablePassthrough.assign(b=len),
             RunnableLambda(length).map(),
+            PROMPT,
+            MODEL,
+            RunnablePassthrough.assign(context=len) | PROMPT | MODEL | StrOutputParser(),
         ]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
