@@ -128,7 +128,8 @@ class AsyncPuller:
                 return (unit.value,)
             assert isinstance(effect, Run)
             step = segment.steps[unit.position]
-            config = counted_down(self._site.inherited(), [self._graph.place(step.slot)])
+            self._site.position = step.slot
+            config = counted_down(self._site.inherited(), self._site.trail())
             if unit.position == len(segment.steps) - 1:
                 return self._noted(step, self._open_stream(effect.graph, Once(effect.value), config))
             unit.value = await ainvoke(effect.graph, effect.value, config)

@@ -45,6 +45,7 @@ async def _astream_straight(
     """One segment is all there is: no strand and no task."""
     ledger = cap_for(config, parent, plan.graph)
     site = Site(config, plan.graph, ledger, held=parent is None or ledger is not parent.ledger)
+    site.parent = parent
     context = copy_context()
     context.run(SITE.set, site)
     puller = context.run(AsyncPuller, plan.segments[0].stages, source, site, plan.graph, astream)

@@ -29,7 +29,9 @@ class Site:
         ledger: where its permit comes from; None when it needs none.
         held: whether it has its permit.
         stopped: nothing more is to be started here.
-        position: the step of a run of plain functions that was called last, when one raised or returned a runnable.
+        position: of a run of plain functions the one that was called last, when it raised or returned a runnable; in a
+            stream the slot of the step that returned one.
+        parent: the site around a nested stream.
     """
 
     __slots__ = (
@@ -42,6 +44,7 @@ class Site:
         "ledger",
         "outstanding",
         "over",
+        "parent",
         "position",
         "step",
         "stopped",
@@ -57,6 +60,7 @@ class Site:
         self.held = held
         self.age = age if age is not None else (0 if ledger is None else next(AGES))
         self.position = 0
+        self.parent: Site | None = None
         self.outstanding = 0
         self.over = False
         self.stopped = False
@@ -74,6 +78,15 @@ class Site:
     def config_for(self, step: Step) -> RunnableConfig:
         """The config as this step sees it, with defaults."""
         return ensure_config(inherited_config(self.config, self.graph, step))
+
+    def trail(self) -> list[str]:
+        """Where the functions stand that returned the runnables that are streamed, outermost first."""
+        places: list[str] = []
+        at: Site | None = self
+        while at is not None:
+            places.append(at.graph.place(at.position))
+            at = at.parent
+        return places[::-1]
 
     def lend(self) -> bool:
         """A nested call begins. True when it gets the permit of this site."""

@@ -38,6 +38,7 @@ def _stream_straight(
     """One segment is all there is: no strand, no lock, no thread."""
     ledger = ledger_for(config, parent, plan.graph)
     site = Site(config, plan.graph, ledger, held=parent is None or ledger is not parent.ledger)
+    site.parent = parent
     context = copy_context()
     context.run(SITE.set, site)
     puller = context.run(Puller, plan.segments[0].stages, source, site, plan.graph, stream)

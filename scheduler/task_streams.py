@@ -58,6 +58,7 @@ class TaskStream:
         self._context = copy_context()
         self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY), _halt)
         self._seat = Site(config, plan.graph, self._cap, held=False, age=parent.age if parent else None)
+        self._seat.parent = parent
         self._puller: AsyncPuller | None = None
         self._outlet: AsyncIterator[Any] | None = None
         self._pulling: asyncio.Task[Any] | None = None  # the consumer's task, while it pulls
@@ -261,6 +262,7 @@ class TaskStream:
         assert self._loop is not None
         strand.state = State.RUNNING
         strand.site = Site(self._config, self._graph, self._cap, held=self._cap is not None)
+        strand.site.parent = self._parent
         context = self._context.copy()
         context.run(SITE.set, strand.site)
         strand.host = _Pump()

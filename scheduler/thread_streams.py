@@ -56,6 +56,7 @@ class ThreadStream:
         self._lock = threading.Lock()
         self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY))
         self._seat = Site(config, plan.graph, self._ledger, held=False, age=parent.age if parent else None)
+        self._seat.parent = parent
         self._puller: Puller | None = None
         self._outlet: Iterator[Any] | None = None
 
@@ -244,6 +245,7 @@ class ThreadStream:
                 self._ledger.release()
         if begins:
             site = Site(self._config, self._graph, self._ledger, held=True)
+            site.parent = self._parent
             self._pump(strand, site)
             if site.end():
                 self._ledger.release()

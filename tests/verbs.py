@@ -51,9 +51,7 @@ SYNC_VERBS: dict[str, Verb] = {
 ASYNC_VERBS: dict[str, Verb] = {
     "ainvoke": lambda made, x, config=None: awaited(lambda: made.ainvoke(x, config)),
     "abatch": lambda made, x, config=None: awaited(lambda: made.abatch([x], config)),
-    "abatch_as_completed": lambda made, x, config=None: awaited(
-        lambda: alist(made.abatch_as_completed([x], config))
-    ),
+    "abatch_as_completed": lambda made, x, config=None: awaited(lambda: alist(made.abatch_as_completed([x], config))),
     "astream": lambda made, x, config=None: awaited(lambda: alist(made.astream(x, config))),
     "atransform": lambda made, x, config=None: awaited(lambda: alist(made.atransform(aiterate([x]), config))),
 }
