@@ -25,7 +25,7 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
 
     Args:
         steps__: a dict of runnables, functions or dicts.
-        name: in traces; by default `RunnableParallel<key,key>`.
+        name: in traces; by default `RunnableParallel<key,key>`. What is no string is the branch of that key.
         **kwargs: more branches.
 
     Raises:
@@ -39,11 +39,13 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
 
     @overload
     def __init__(
-        self: RunnableParallel[Any], steps__: Mapping[str, Any] | None = None, *, name: str | None = None, **kwargs: Any
+        self: RunnableParallel[Any], steps__: Mapping[str, Any] | None = None, *, name: Any = None, **kwargs: Any
     ) -> None: ...
     @overload
-    def __init__(self, steps__: Mapping[str, Any] | None = None, *, name: str | None = None, **kwargs: Any) -> None: ...
-    def __init__(self, steps__: Mapping[str, Any] | None = None, *, name: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, steps__: Mapping[str, Any] | None = None, *, name: Any = None, **kwargs: Any) -> None: ...
+    def __init__(self, steps__: Mapping[str, Any] | None = None, *, name: Any = None, **kwargs: Any) -> None:
+        if not isinstance(name, str | None):
+            kwargs, name = {"name": name, **kwargs}, None
         merged = {**(steps__ or {}), **kwargs}
         if not merged:
             raise GraphError("a dict of runnables needs at least one key; RunnablePassthrough() hands its input on")

@@ -33,7 +33,11 @@ def _guilty_in_loop(loop: Loop, frames: list[FrameType]) -> int:
     for frame in frames:
         seen = frame.f_locals
         unit = seen.get("unit")
-        step = unit.segment.steps[unit.position] if isinstance(unit, Unit) else seen.get("step")
+        step = (
+            unit.segment.steps[min(unit.position, len(unit.segment.steps) - 1)]
+            if isinstance(unit, Unit)
+            else seen.get("step")
+        )
         function = seen.get("function")
         for candidate in loop.steps:
             if candidate is step or (function is not None and candidate.operator.map_chunk is function):

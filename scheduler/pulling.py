@@ -72,6 +72,8 @@ class Puller:
 
     def blame(self, error: BaseException) -> int:
         """Note on an error which step raised it, and answer its slot."""
+        if not isinstance(error, Exception):
+            return -1  # an interrupt or a cancellation is nobody's fault
         slot = guilty_stage(error, self._stages, self._opened)
         note_place(error, self._graph.place(slot))
         return slot
