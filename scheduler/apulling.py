@@ -92,24 +92,28 @@ class AsyncPuller:
     # Loops
 
     async def _loop(self, loop: Loop, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        chunks: AsyncIterator[Any] | tuple[Any] = source
+        chunks: AsyncIterator[Any] = source
+        made: list[AsyncIterator[Any]] = []
         try:
             for phase in loop.phases:
                 total = Accumulator(phase.algebra, phase.reader)
-                if isinstance(chunks, tuple):
-                    chunks = Once(chunks[0])
-                async for chunk in _mapped(phase.maps, chunks) if phase.maps else chunks:
+                if phase.maps:
+                    chunks = _mapped(phase.maps, chunks)
+                    made.append(chunks)
+                async for chunk in chunks:
                     total.push(chunk)
                 chunks = await self._unfold(phase, total.value)
-            if isinstance(chunks, tuple):
-                chunks = Once(chunks[0])
-            async for chunk in _mapped(loop.maps, chunks) if loop.maps else chunks:
+                made.append(chunks)
+            if loop.maps:
+                chunks = _mapped(loop.maps, chunks)
+                made.append(chunks)
+            async for chunk in chunks:
                 yield chunk
         finally:
-            if chunks is not source and isinstance(chunks, AsyncGeneratorType):
-                await chunks.aclose()
+            for each in reversed(made):
+                await aclose(each)
 
-    async def _unfold(self, phase: Fold, value: Any) -> AsyncIterator[Any] | tuple[Any]:
+    async def _unfold(self, phase: Fold, value: Any) -> AsyncIterator[Any]:
         if phase.values is not None:
             return await self._values(phase.values, value)
         if phase.stream is not None:
@@ -117,7 +121,7 @@ class AsyncPuller:
         assert phase.flow is not None
         return self._noted(phase.flow, self._flow(phase.flow, value, None))
 
-    async def _values(self, segment: Segment, value: Any) -> AsyncIterator[Any] | tuple[Any]:
+    async def _values(self, segment: Segment, value: Any) -> AsyncIterator[Any]:
         """Functions from value to value; a runnable that the last one returns is streamed."""
         unit = Unit.loose(segment, value)
         while True:
@@ -127,7 +131,7 @@ class AsyncPuller:
                 note_place(error, self._graph.place(unit.slot))
                 raise
             if effect is None:
-                return (unit.value,)
+                return Once(unit.value)
             assert isinstance(effect, Run)
             step = segment.steps[unit.position]
             self._site.position = step.slot
@@ -217,6 +221,7 @@ class AsyncPuller:
         operator = step.operator
         assert operator.flow is not None
         flow: Flow = operator.flow(value, *self._arguments(step))
+        last: AsyncIterator[Any] | None = None
         resume: Callable[[], Effect] = partial(next, flow)
         try:
             while True:
@@ -227,7 +232,8 @@ class AsyncPuller:
                     return
                 try:
                     if isinstance(effect, Run) and effect.last:
-                        async for chunk in self._last(effect, replay):
+                        last = self._last(effect, replay)
+                        async for chunk in last:
                             yield chunk
                         return
                     resume = partial(flow.send, await self._answer(effect))
@@ -241,6 +247,7 @@ class AsyncPuller:
                         raise  # the input failed, not the attempt
                     resume = partial(flow.throw, error)
         finally:
+            await aclose(last)
             flow.close()
         raise late
 
@@ -289,5 +296,8 @@ async def _mapped(maps: tuple[Callable[[Any], Any], ...], chunks: AsyncIterator[
 
 
 async def _each(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async for chunk in chunks:
-        yield chunk
+    try:
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        await aclose(chunks)

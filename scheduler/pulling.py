@@ -91,16 +91,21 @@ class Puller:
 
     def _loop(self, loop: Loop, source: Iterator[Any]) -> Iterator[Any]:
         chunks: Iterable[Any] = source
+        made: list[Iterable[Any]] = []
         try:
             for phase in loop.phases:
                 total = Accumulator(phase.algebra, phase.reader)
-                for chunk in _mapped(phase.maps, chunks) if phase.maps else chunks:
+                if phase.maps:
+                    chunks = _mapped(phase.maps, chunks)
+                    made.append(chunks)
+                for chunk in chunks:
                     total.push(chunk)
                 chunks = self._unfold(phase, total.value)
+                made.append(chunks)
             yield from _mapped(loop.maps, chunks) if loop.maps else chunks
         finally:
-            if chunks is not source and isinstance(chunks, GeneratorType):
-                chunks.close()
+            for each in reversed(made):
+                close(each)
 
     def _unfold(self, phase: Fold, value: Any) -> Iterable[Any]:
         if phase.values is not None:

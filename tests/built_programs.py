@@ -81,7 +81,7 @@ class Watched(Watch):
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
-    def left(self) -> list[object]:
+    def left(self) -> list[str]:
         """What is alive: busy threads, and leaves that are inside."""
         busy = POOL.statistics()["busy"]
         inside = self.occupancy.inside

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-
 PATIENCE = 20.0
 """Seconds until a test gives up waiting for what must come; only a failing test waits so long."""
 

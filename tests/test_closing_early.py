@@ -1,0 +1,259 @@
+"""The caller stops reading, or time is up, at any point: everything closes, upstream is not drained, nothing is left.
+
+Watched generators count who is open. `conftest.py` sees that no task and no async generator is left either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+from built_programs import Watched
+from verbs import ASYNC_VERBS, SYNC_VERBS, VERBS, in_every_async_verb, in_every_verb
+
+from anabranch.engine.laws import nothing_alive_after
+from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
+from anabranch.scheduler.clocks import CLOCK, VirtualClock
+
+# Closing early
+
+CHAINS: dict[str, Callable[[Watched], Runnable[Any, Any]]] = {
+    "a straight run": lambda watch: source(watch) | passing(watch) | passing(watch),
+    "asynchronous": lambda watch: asource(watch) | apassing(watch) | apassing(watch),
+    "mixed": lambda watch: source(watch) | apassing(watch) | passing(watch) | apassing(watch),
+    "a fork": lambda watch: source(watch) | {"a": passing(watch), "b": apassing(watch), "c": len},
+    "an assign": lambda watch: {"a": source(watch)} | RunnablePassthrough.assign(b=lambda d: d["a"], c=source(watch)),
+    "a retry and a fallback": lambda watch: (
+        source(watch) | passing(watch).with_retry() | apassing(watch).with_fallbacks([passing(watch)])
+    ),
+    "a returned runnable": lambda watch: RunnableLambda(lambda _: source(watch) | passing(watch)),
+    "a bound timeout": lambda watch: (source(watch) | passing(watch)).with_config({"timeout": 600}),
+}
+LENGTH = 6
+
+
+def source(watch: Watched) -> Runnable[Any, Any]:
+    def chunks(_: Any) -> Iterator[str]:
+        with watch.inside():
+            yield from "abcdef"
+
+    return RunnableLambda(chunks)
+
+
+def asource(watch: Watched) -> Runnable[Any, Any]:
+    async def chunks(_: Any) -> AsyncIterator[str]:
+        with watch.inside():
+            for char in "abcdef":
+                yield char
+
+    return RunnableLambda(chunks)
+
+
+def passing(watch: Watched) -> Runnable[Any, Any]:
+    def pass_on(chunks: Iterator[Any]) -> Iterator[Any]:
+        with watch.inside():
+            yield from chunks
+
+    return RunnableGenerator(pass_on)
+
+
+def apassing(watch: Watched) -> Runnable[Any, Any]:
+    async def pass_on(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        with watch.inside():
+            async for chunk in chunks:
+                await asyncio.sleep(0)
+                yield chunk
+
+    return RunnableGenerator(pass_on)
+
+
+at_each_chunk = pytest.mark.parametrize("count", range(LENGTH + 1))
+in_each_chain = pytest.mark.parametrize("chain", CHAINS)
+
+
+@at_each_chunk
+@in_each_chain
+@pytest.mark.parametrize("way", ["close", "with", "throw"])
+def test_a_stream_may_be_closed_after_any_chunk(chain: str, count: int, way: str) -> None:
+    watch = Watched()
+    runnable = CHAINS[chain](watch)
+    chunks = runnable.stream("x", {"channel_capacity": 1})
+    for _ in range(count):
+        next(chunks, None)
+    if way == "close":
+        chunks.close()
+    elif way == "with":
+        with chunks:
+            pass
+    else:
+        with pytest.raises((ZeroDivisionError, StopIteration)):
+            chunks.throw(ZeroDivisionError())
+    assert watch.occupancy.inside == 0, "a generator is open when the close has returned"
+    nothing_alive_after(lambda: None, watch.left)
+    assert next(chunks, "no more") == "no more"
+    assert runnable.invoke("x") == runnable.invoke("x")
+
+
+@at_each_chunk
+@in_each_chain
+def test_an_async_stream_may_be_closed_after_any_chunk(chain: str, count: int) -> None:
+    watch = Watched()
+    runnable = CHAINS[chain](watch)
+
+    async def main() -> None:
+        chunks = runnable.astream("x", {"channel_capacity": 1})
+        for _ in range(count):
+            await anext(chunks, None)
+        await chunks.aclose()
+        assert watch.occupancy.inside == 0, "a generator is open when the close has returned"
+        assert await anext(chunks, "no more") == "no more"
+
+    asyncio.run(main())
+    nothing_alive_after(lambda: None, watch.left)
+
+
+@at_each_chunk
+def test_the_source_of_a_transform_is_closed_with_its_stream(count: int) -> None:
+    watch = Watched()
+
+    def given() -> Iterator[str]:
+        with watch.inside():
+            yield from "abcdef"
+
+    chunks = (passing(watch) | {"a": passing(watch), "b": apassing(watch)}).transform(given())
+    for _ in range(count):
+        next(chunks)
+    chunks.close()
+    assert watch.occupancy.inside == 0
+
+
+def test_upstream_is_not_drained_by_a_close() -> None:
+    made: list[int] = []
+
+    def endless(_: Any) -> Iterator[int]:
+        while True:
+            made.append(1)
+            yield 1
+
+    with (RunnableLambda(endless) | {"a": RunnablePassthrough(), "b": RunnablePassthrough()}).stream(0) as chunks:
+        next(chunks)
+    assert len(made) < 200
+
+
+@pytest.mark.parametrize("count", range(5))
+def test_a_batch_as_completed_may_be_closed_after_any_result(count: int) -> None:
+    watch = Watched()
+    runnable = source(watch) | {"a": passing(watch), "b": apassing(watch)} | str
+    results: Any = runnable.batch_as_completed(["x"] * 5, {"max_concurrency": 2})
+    for _ in range(count):
+        next(results)
+    results.close()
+    nothing_alive_after(lambda: None, watch.left)
+
+    async def main() -> None:
+        later: Any = runnable.abatch_as_completed(["x"] * 5, {"max_concurrency": 2})
+        for _ in range(count):
+            await anext(later)
+        await later.aclose()
+        assert watch.occupancy.inside == 0
+
+    asyncio.run(main())
+    nothing_alive_after(lambda: None, watch.left)
+    assert len(runnable.batch(["x"] * 3)) == 3
+
+
+def test_closing_a_batch_as_completed_starts_no_further_input() -> None:
+    began: list[int] = []
+    results: Any = RunnableLambda(began.append).batch_as_completed(list(range(1000)), {"max_concurrency": 1})
+    next(results)
+    results.close()
+    assert len(began) < 10
+
+
+# Timeouts
+
+
+async def forever(_: Any) -> None:
+    await asyncio.Event().wait()
+
+
+@in_every_async_verb
+def test_a_timeout_ends_what_waits_on_the_loop(verb: str) -> None:
+    for chain in (
+        RunnableLambda(forever),
+        RunnableParallel(a=forever, b=RunnablePassthrough()) | str,
+        RunnableLambda(forever).with_retry() | str,
+        RunnableLambda(lambda _: RunnableLambda(forever)),
+    ):
+        with pytest.raises(TimeoutError):
+            ASYNC_VERBS[verb](chain, 1, {"timeout": 0.001})
+
+
+@in_every_verb
+def test_a_timeout_ends_what_waits_on_the_portal(verb: str) -> None:
+    for chain in (RunnableLambda(forever), RunnableParallel(a=forever, b=RunnablePassthrough()) | str):
+        with pytest.raises(TimeoutError):
+            VERBS[verb](chain, 1, {"timeout": 0.001})
+
+
+@pytest.mark.parametrize("verb", [verb for verb in SYNC_VERBS if verb != "start"])
+def test_after_a_timeout_no_step_starts_and_blocking_code_is_awaited(verb: str) -> None:
+    clock = VirtualClock()
+    went: list[str] = []
+
+    def slow(x: Any) -> Any:
+        clock.jump()
+        went.append("slow")
+        return x
+
+    def never(x: Any) -> Any:
+        went.append("never")
+
+    token = CLOCK.set(clock)
+    try:
+        with pytest.raises(TimeoutError):
+            SYNC_VERBS[verb]({"a": RunnableLambda(slow)} | RunnableLambda(never), 1, {"timeout": 5.0})
+    finally:
+        CLOCK.reset(token)
+    assert went == ["slow"]
+
+
+@in_every_verb
+def test_a_timeout_bound_to_a_part_is_that_part_s_and_may_be_handled(verb: str) -> None:
+    part = RunnableLambda(forever).with_config({"timeout": 0.001})
+    handled = part.with_fallbacks([RunnableLambda(lambda _: "handled")])
+    assert "handled" in repr(VERBS[verb]({"a": handled} | RunnableLambda(str), 1))
+
+
+@in_every_verb
+def test_a_wait_before_a_retry_ends_with_the_timeout(verb: str) -> None:
+    tries: list[int] = []
+
+    def fails(x: Any) -> Any:
+        tries.append(1)
+        raise ValueError
+
+    patient = RunnableLambda(fails).with_retry(
+        exponential_jitter_params={"initial": 3600, "max": 3600}, stop_after_attempt=3
+    )
+    with pytest.raises(TimeoutError):
+        VERBS[verb](patient, 1, {"timeout": 0.01})
+    assert tries == [1]
+
+
+def test_a_stream_times_out_between_chunks_too() -> None:
+    async def stalls(_: Any) -> AsyncIterator[str]:
+        yield "first"
+        await asyncio.Event().wait()
+
+    seen: list[str] = []
+
+    async def read() -> None:
+        async for chunk in RunnableLambda(stalls).astream(1, {"timeout": 0.01}):
+            seen.append(chunk)  # noqa: PERF401
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(read())
+    assert seen == ["first"]
