@@ -22,11 +22,11 @@ def loop_ledger(loop: asyncio.AbstractEventLoop) -> Ledger:
     return ledger
 
 
-async def hop(call: Callable[[], Any], stop: Callable[[], None]) -> Any:
+async def hop(call: Callable[[], Any], stop: Callable[[], None], *, answers: bool = False) -> Any:
     """Run blocking code in a thread of the pool.
 
     It can't be cancelled: a cancellation calls `stop` (in a thread too, for it may take a lock), waits until the
-    code has ended, and is raised then.
+    code has ended, and is raised then; or not at all, with `answers`, when what the code came to is wanted anyway.
     """
     loop = asyncio.get_running_loop()
     ended: list[tuple[bool, Any]] = []
@@ -53,7 +53,7 @@ async def hop(call: Callable[[], Any], stop: Callable[[], None]) -> Any:
             cancelled = error
             waiter = loop.create_future()
             POOL.submit(stop)
-    if cancelled is not None:
+    if cancelled is not None and not answers:
         raise cancelled
     ok, result = ended[0]
     if not ok:

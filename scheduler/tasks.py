@@ -269,7 +269,7 @@ class TaskCall:
                     assert site.ledger is not None
                     await wait_for_permit_async(site.ledger, site.age)
                     site.held = True
-                done = await hop(lambda: outcomes(unit, site, context), site.stop)
+                done = await hop(lambda: outcomes(unit, site, context), site.stop, answers=True)
         except BaseException as error:
             done = [(each, None, error) for each in unit.together or (unit,)]
         if site.ledger is not None and site.end():
