@@ -193,10 +193,9 @@ def arun_calls(
     `go_on` it is a whole call: errors are noted, and an `Expanded` is handed to `go_on`. With `unit` it does for it
     what `aadvance` promises.
     """
-    calls = segment.calls or ()
-    at, last = position, len(calls)
+    calls, at = segment.calls or (), position
     try:
-        while at < last:
+        for at in range(position, len(calls)):
             if site.stopped:
                 raise Stopped("the call around this step was stopped")
             own = context.copy()
@@ -222,7 +221,6 @@ def arun_calls(
                     return _take_calls(unit, site, expanded)
                 return expanded if go_on is None else (yield from go_on(segment, site, expanded).__await__())
             value = result
-            at += 1
     except BaseException as error:
         site.position = at
         if unit is not None:

@@ -14,7 +14,7 @@ import pytest
 from built_programs import build
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from programs import Expected, Injected, Program, Value, expected, programs, values
+from programs import Calls, Expected, Injected, Program, Value, expected, parts_of, programs, values
 
 from anabranch.engine import laws
 from anabranch.engine.chunks import AddableDict, Algebra, fold
@@ -39,15 +39,24 @@ def outcome_of(program: Program, call: Callable[[], Any]) -> laws.Outcome:
     return result
 
 
-def check(program: Program, wanted: Expected, found: laws.Outcome) -> None:
-    """See that what was found is what was to come."""
+def check(program: Program, wanted: Expected, found: laws.Outcome, streamed: bool = False) -> None:
+    """See that what was found is what was to come.
+
+    In a stream a step may fail at a chunk that came before the failure which ends it when it is run as a whole.
+    """
     if found.error is not None:
         assert isinstance(found.error, Injected), repr(found.error)
-        assert found.error.args[0] in wanted.errors, f"{program!r} failed at {found.error.args[0]!r}"
+        assert wanted.errors, f"{program!r} failed at {found.error.args[0]!r}"
+        if not streamed and not _streams_inside(program):
+            assert found.error.args[0] in wanted.errors, f"{program!r} failed at {found.error.args[0]!r}"
         assert_blamed(found.error)
     else:
         assert not wanted.errors, f"{program!r} did not fail at any of {set(wanted.errors)}"
         assert found.value == wanted.value
+
+
+def _streams_inside(program: Program) -> bool:
+    return any(isinstance(part, Calls) and part.verb in ("stream", "astream") for part in parts_of(program))
 
 
 def assert_blamed(error: Exception) -> None:
@@ -76,8 +85,8 @@ def test_stream_and_astream_fold_to_what_recursion_gives(program: Program, value
     wanted = expected(program, value)
     assume(not wanted.vague)
     runnable = build(program)
-    check(program, wanted, laws.outcome(laws.folded(runnable.stream), value))
-    check(program, wanted, run(laws.aoutcome(laws.afolded(runnable.astream), value)))
+    check(program, wanted, laws.outcome(laws.folded(runnable.stream), value), streamed=True)
+    check(program, wanted, run(laws.aoutcome(laws.afolded(runnable.astream), value)), streamed=True)
 
 
 @given(programs(), st.lists(values, max_size=3))
