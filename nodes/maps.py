@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from anabranch.engine.errors import StepInputError
-from anabranch.engine.fitting import keys_of
+from anabranch.engine.fitting import fits, keys_of
 from anabranch.engine.operators import Flow, Operator, RunEach
 from anabranch.nodes.edges import check_edge
 from anabranch.nodes.runnables import Output, Runnable
@@ -42,9 +42,9 @@ class RunnableEach(Runnable[list[Any], list[Output]]):
         return list[self.bound.OutputType]  # type: ignore[name-defined]
 
     def _output_for(self, given: Any, giver: Any) -> Any:
-        # Any iterable will do, but those that are seldom meant as one.
-        wanted = self.InputType if given in (str, bytes, dict) or keys_of(given) else Iterable
-        check_edge(giver, given, self, wanted)
+        # Any iterable will do, but for those that are seldom meant as one.
+        if given in (str, bytes, dict) or keys_of(given) or not fits(given, Iterable):
+            check_edge(giver, given, self, self.InputType)
         return self.OutputType
 
     def _parts(self) -> list[Runnable[Any, Any]]:

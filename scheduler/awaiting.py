@@ -12,6 +12,7 @@ from anabranch.scheduler.actions import LOOP, THREAD, Mode
 from anabranch.scheduler.advancing import Expanded, aadvance, arun_calls
 from anabranch.scheduler.calls import (
     AStay,
+    batch_group,
     ledger_for,
     note_place,
     opened_config,
@@ -117,14 +118,5 @@ def _open_batch(
     keep_errors: bool,
 ) -> tuple[TaskCall, Group]:
     parent = SITE.get()
-    timeouts = [t for t in map(timeout_of, each or (shared,)) if t is not None]
-    opened = None if each is None else [opened_config(config, parent) for config in each]
-    common = opened[0] if opened else opened_config(shared, parent)
-    group = Group(
-        plan_of(graph, Mode.ASYNC),
-        inputs,
-        opened or common,
-        keep_errors=keep_errors,
-        timeout=min(timeouts, default=None),
-    )
+    group, common = batch_group(plan_of(graph, Mode.ASYNC), inputs, shared, each, keep_errors, parent)
     return TaskCall(common, parent, graph), group

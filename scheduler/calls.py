@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,8 +14,9 @@ from anabranch.engine.config import RunnableConfig, check_config, ensure_config,
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.scheduler.ledger import Ledger, Waiter
+from anabranch.scheduler.plans import Plan
 from anabranch.scheduler.sites import Site, inherited_config
-from anabranch.scheduler.units import Unit
+from anabranch.scheduler.units import Group, Unit
 
 
 def timeout_of(config: RunnableConfig | None) -> float | None:
@@ -38,6 +39,22 @@ def opened_config(config: RunnableConfig | None, parent: Site | None) -> Runnabl
         raise Stopped("the call around this step was stopped")
     inherited = parent.inherited()
     return inherited if config is None else ensure_config(config, inherited)
+
+
+def batch_group(
+    plan: Plan,
+    inputs: list[Any],
+    shared: RunnableConfig | None,
+    each: Sequence[RunnableConfig | None] | None,
+    keep_errors: bool,
+    parent: Site | None,
+) -> tuple[Group, RunnableConfig | None]:
+    """The group of a batch, with one config for all inputs or one each, and the config of the call as a whole."""
+    timeouts = [seconds for seconds in map(timeout_of, each or (shared,)) if seconds is not None]
+    opened = None if each is None else [opened_config(config, parent) for config in each]
+    common = opened[0] if opened else opened_config(shared, parent)
+    timeout = min(timeouts, default=None)
+    return Group(plan, inputs, opened or common, keep_errors=keep_errors, timeout=timeout), common
 
 
 def ledger_for(config: RunnableConfig | None, parent: Site | None, graph: Graph) -> Ledger | None:
