@@ -52,6 +52,7 @@ class AsyncPuller:
         self._open_stream = open_stream
         self._stages = stages
         self._source = source
+        self._replays: list[tuple[str, AsyncReplay]] = []
         self._fed: list[Any] = []  # what stands between a stage with bound config and its input
         self._opened: list[AsyncIterator[Any]] = []
         chunks = source
@@ -71,6 +72,10 @@ class AsyncPuller:
                 first = error if first is None else first
         if first is not None:
             raise first
+
+    def statistics(self) -> dict[str, dict[str, int]]:
+        """How many chunks are held for another attempt, by the step that may make one."""
+        return {name: {"waiting": 0, "held": replay.held} for name, replay in self._replays}
 
     def blame(self, error: BaseException) -> int:
         """Note on an error which step raised it, and answer its slot."""
@@ -197,7 +202,9 @@ class AsyncPuller:
         )
 
     def _trial(self, step: Step, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        return self._flow(step, INPUT, AsyncReplay(chunks))
+        replay = AsyncReplay(chunks)
+        self._replays.append((step.name, replay))
+        return self._flow(step, INPUT, replay)
 
     async def _at(self, step: Step | None, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Tell the site which step's code runs, where config is bound to one."""

@@ -19,7 +19,7 @@ from anabranch.scheduler.calls import (
     timeout_of,
     wait_for_permit_async,
 )
-from anabranch.scheduler.chunk_streams import AsyncChunkStream
+from anabranch.scheduler.chunk_streams import AsyncChunkStream, held_in
 from anabranch.scheduler.sites import SITE, Site
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
 from anabranch.scheduler.task_streams import TaskStream
@@ -34,13 +34,20 @@ def astream(
         config = opened_config(config, parent)
     plan = chunk_plan_of(graph, Mode.ASYNC)
     if plan.straight and timeout is None:
-        return AsyncChunkStream(_astream_straight(plan, source, config, parent), plan.algebra, dict)
+        opened: list[AsyncPuller] = []
+        return AsyncChunkStream(
+            _astream_straight(plan, source, config, parent, opened), plan.algebra, lambda: held_in(opened)
+        )
     run = TaskStream(plan, source, config, parent, timeout, whole, astream)
     return AsyncChunkStream(run.chunks(), plan.algebra, run.statistics)
 
 
 async def _astream_straight(
-    plan: ChunkPlan, source: AsyncIterator[Any], config: RunnableConfig | None, parent: Site | None
+    plan: ChunkPlan,
+    source: AsyncIterator[Any],
+    config: RunnableConfig | None,
+    parent: Site | None,
+    opened: list[AsyncPuller],
 ) -> AsyncGenerator[Any, None]:
     """One segment is all there is: no strand and no task."""
     ledger = cap_for(config, parent, plan.graph)
@@ -49,6 +56,7 @@ async def _astream_straight(
     context = copy_context()
     context.run(SITE.set, site)
     puller = context.run(AsyncPuller, plan.segments[0].stages, source, site, plan.graph, astream)
+    opened.append(puller)
     run, pull = context.run, puller.pull
     if parent is not None:
         site.age = parent.age

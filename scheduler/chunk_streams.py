@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from anabranch.engine.chunks import Algebra
 
@@ -91,3 +91,14 @@ class AsyncChunkStream(AsyncGenerator[Output, None]):
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+class Holding(Protocol):
+    """The open stages of a segment, as far as they hold chunks."""
+
+    def statistics(self) -> Statistics: ...
+
+
+def held_in(opened: Sequence[Holding]) -> Statistics:
+    """What the open segments of a run hold."""
+    return {name: counts for puller in opened for name, counts in puller.statistics().items()}

@@ -51,6 +51,7 @@ class Puller:
         self._open_stream = open_stream
         self._stages = stages
         self._source = source
+        self._replays: list[tuple[str, Replay]] = []
         self._fed: list[Any] = []  # what stands between a stage with bound config and its input
         self._opened: list[Iterator[Any]] = []
         chunks = source
@@ -69,6 +70,10 @@ class Puller:
                 first = error if first is None else first
         if first is not None:
             raise first
+
+    def statistics(self) -> dict[str, dict[str, int]]:
+        """How many chunks are held for another attempt, by the step that may make one."""
+        return {name: {"waiting": 0, "held": replay.held} for name, replay in self._replays}
 
     def blame(self, error: BaseException) -> int:
         """Note on an error which step raised it, and answer its slot."""
@@ -164,7 +169,9 @@ class Puller:
         return portal_chunks(operator.name, lambda source: atransform(source, *config), chunks)
 
     def _trial(self, step: Step, chunks: Iterator[Any]) -> Iterator[Any]:
-        return self._flow(step, INPUT, Replay(chunks))
+        replay = Replay(chunks)
+        self._replays.append((step.name, replay))
+        return self._flow(step, INPUT, replay)
 
     def _at(self, step: Step | None, chunks: Iterator[Any]) -> Iterator[Any]:
         """Tell the site which step's code runs, where config is bound to one."""

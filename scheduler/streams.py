@@ -11,7 +11,7 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import Mode
 from anabranch.scheduler.calls import Stay, ledger_for, opened_config, timeout_of, wait_for_permit
-from anabranch.scheduler.chunk_streams import ChunkStream
+from anabranch.scheduler.chunk_streams import ChunkStream, held_in
 from anabranch.scheduler.pulling import Puller
 from anabranch.scheduler.sites import SITE, Site
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
@@ -27,13 +27,16 @@ def stream(
         config = opened_config(config, parent)
     plan = chunk_plan_of(graph, Mode.SYNC)
     if plan.straight and timeout is None:
-        return ChunkStream(_stream_straight(plan, source, config, parent), plan.algebra, dict)
+        opened: list[Puller] = []
+        return ChunkStream(
+            _stream_straight(plan, source, config, parent, opened), plan.algebra, lambda: held_in(opened)
+        )
     run = ThreadStream(plan, source, config, parent, timeout, whole, stream)
     return ChunkStream(run.chunks(), plan.algebra, run.statistics)
 
 
 def _stream_straight(
-    plan: ChunkPlan, source: Iterator[Any], config: RunnableConfig | None, parent: Site | None
+    plan: ChunkPlan, source: Iterator[Any], config: RunnableConfig | None, parent: Site | None, opened: list[Puller]
 ) -> Generator[Any, None, None]:
     """One segment is all there is: no strand, no lock, no thread."""
     ledger = ledger_for(config, parent, plan.graph)
@@ -42,6 +45,7 @@ def _stream_straight(
     context = copy_context()
     context.run(SITE.set, site)
     puller = context.run(Puller, plan.segments[0].stages, source, site, plan.graph, stream)
+    opened.append(puller)
     run, pull = context.run, puller.pull
     if parent is not None:
         site.age = parent.age

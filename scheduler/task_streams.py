@@ -22,6 +22,7 @@ from anabranch.scheduler.calls import (
     resolve,
     wait_for_permit_async,
 )
+from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Waiter
 from anabranch.scheduler.pools import POOL
@@ -60,6 +61,7 @@ class TaskStream:
         self._seat = Site(config, plan.graph, self._cap, held=False, age=parent.age if parent else None)
         self._seat.parent = parent
         self._puller: AsyncPuller | None = None
+        self._opened: list[AsyncPuller] = []
         self._outlet: AsyncIterator[Any] | None = None
         self._pulling: asyncio.Task[Any] | None = None  # the consumer's task, while it pulls
         self._interrupted = False  # we have cancelled it
@@ -67,7 +69,7 @@ class TaskStream:
 
     def statistics(self) -> dict[str, Any]:
         """See `AsyncChunkStream`."""
-        return self._strands.statistics()
+        return {**self._strands.statistics(), **held_in(self._opened)}
 
     async def chunks(self) -> AsyncGenerator[Any, None]:
         """Run, and yield the output."""
@@ -204,6 +206,7 @@ class TaskStream:
             tail.site = self._seat
         chunks = self._reader(tail, self._seat)
         self._puller = AsyncPuller(tail.segment.stages, chunks, self._seat, self._graph, self._open_stream)
+        self._opened.append(self._puller)
         return self._puller.pull
 
     async def _end(self) -> BaseException | None:
@@ -278,6 +281,7 @@ class TaskStream:
             else:
                 source = self._reader(strand, site)
                 puller = AsyncPuller(strand.segment.stages, source, site, self._graph, self._open_stream)
+                self._opened.append(puller)
                 chunks = puller.chunks
             async for chunk in chunks:
                 if not await self._deliver(strand, chunk, site):

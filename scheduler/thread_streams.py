@@ -17,6 +17,7 @@ from typing import Any
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler.calls import Stay, ledger_for, wait_for_permit
+from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.clocks import CLOCK, Timer
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Ledger, Waiter, default_limit
@@ -58,12 +59,13 @@ class ThreadStream:
         self._seat = Site(config, plan.graph, self._ledger, held=False, age=parent.age if parent else None)
         self._seat.parent = parent
         self._puller: Puller | None = None
+        self._opened: list[Puller] = []
         self._outlet: Iterator[Any] | None = None
 
     def statistics(self) -> dict[str, Any]:
         """See `ChunkStream`."""
         with self._lock:
-            return self._strands.statistics()
+            return {**self._strands.statistics(), **held_in(self._opened)}
 
     def chunks(self) -> Generator[Any, None, None]:
         """Run, and yield the output."""
@@ -166,6 +168,7 @@ class ThreadStream:
         self._puller = Puller(
             tail.segment.stages, self._reader(tail, self._seat), self._seat, self._graph, self._open_stream
         )
+        self._opened.append(self._puller)
         return self._puller.pull
 
     def _await(self, tail: Strand) -> None:
@@ -262,6 +265,7 @@ class ThreadStream:
             else:
                 chunks = self._reader(strand, site)
                 puller = context.run(Puller, strand.segment.stages, chunks, site, self._graph, self._open_stream)
+                self._opened.append(puller)
                 pull = puller.pull
             while self._deliver(strand, context.run(pull), site):
                 pass

@@ -122,7 +122,7 @@ def test_the_source_of_a_transform_is_closed_with_its_stream(count: int) -> None
         with watch.inside():
             yield from "abcdef"
 
-    chunks = (passing(watch) | {"a": passing(watch), "b": apassing(watch)}).transform(given())
+    chunks: Any = (passing(watch) | {"a": passing(watch), "b": apassing(watch)}).transform(given())
     for _ in range(count):
         next(chunks)
     chunks.close()

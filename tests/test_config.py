@@ -303,7 +303,7 @@ class TestCheckConfig:
             ("callbacks", object(), "into a list"),
             ("run_name", 3, "run_name='mine'"),
             *[("max_concurrency", cap, "Leave it out") for cap in (0, -1, True, 2.0, "2")],
-            *[("recursion_limit", limit, "Leave it out") for limit in (0, True, "25")],
+            *[("recursion_limit", limit, "Leave it out") for limit in (-1, True, "25")],
             *[("timeout", seconds, "Leave it out") for seconds in (-1, True, "1", float("nan"))],
             *[("channel_capacity", capacity, "Leave it out") for capacity in (0, False, 1.5)],
             ("run_id", str(uuid.UUID(int=7)), "uuid.UUID(text)"),
