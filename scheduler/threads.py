@@ -235,6 +235,8 @@ class ThreadCall:
                     break
             self.ledger.release()
             self._look()
+            if not self._frontier.running and not self._frontier.has_ready:
+                self._wake(False)  # everybody sleeps: the caller may let a virtual clock jump
 
     # Units
 
