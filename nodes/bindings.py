@@ -13,13 +13,14 @@ from anabranch.nodes.deferred import schemas
 from anabranch.nodes.edges import check_edge
 from anabranch.nodes.leaves import graph_for
 from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.nodes.values import Value
 from anabranch.scheduler.sites import SITE
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class RunnableBinding(Runnable[Input, Output]):
+class RunnableBinding(Value, Runnable[Input, Output]):
     """A runnable with arguments, config or types bound to it. What `bind`, `with_config` and `with_types` make.
 
     What is bound outside, or given to a verb, wins over what is bound inside. Unknown attributes are those of the
@@ -144,13 +145,3 @@ class RunnableBinding(Runnable[Input, Output]):
 
     def _said(self) -> dict[str, Any]:
         return {key: value for key, value in self.config.items() if value or not isinstance(value, dict | list)}
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RunnableBinding) and self._what == other._what
-
-    def __hash__(self) -> int:
-        return hash((RunnableBinding, self.bound))
-
-    @property
-    def _what(self) -> tuple[Any, ...]:
-        return self.bound, self.kwargs, self.config, self.custom_input_type, self.custom_output_type

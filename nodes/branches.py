@@ -13,12 +13,13 @@ from anabranch.engine.operators import Flow, Operator, Run
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.nodes.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class RunnableBranch(Runnable[Input, Output]):
+class RunnableBranch(Value, Runnable[Input, Output]):
     """Runs the first branch whose condition holds for the input, else the default.
 
     Args:
@@ -101,7 +102,7 @@ class RouterInput(TypedDict):
     input: Any
 
 
-class RouterRunnable(Runnable[RouterInput, Output]):
+class RouterRunnable(Value, Runnable[RouterInput, Output]):
     """Runs the runnable that the input names: `{"key": name, "input": its input}`.
 
     Args:

@@ -23,6 +23,7 @@ from anabranch.nodes.configurable_fields import (
     value_of,
 )
 from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.nodes.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -31,7 +32,7 @@ MOST_MADE = 32
 """How many runnables with other fields are kept, with their graphs and plans."""
 
 
-class _Chosen(Runnable[Input, Output]):
+class _Chosen(Value, Runnable[Input, Output]):
     """A runnable that is chosen by config when it runs. It makes no run of its own."""
 
     default: Runnable[Input, Output]

@@ -15,6 +15,7 @@ from anabranch.engine.graphs import Join, Source
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.parallels import merged_input
 from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -53,7 +54,7 @@ def from_dag(dag: nx.DiGraph[Any], *, name: str = "RunnableDag") -> RunnableDag:
     return RunnableDag(dag, name=name)
 
 
-class RunnableDag(Runnable[Any, Any]):
+class RunnableDag(Value, Runnable[Any, Any]):
     """What `from_dag` makes.
 
     Attributes:

@@ -16,6 +16,7 @@ from anabranch.nodes.calling import called_with
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.edges import check_edge, check_keys
 from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.nodes.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -24,7 +25,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class RunnableLambda(Runnable[Input, Output]):
+class RunnableLambda(Value, Runnable[Input, Output]):
     """A function as a runnable.
 
     It may be synchronous or asynchronous, a generator (what it yields is added up, or streamed), a partial, a
@@ -184,11 +185,11 @@ class RunnableLambda(Runnable[Input, Output]):
         name = self.name or keys or describe(self.func).name
         return f"RunnableLambda({name or lambda_source(self.func) or '...'})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RunnableLambda) and (self.func, self.afunc) == (other.func, other.afunc)
+    def _made_of(self) -> dict[str, Any]:
+        return {"func": self.func, "afunc": self.afunc}
 
     def __hash__(self) -> int:
-        return hash((self.func, self.afunc))
+        return hash(self.func)
 
 
 def described(func: Any) -> Signature:

@@ -11,12 +11,13 @@ from anabranch.engine.signatures import Signature, chunk_types, describe
 from anabranch.nodes.calling import called_with
 from anabranch.nodes.functions import described
 from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.nodes.values import Value
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class RunnableGenerator(Runnable[Input, Output]):
+class RunnableGenerator(Value, Runnable[Input, Output]):
     """A generator function from an iterator of chunks to chunks, as a runnable.
 
     With `invoke` it gets the whole input as its only chunk, and what it yields is added up.
@@ -93,15 +94,8 @@ class RunnableGenerator(Runnable[Input, Output]):
     def __repr__(self) -> str:
         return f"RunnableGenerator({self.get_name()})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RunnableGenerator) and self._functions == other._functions
-
-    def __hash__(self) -> int:
-        return hash(self._functions)
-
-    @property
-    def _functions(self) -> tuple[Any, Any]:
-        return self._transform, self._atransform
+    def _made_of(self) -> dict[str, Any]:
+        return {"transform": self._transform, "atransform": self._atransform}
 
 
 _FORMS = {"generator": "transform", "async_generator": "atransform"}

@@ -10,9 +10,10 @@ from anabranch.engine.fitting import fits, keys_of
 from anabranch.engine.operators import Flow, Operator, RunEach
 from anabranch.nodes.edges import check_edge
 from anabranch.nodes.runnables import Output, Runnable
+from anabranch.nodes.values import Value
 
 
-class RunnableEach(Runnable[list[Any], list[Output]]):
+class RunnableEach(Value, Runnable[list[Any], list[Output]]):
     """Runs a runnable on each element of a list, concurrently, and gives the list of outputs. What `map` makes.
 
     Args:
@@ -60,9 +61,3 @@ class RunnableEach(Runnable[list[Any], list[Output]]):
 
     def __repr__(self) -> str:
         return f"{self.bound!r}.map()"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RunnableEach) and self.bound == other.bound
-
-    def __hash__(self) -> int:
-        return hash((RunnableEach, self.bound))

@@ -13,12 +13,13 @@ from anabranch.engine.graphs import Join, Source
 from anabranch.nodes import composing
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.runnables import Input, Runnable
+from anabranch.nodes.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class RunnableParallel(Runnable[Input, dict[str, Any]]):
+class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
     """Branches that get the same input and run concurrently; their outputs are gathered in a dict.
 
     A dict in a chain is one of these. Whoever reads only some of its keys waits only for those.
@@ -102,12 +103,6 @@ class RunnableParallel(Runnable[Input, dict[str, Any]]):
 
     def __repr__(self) -> str:
         return "{" + ", ".join(f"{key}: {branch!r}" for key, branch in self.steps__.items()) + "}"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RunnableParallel) and self.steps__ == other.steps__
-
-    def __hash__(self) -> int:
-        return hash(tuple(self.steps__.items()))
 
 
 RunnableMap = RunnableParallel

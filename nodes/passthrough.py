@@ -17,12 +17,13 @@ from anabranch.nodes.edges import check_edge, check_keys
 from anabranch.nodes.effects import on_the_side
 from anabranch.nodes.parallels import RunnableParallel
 from anabranch.nodes.runnables import Other, Runnable
+from anabranch.nodes.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
-class RunnablePassthrough(Runnable[Other, Other]):
+class RunnablePassthrough(Value, Runnable[Other, Other]):
     """Hands its input on, chunk by chunk.
 
     Args:
@@ -96,7 +97,7 @@ class RunnablePassthrough(Runnable[Other, Other]):
         return on_the_side(name, self.func, self.afunc, kwargs)
 
 
-class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
+class RunnableAssign(Value, Runnable[dict[str, Any], dict[str, Any]]):
     """Hands a dict on, with the keys that a mapper makes from it. What `assign` makes."""
 
     def __init__(self, mapper: RunnableParallel[Any], *, name: str | None = None) -> None:
@@ -142,12 +143,6 @@ class RunnableAssign(Runnable[dict[str, Any], dict[str, Any]]):
     def __repr__(self) -> str:
         return f"RunnablePassthrough.assign({', '.join(f'{k}={b!r}' for k, b in self.mapper.steps__.items())})"
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RunnableAssign) and self.mapper == other.mapper
-
-    def __hash__(self) -> int:
-        return hash((RunnableAssign, self.mapper))
-
 
 def _open_type(keys: Keys, added: DictType) -> Any:
     """The type of a dict that has some keys, and may have others."""
@@ -155,7 +150,7 @@ def _open_type(keys: Keys, added: DictType) -> Any:
     return TypedDict("Assigned", {**types, **added})  # type: ignore[operator]
 
 
-class RunnablePick(Runnable[dict[str, Any], Any]):
+class RunnablePick(Value, Runnable[dict[str, Any], Any]):
     """Of a dict, the value of one key, or a dict of some of its keys.
 
     A missing key gives None, or is left out of the dict.
@@ -243,12 +238,6 @@ class RunnablePick(Runnable[dict[str, Any], Any]):
 
     def __repr__(self) -> str:
         return f"RunnablePick({self.keys!r})"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RunnablePick) and self.keys == other.keys
-
-    def __hash__(self) -> int:
-        return hash((RunnablePick, *self._wanted))
 
 
 def _same(value: Any) -> Any:

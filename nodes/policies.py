@@ -13,6 +13,7 @@ from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run, Sleep
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.nodes.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -22,7 +23,7 @@ EXPONENTIAL = {"initial": 1.0, "max": 60.0, "exp_base": 2.0, "jitter": 1.0}
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
 
-class _Guarded(Runnable[Input, Output]):
+class _Guarded(Value, Runnable[Input, Output]):
     """A runnable with a policy around it. In all but its policy it is as that."""
 
     @property

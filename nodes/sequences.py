@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from anabranch.engine.building import Builder, Building, Part, Place
@@ -12,6 +13,7 @@ from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.passthrough import RunnableAssign, RunnablePassthrough, RunnablePick
 from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.nodes.values import Value
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class RunnableSequence(Runnable[Input, Output]):
+class RunnableSequence(Value, Runnable[Input, Output]):
     """Steps one after the other, each fed by the one before. What `|` makes.
 
     Sequences inside it are flattened, so `(a | b) | c` and `a | (b | c)` are the same.
 
     Args:
         *steps: runnables, functions or dicts; at least one.
+        first, middle, last: the steps by keyword, if that is liked better.
         name: in traces; by default `RunnableSequence`.
 
     Raises:
@@ -47,8 +50,26 @@ class RunnableSequence(Runnable[Input, Output]):
         name: str | None = None,
     ) -> None: ...
     @overload
+    def __init__(
+        self: RunnableSequence[Input, T],
+        *,
+        first: Runnable[Input, Any],
+        middle: Sequence[Any] = (),
+        last: Runnable[Any, T],
+        name: str | None = None,
+    ) -> None: ...
+    @overload
     def __init__(self: RunnableSequence[Any, Any], *steps: Any, name: str | None = None) -> None: ...
-    def __init__(self, *steps: Any, name: str | None = None) -> None:
+    def __init__(
+        self,
+        *steps: Any,
+        first: Any = None,
+        middle: Sequence[Any] | None = None,
+        last: Any = None,
+        name: str | None = None,
+    ) -> None:
+        if not steps:
+            steps = tuple(step for step in (first, *(middle or ()), last) if step is not None)
         flat: list[Runnable[Any, Any]] = []
         given: Any = None
         for step in steps:
@@ -143,12 +164,6 @@ class RunnableSequence(Runnable[Input, Output]):
 
     def __repr__(self) -> str:
         return " | ".join(repr(step) for step in self._steps)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RunnableSequence) and self._steps == other._steps
-
-    def __hash__(self) -> int:
-        return hash(self._steps)
 
 
 def output_for(runnable: Runnable[Any, Any], given: Any, giver: Runnable[Any, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
@@ -69,7 +69,7 @@ class AsyncChunkStream(AsyncGenerator[Output, None]):
     def __aiter__(self) -> AsyncGenerator[Output, None]:
         return self._chunks
 
-    def __anext__(self) -> Any:
+    def __anext__(self) -> Coroutine[Any, Any, Output]:
         return self._chunks.__anext__()
 
     def asend(self, value: None, /) -> Any:

@@ -112,6 +112,11 @@ class TestSequences:
         chain: Any = a | b | c
         assert (chain.first, chain.middle, chain.last, chain.steps) == (a, [b], c, [a, b, c])
 
+    def test_steps_may_be_given_by_keyword(self) -> None:
+        made = RunnableSequence(first=RunnableLambda(shout), middle=[length], last=RunnableLambda(half))
+        assert made == RunnableLambda(shout) | length | half
+        assert RunnableSequence(first=RunnableLambda(shout), last=RunnableLambda(length)).invoke("ab") == 2
+
     def test_one_with_a_name_stays_a_unit(self) -> None:
         inner = RunnableSequence(shout, length, name="inner")
         assert (inner | half).steps == [inner, RunnableLambda(half)]  # type: ignore[attr-defined]
@@ -135,6 +140,37 @@ class TestSequences:
                 other | RunnableLambda(length)  # type: ignore[operator]
         with pytest.raises(NotRunnableError, match="got int: 5"):
             RunnableLambda(length) | {"a": {"b": 5}}
+
+
+class TestEquality:
+    MADE: tuple[Callable[[], Runnable[Any, Any]], ...] = (
+        lambda: RunnablePassthrough(),
+        lambda: RunnableLambda(length),
+        lambda: RunnableLambda(length) | half,
+        lambda: RunnableParallel(n=length),
+        lambda: RunnablePassthrough.assign(n=of_dict),
+        lambda: RunnablePick("n"),
+        lambda: RunnableLambda(length).map(),
+        lambda: RunnableLambda(length).bind(a=1),
+        lambda: RunnableLambda(length).with_config(tags=["a"]),
+        lambda: RunnableLambda(length).with_retry(),
+        lambda: RunnableLambda(length).with_fallbacks([half]),
+        lambda: RunnableBranch((length, half), half),
+        lambda: RouterRunnable({"a": length}),
+    )
+
+    def test_two_of_equal_parts_are_equal_and_of_one_hash(self) -> None:
+        for make in self.MADE:
+            one, other = make(), make()
+            one.graph  # noqa: B018 (what is derived doesn't count)
+            assert one == other
+            assert hash(one) == hash(other)
+
+    def test_two_of_different_parts_are_not(self) -> None:
+        made = [make() for make in self.MADE]
+        assert len(set(made)) == len(made)
+        assert RunnableLambda(length).bind(a=1) != RunnableLambda(length).bind(a=2)
+        assert RunnableLambda(length) | half != RunnableLambda(length) | unknown
 
 
 class TestVerbs:

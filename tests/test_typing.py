@@ -20,11 +20,11 @@ def test_the_types_of_chains_are_what_is_written_beside_them(tmp_path: Path) -> 
     arguments = ["--strict", "--no-error-summary", "--hide-error-context", "--config-file=", f"--cache-dir={tmp_path}"]
     output, errors, _ = mypy_api.run([*arguments, str(source)])
     assert not errors
-    said = {}
+    said: dict[int, tuple[str, str]] = {}
     for line in output.splitlines():
         match = SAID.match(line)
         assert match, line
-        said[int(match["line"])] = match["severity"], shortened(match["said"])
+        said.setdefault(int(match["line"]), (match["severity"], shortened(match["said"])))
     wrong = []
     for number, line in enumerate(source.read_text(encoding="utf-8").splitlines(), 1):
         expected = EXPECTED.search(line)
