@@ -91,9 +91,7 @@ def layered(durations: list[list[float]], make: Callable[[float], Any]) -> Runna
     chain: Runnable[Any, Any] = RunnableParallel(first)
     for layer, row in enumerate(durations[1:], 1):
         reads = [itemgetter(*map(str, parents(layer, index))) for index in range(WIDTH)]
-        chain = chain | {
-            str(index): reads[index] | RunnableLambda(make(row[index])) for index in range(WIDTH)
-        }
+        chain = chain | {str(index): reads[index] | RunnableLambda(make(row[index])) for index in range(WIDTH)}
     return chain
 
 
@@ -110,9 +108,7 @@ def sleeping_dag(effort: Effort) -> Iterator[Row]:
     choose = random.Random(8)
     durations = [[choose.uniform(0.01, 0.03) for _ in range(WIDTH)] for _ in range(LAYERS)]
     chain, async_chain = layered(durations, sleeper), layered(durations, async_sleeper)
-    threads, tasks = side_by_side(
-        calls(lambda: chain.invoke(0)), awaits(lambda: async_chain.ainvoke(0)), effort, 1
-    )
+    threads, tasks = side_by_side(calls(lambda: chain.invoke(0)), awaits(lambda: async_chain.ainvoke(0)), effort, 1)
     work = f"{LAYERS * WIDTH} sleeping steps, makespan over critical path"
     yield ratio(f"{work}, threads", threads, critical_path(durations), "ms", 1.10)
     yield ratio(f"{work}, asyncio", tasks, critical_path(durations), "ms", 1.10)

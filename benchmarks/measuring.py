@@ -41,9 +41,7 @@ FULL = Effort()
 QUICK = Effort(repetitions=3, least=0.002, share=0.1)
 
 
-def side_by_side(
-    ours: Contender, theirs: Contender, effort: Effort, number: int | None = None
-) -> tuple[float, float]:
+def side_by_side(ours: Contender, theirs: Contender, effort: Effort, number: int | None = None) -> tuple[float, float]:
     """The median seconds that each contender takes for its work done once.
 
     `number` is how many times the work is done in one measurement; it is found out when not given.

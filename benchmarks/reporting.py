@@ -117,9 +117,7 @@ def summary(rows: Iterable[Row]) -> str:
 def write_json(rows: Iterable[Row], path: Path) -> None:
     """Write the rows to a file, for whoever compares two runs."""
     kept = [{**asdict(row), "verdict": row.verdict.value} for row in rows]
-    path.write_text(
-        json.dumps({"environment": _environment(), "rows": kept}, indent=2) + "\n", encoding="utf-8"
-    )
+    path.write_text(json.dumps({"environment": _environment(), "rows": kept}, indent=2) + "\n", encoding="utf-8")
 
 
 def _environment() -> str:

@@ -97,9 +97,7 @@ def hops(effort: Effort) -> Iterator[Row]:
     count = effort.sized(CHUNKS)
     expect_same(drain(chain.stream(count)), drain(by_hand(count)))
     expect_same(asyncio.run(adrain(async_chain.astream(count))), asyncio.run(adrain(async_by_hand(count))))
-    times = side_by_side(
-        calls(lambda: drain(chain.stream(count))), calls(lambda: drain(by_hand(count))), effort, 1
-    )
+    times = side_by_side(calls(lambda: drain(chain.stream(count))), calls(lambda: drain(by_hand(count))), effort, 1)
     async_times = side_by_side(
         awaits(lambda: adrain(async_chain.astream(count))),
         awaits(lambda: adrain(async_by_hand(count))),

@@ -313,9 +313,7 @@ class TestAddableDicts:
 
     def test_replace_the_chunks_of_marked_keys_whatever_their_type(self) -> None:
         marks = frozenset({"state"})
-        chunks = [
-            AddableDict.marked({"state": state, "log": "x"}, marks) for state in ("a", 1, None, [2], None)
-        ]
+        chunks = [AddableDict.marked({"state": state, "log": "x"}, marks) for state in ("a", 1, None, [2], None)]
         for total in (fold(chunks), reduce(lambda a, b: a + b, chunks)):
             assert total == {"state": [2], "log": "xxxxx"}
             assert total.snapshots == marks

@@ -309,9 +309,7 @@ class TestCheckConfig:
             ("run_id", str(uuid.UUID(int=7)), "uuid.UUID(text)"),
         ],
     )
-    def test_names_the_key_what_was_expected_what_came_and_what_to_do(
-        self, key: str, value: Any, remedy: str
-    ) -> None:
+    def test_names_the_key_what_was_expected_what_came_and_what_to_do(self, key: str, value: Any, remedy: str) -> None:
         with pytest.raises(ConfigError) as caught:
             check_config({"run_name": "fine", key: value})
         text = str(caught.value)

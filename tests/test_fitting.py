@@ -405,9 +405,7 @@ class TestSoundness:
         assert fits(output, input), explain_misfit(output, input)
 
     @given(st.data(), values, values)
-    def test_it_tells_why_exactly_when_it_does_not_fit(
-        self, data: st.DataObject, one: Any, other: Any
-    ) -> None:
+    def test_it_tells_why_exactly_when_it_does_not_fit(self, data: st.DataObject, one: Any, other: Any) -> None:
         output, input = data.draw(widened(one)), data.draw(widened(other))
         assert fits(output, input) == (explain_misfit(output, input) == "")
 

@@ -73,9 +73,7 @@ class TestInputModels:
 
 
 class TestTitles:
-    @pytest.mark.parametrize(
-        "title", [TITLE, "get_value_input", "RunnableSequenceOutput", "<lambda>", "a b", ""]
-    )
+    @pytest.mark.parametrize("title", [TITLE, "get_value_input", "RunnableSequenceOutput", "<lambda>", "a b", ""])
     @pytest.mark.parametrize("tp", [str, Any, DictType({"a": int}), Document | str])
     def test_a_model_has_the_wanted_name_and_title(self, tp: Any, title: str) -> None:
         model = schema_of(tp, title)
@@ -144,9 +142,7 @@ class TestTypes:
         model = schema_of(Question, TITLE)
         assert model.model_validate({"question": "why"}).model_dump(exclude_none=True) == {"question": "why"}
 
-    @pytest.mark.parametrize(
-        "tp", [list[Question], dict[str, Question], Question | None, tuple[Question, ...]]
-    )
+    @pytest.mark.parametrize("tp", [list[Question], dict[str, Question], Question | None, tuple[Question, ...]])
     def test_a_typed_dict_inside_a_type_is_a_model_too(self, tp: Any) -> None:
         assert json_schema(tp)["$defs"]["Question"] == {**json_schema(Question), "title": "Question"}
 

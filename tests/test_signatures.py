@@ -142,9 +142,7 @@ class TestKind:
     def test_a_callable_is_known_by_what_calling_it_makes(self, func: Func, kind: str) -> None:
         assert describe(func).kind == kind
 
-    @pytest.mark.parametrize(
-        "func", [coroutine, generator, async_generator, AsyncCaller(), GeneratorCaller()]
-    )
+    @pytest.mark.parametrize("func", [coroutine, generator, async_generator, AsyncCaller(), GeneratorCaller()])
     def test_a_partial_is_what_it_wraps(self, func: Func) -> None:
         assert describe(functools.partial(functools.partial(func))).kind == describe(func).kind
 
