@@ -45,7 +45,8 @@ def test_the_dag_is_a_frozen_networkx_graph_with_ports_on_the_edges_of_a_join() 
     dag = chain.graph.dag
     assert nx.is_directed_acyclic_graph(dag)
     assert nx.is_frozen(dag)
-    assert sorted(port for *_, port in dag.edges(data="port") if port) == ["x", "y"]
+    ports: list[str] = [data["port"] for *_, data in dag.edges(data=True) if data.get("port")]
+    assert sorted(ports) == ["x", "y"]
     assert nx.dag_longest_path_length(dag) == 3
     assert [vertex for vertex in dag if not list(dag.predecessors(vertex))] == ["input"]
 
