@@ -231,6 +231,7 @@ class _ThreadLink:
         self._chunks: Iterator[Any] | None = None
         self._said: asyncio.Future[Message] | None = None
         self._answers: SimpleQueue[Message] = SimpleQueue()
+        self._interrupt: BaseException | None = None  # a cancellation that came while a chunk of the input was made
         self._closing = False
 
     # On the loop
@@ -266,7 +267,9 @@ class _ThreadLink:
         finally:
             if self._ledger is not None:
                 self._ledger.release()
+        cancelled = cancelled or self._interrupt
         if cancelled is not None:
+            self._interrupt = None
             raise cancelled
         if word is Word.ERROR:
             raise said
@@ -286,8 +289,9 @@ class _ThreadLink:
             answer: Message = (Word.CHUNK, await anext(self._source))
         except StopAsyncIteration:
             answer = (Word.END, None)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             self._closing = True
+            self._interrupt = error
             answer = (Word.ERROR, Stopped("the call around this step was stopped"))
         except BaseException as error:
             answer = (Word.ERROR, error)
