@@ -75,13 +75,13 @@ class RunnableBranch(Value, Runnable[Input, Output]):
         return next(known, None) or super().get_input_schema(config)
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        return Operator(name=self.get_name(), flow=self._flow, shows=self._shows)
+        def flow(value: Any) -> Flow:
+            for condition, branch in self.branches:
+                if (yield Run(condition.graph, value)):
+                    return (yield Run(branch._graph_with(kwargs), value, last=True))
+            return (yield Run(self.default._graph_with(kwargs), value, last=True))
 
-    def _flow(self, value: Any) -> Flow:
-        for condition, branch in self.branches:
-            if (yield Run(condition.graph, value)):
-                return (yield Run(branch.graph, value, last=True))
-        return (yield Run(self.default.graph, value, last=True))
+        return Operator(name=self.get_name(), flow=flow, shows=self._shows)
 
     def _shows(self) -> dict[str, Graph]:
         shown = {}
@@ -129,13 +129,16 @@ class RouterRunnable(Value, Runnable[RouterInput, Output]):
         return iter(self.runnables.values())
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
+        def flow(value: Any) -> Flow:
+            return (yield Run(self._named(value)._graph_with(kwargs), value["input"], last=True))
+
         return Operator(
             name=self.get_name(),
-            flow=self._flow,
+            flow=flow,
             shows=lambda: {key: runnable.graph for key, runnable in self.runnables.items()},
         )
 
-    def _flow(self, value: Any) -> Flow:
+    def _named(self, value: Any) -> Runnable[Any, Output]:
         if not isinstance(value, Mapping) or "key" not in value or "input" not in value:
             raise StepInputError(
                 f"{self.get_name()} takes {{'key': name of a runnable, 'input': its input}}, got {value!r:.80}"
@@ -144,7 +147,7 @@ class RouterRunnable(Value, Runnable[RouterInput, Output]):
             raise StepInputError(
                 f"{self.get_name()} has no runnable {value['key']!r}; it has {', '.join(map(repr, self.runnables))}"
             )
-        return (yield Run(self.runnables[value["key"]].graph, value["input"], last=True))
+        return self.runnables[value["key"]]
 
     def __repr__(self) -> str:
         return f"RouterRunnable({self.runnables!r})"

@@ -55,6 +55,10 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
         return str | StringPromptValue | ChatPromptValueConcrete | list[AnyMessage]
 
     @property
+    def _accepted(self) -> Any:
+        return str | PromptValue | list[Any] | tuple[Any, ...]
+
+    @property
     def OutputType(self) -> Any:
         """A message."""
         return AnyMessage

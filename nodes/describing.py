@@ -43,6 +43,11 @@ class Described:
         return Any
 
     @property
+    def _accepted(self) -> Any:
+        """What an edge into it is checked against, where it accepts more than `InputType` tells."""
+        return self.InputType
+
+    @property
     def _types_depend(self) -> bool:
         """Whether the type of the output depends on that of the input. If so, `_output_for` is overridden."""
         return False
@@ -57,7 +62,7 @@ class Described:
         Raises:
             EdgeTypeError: when that certainly can't be its input.
         """
-        check_edge(giver, given, self, self.InputType)
+        check_edge(giver, given, self, self._accepted)
         if needed := self._keys_needed():
             check_keys(giver, given, self, needed)
         return self.OutputType

@@ -32,6 +32,10 @@ class BaseOutputParser(RunnableSerializable[Any, Output]):
         """A message or text."""
         return str | AnyMessage
 
+    @property
+    def _accepted(self) -> Any:
+        return str | BaseMessage
+
     def parse(self, text: str) -> Output:
         """What the text says."""
         raise NotImplementedError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,6 +12,9 @@ from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Scope, Source, Step
 from anabranch.engine.operators import Operator
 
 KEYS = ("a", "b", "c")
+READS = st.none() | st.frozensets(st.sampled_from(KEYS), min_size=1, max_size=2)
+BATCHES = st.sampled_from((None, None, None, list))
+MOST = st.sampled_from((None, 2))
 
 
 class SketchedGraph(Graph):
@@ -66,21 +70,23 @@ def graphs(draw: st.DrawFn, most_steps: int = 6, vectors: bool = True) -> Graph:
     steps: list[Step] = []
     for slot in range(draw(st.integers(1, most_steps))):
         source = draw(sources(slot))
-        reads = draw(st.none() | st.frozensets(st.sampled_from(KEYS), min_size=1, max_size=2))
-        batch = draw(st.sampled_from((None, None, None, list))) if vectors else None
-        most = draw(st.sampled_from((None, 2))) if batch else None
+        reads = draw(READS)
+        batch = draw(BATCHES) if vectors else None
+        most = draw(MOST) if batch else None
         operator = Operator(name=f"s{slot}", invoke=str, reads=reads, batch=batch, max_batch=most)
         steps.append(Step(slot, operator, source, scope=0))
     whole = Scope(0, -1, "whole", "sequence", INPUT_SLOT)
     return SketchedGraph(tuple(steps), (whole,), draw(sources(len(steps))))
 
 
+@cache
 def sources(steps: int, depth: int = 2) -> st.SearchStrategy[Source]:
     """Where a value may come from when there are so many steps before: late steps rather than early ones."""
     slots = st.integers(0, steps).map(lambda back: steps - 1 - back)
     return slots if not depth else slots | joins(steps, depth)
 
 
+@cache
 def joins(steps: int, depth: int) -> st.SearchStrategy[Join]:
     """Joins of such sources, some with a base."""
     ports = st.dictionaries(st.sampled_from(KEYS), sources(steps, depth - 1), min_size=1)

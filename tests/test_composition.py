@@ -15,7 +15,10 @@ from pydantic import BaseModel
 from anabranch.engine.errors import EdgeTypeError, GraphError, NotRunnableError
 from anabranch.engine.fitting import DictType
 from anabranch.nodes import (
+    BaseMessage,
     ChatPromptTemplate,
+    FakeListChatModel,
+    HumanMessage,
     PromptTemplate,
     RouterRunnable,
     Runnable,
@@ -30,6 +33,7 @@ from anabranch.nodes import (
     RunnablePassthrough,
     RunnablePick,
     RunnableSequence,
+    StrOutputParser,
 )
 
 
@@ -433,6 +437,23 @@ class TestEdges:
     def test_any_of_the_outputs_may_come(self) -> None:
         RunnableLambda(length).with_fallbacks([shout]) | shout
         RunnableBranch((unknown, shout), length) | shout
+
+    def test_components_accept_more_than_their_schema_tells(self) -> None:
+        class Note(BaseMessage):
+            type: str = "note"
+
+        def messages(text: str) -> tuple[BaseMessage, ...]:
+            return (HumanMessage(content=text),)
+
+        def note(text: str) -> Note:
+            return Note(content=text)
+
+        assert (RunnableLambda(messages) | FakeListChatModel(responses=["a"]) | StrOutputParser()).invoke("?") == "a"
+        assert (RunnableLambda(note) | StrOutputParser()).invoke("a") == "a"
+        with pytest.raises(EdgeTypeError, match="'length' gives int, but 'StrOutputParser' takes"):
+            RunnableLambda(length) | StrOutputParser()
+        with pytest.raises(EdgeTypeError, match="'length' gives int, but 'FakeListChatModel' takes"):
+            RunnableLambda(length) | FakeListChatModel(responses=["a"])
 
     def test_map_takes_anything_that_can_be_iterated(self) -> None:
         def some(text: str) -> tuple[str, ...]:

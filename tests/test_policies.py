@@ -342,6 +342,12 @@ class TestBranch:
 
         assert list(RunnableBranch((bool, RunnableLambda(tokens)), str).stream("ab")) == ["a", "b"]
 
+    def test_arguments_reach_the_chosen_one(self) -> None:
+        branch = RunnableBranch((bool, lambda x, plus=0: x + plus), lambda x, plus=0: plus)
+        assert branch.invoke(1, plus=2) == 3
+        assert branch.bind(plus=2).invoke(0) == 2
+        assert RouterRunnable({"add": lambda x, plus=0: x + plus}).invoke({"key": "add", "input": 1}, plus=2) == 3
+
     def test_a_failing_condition_fails(self) -> None:
         with pytest.raises(ValueError, match="failed on 1"):
             RunnableBranch((fail, str), str).invoke(1)

@@ -1,4 +1,4 @@
-"""What mypy, and so an editor, knows of a chain: `typed_chains.py` says it line by line."""
+"""What mypy, and so an editor, knows of a chain: `typed_chains.txt` says it line by line."""
 
 from __future__ import annotations
 
