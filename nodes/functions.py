@@ -205,8 +205,8 @@ def described(func: Any) -> Signature:
         raise CompositionError(f"{func!r:.80} takes no input; a function in a chain gets it as its first argument")
     if signature.kind == "generator" and returns_value(func):
         raise CompositionError(
-            f"the generator function {func!r:.80} returns a value, which would be lost; yield it, or end with a plain "
-            "`return`"
+            f"the generator function {signature.name or func!r} returns a value, which would be lost; yield it, or end "
+            "with a plain `return`"
         )
     return signature
 

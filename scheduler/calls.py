@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from anabranch.scheduler.units import Group, Unit
 
 def timeout_of(config: RunnableConfig | None) -> float | None:
     """The timeout given for a call. It isn't handed down: what the call makes is part of it."""
-    return None if config is None else config.get("timeout")
+    return config.get("timeout") if isinstance(config, Mapping) else None  # what isn't one is refused later
 
 
 def opened_config(config: RunnableConfig | None, parent: Site | None) -> RunnableConfig | None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from asyncio import CancelledError
 from collections import deque
+from operator import length_hint
 from typing import Any, Protocol
 
 from anabranch.engine.config import RunnableConfig
@@ -109,9 +110,12 @@ class Frontier:
                     return unit
             if self._unopened:
                 group = self._unopened[-1]
-                if self.plainly and group.plain:
+                if not (self.plainly and group.plain):
+                    self._open_next(group)
+                elif length_hint(group.claims):
                     return group
-                self._open_next(group)
+                else:
+                    self.claim(group)  # the last one was claimed: the group is opened
             elif not self._vectors or not vectors:
                 return None
             elif (together := self._take_vector()) is not None:

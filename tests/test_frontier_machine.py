@@ -434,10 +434,10 @@ def assert_inputs_exist(unit: Unit) -> None:
 
 
 TestFrontier = FrontierMachine.TestCase
-TestFrontier.settings = settings(max_examples=30, stateful_step_count=30, report_multiple_bugs=False)
+TestFrontier.settings = settings(max_examples=100, stateful_step_count=30, report_multiple_bugs=False)
 
 
-@settings(max_examples=150)
+@settings(max_examples=400)
 @given(
     graph=graphs(8),
     count=st.integers(1, 4),
