@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from anabranch.engine.errors import StepInputError
@@ -36,9 +37,14 @@ def gathered(recipe: Recipe, values: list[Any]) -> Any:
 def assigned(base: Any, ports: dict[str, Any]) -> dict[str, Any]:
     """A dict with keys added, as `RunnablePassthrough.assign` does."""
     if not isinstance(base, dict):
-        keys = ", ".join(map(repr, ports))
-        raise StepInputError(
-            f"the input to RunnablePassthrough.assign() must be a dict, to which it adds {keys}; "
-            f"got {type(base).__name__}. Put {{'some_key': ...}} before it to make a dict of the value"
-        )
+        raise no_dict(base, ports)
     return {**base, **ports}
+
+
+def no_dict(base: Any, keys: Iterable[str]) -> StepInputError:
+    """The error of keys to be assigned to something that is no dict."""
+    added = ", ".join(map(repr, keys))
+    return StepInputError(
+        f"the input to RunnablePassthrough.assign() must be a dict, to which it adds {added}; "
+        f"got {type(base).__name__}. Put {{'some_key': ...}} before it to make a dict of the value"
+    )

@@ -10,8 +10,7 @@ from collections import deque
 from typing import Any
 
 from anabranch.engine.chunks import Accumulator, AddableDict, Algebra
-from anabranch.engine.errors import StepInputError
-from anabranch.scheduler.gathering import gathered
+from anabranch.scheduler.gathering import gathered, no_dict
 from anabranch.scheduler.ports import Leaf, Ports, unhidden, wrapped
 
 EMPTY: Any = object()
@@ -93,9 +92,7 @@ class FlowInlet:
             if chunk is None:
                 return True
             if not isinstance(chunk, dict):
-                raise StepInputError(
-                    f"the input to RunnablePassthrough.assign() must be a dict, got {type(chunk).__name__}"
-                )
+                raise no_dict(chunk, sorted(leaf.hidden))
             if not isinstance(chunk, AddableDict):
                 self._bases.setdefault(index, Accumulator(Algebra.SNAPSHOTS)).push(chunk)
                 return True

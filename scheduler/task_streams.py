@@ -156,7 +156,8 @@ class TaskStream:
             self._pulling.cancel()
         for strand in (self._strands.source, *self._strands.all):
             pump: _Pump | None = strand.host if isinstance(strand.host, _Pump) else None
-            if pump is not None and strand.state is State.RUNNING and pump.begun:
+            if pump is not None and strand.state is State.RUNNING and pump.begun and not pump.cancelled:
+                pump.cancelled = True  # once: a second time would hit it while it closes
                 pump.task.cancel()
 
     def _fail(self, error: BaseException, puller: AsyncPuller | None) -> None:
@@ -370,10 +371,11 @@ class TaskStream:
 class _Pump:
     """A strand's task. One that has not begun can't be cancelled: it would never tell."""
 
-    __slots__ = ("begun", "task")
+    __slots__ = ("begun", "cancelled", "task")
 
     def __init__(self) -> None:
         self.begun = False
+        self.cancelled = False
         self.task: asyncio.Task[None] = None  # type: ignore[assignment]
 
 
