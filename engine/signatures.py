@@ -1,4 +1,4 @@
-"""What can be known of a user's function without calling it: its form and its types.
+"""What can be known of a user's function without calling it: its form. Its types stand in `annotations`.
 
 Everything here is asked when composing, of code that somebody else wrote. So what can't be known is
 `typing.Any` and never an error, and no file is read (`mentions` does that, when it is asked).
@@ -9,26 +9,13 @@ method, as an object with `__call__`. Its *layers* are what a call goes through,
 
 from __future__ import annotations
 
-import builtins
 import inspect
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Coroutine,
-    Generator,
-    Iterable,
-    Iterator,
-)
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from types import FunctionType, MethodType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Optional, Union, get_args, get_origin, get_type_hints
-
-from anabranch.engine.operators import Composable
+from types import FunctionType, MethodType
+from typing import Any, Literal, NamedTuple
 
 Kind = Literal["function", "coroutine", "generator", "async_generator"]
 
@@ -43,7 +30,6 @@ POSITIONAL = (
 NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 EMPTY = inspect.Parameter.empty
-STREAMS = (Iterator, Iterable, Generator, AsyncIterator, AsyncIterable, AsyncGenerator)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,46 +90,7 @@ def describe(func: Callable[..., Any]) -> Signature:
     seen = parameters(func)
     takes_input = seen is None or (bool(seen) and seen[0].kind in POSITIONAL)
     named = tuple(each.name for at, each in enumerate(seen or ()) if takes_input and _is_keyword(each, at))
-    return _signature(_kind(func), "config" in named, "run_manager" in named, _name(func), takes_input)
-
-
-def input_type(func: Callable[..., Any]) -> Any:
-    """The annotated type of a function's first parameter, or Any.
-
-    Names in quotes are looked up where the function was defined. A parameter with the default None takes that, too.
-    """
-    if _annotations(func) == {}:
-        return Any
-    first = first_parameter(func)
-    if first is None:
-        return Any
-    tp = _resolved(first.annotation, func)
-    return Optional[tp] if first.default is None and tp is not Any else tp  # noqa: UP045 (not all have `|`)
-
-
-def output_type(func: Callable[..., Any]) -> Any:
-    """The annotated type of what a function makes, or Any.
-
-    For a generator, the type of what it yields; for a coroutine or an annotated awaitable, of what it
-    returns; for a class, the class. What may return something composable has any output: that gets run.
-    """
-    if isinstance(func, type):
-        return func if _makes_itself(func) else Any
-    annotations = _annotations(func)
-    if annotations == {}:
-        return Any
-    tp = returned_type(func)
-    kind = _kind(func) if annotations is None else _KINDS[func.__code__.co_flags & _KIND_FLAGS]
-    if kind in ("generator", "async_generator"):
-        tp = _element(tp)
-    elif kind == "function" and get_origin(tp) in (Awaitable, Coroutine):
-        tp = get_args(tp)[-1]
-    return Any if _may_be_composable(tp) else tp
-
-
-def chunk_types(func: Callable[..., Any]) -> tuple[Any, Any]:
-    """The types of the chunks that a function from iterator to iterator takes and makes; each may be Any."""
-    return _element(input_type(func)), _element(returned_type(func))
+    return _signature(kind_of(func), "config" in named, "run_manager" in named, _name(func), takes_input)
 
 
 def layers(func: Any) -> Iterator[Any]:
@@ -185,8 +132,10 @@ def _name(func: Any) -> str | None:
     return None if name == "<lambda>" else name
 
 
-def _kind(func: Any) -> Kind:
+def kind_of(func: Any) -> Kind:
     """What a call makes, by what is called: the function itself, or the `__call__` of its class."""
+    if type(func) is FunctionType and not func.__dict__:  # no `__wrapped__`, no marks: its code tells all
+        return _KINDS[func.__code__.co_flags & _KIND_FLAGS]
     while isinstance(func, partial):
         func = func.func
     for called in (func, type(func).__call__):
@@ -233,7 +182,7 @@ class First(NamedTuple):
 
 def first_parameter(func: Any) -> First | None:
     """The parameter that the input goes to; None when there is none, or when that can't be known."""
-    annotations = _annotations(func)
+    annotations = own_annotations(func)
     if annotations is not None and func.__code__.co_argcount:  # the same as below, many times as fast
         name, defaults = func.__code__.co_varnames[0], func.__defaults__
         default = defaults[0] if defaults and len(defaults) == func.__code__.co_argcount else EMPTY
@@ -243,7 +192,7 @@ def first_parameter(func: Any) -> First | None:
     return First(seen[0].name, seen[0].annotation, seen[0].default) if seen and known else None
 
 
-def _annotations(func: Any) -> dict[str, Any] | None:
+def own_annotations(func: Any) -> dict[str, Any] | None:
     """The annotations of a plain function, which are all that there is; None for anything else."""
     if type(func) is not FunctionType or func.__dict__:
         return None
@@ -256,58 +205,3 @@ def _annotations(func: Any) -> dict[str, Any] | None:
 def _wrapped(func: Any) -> Any:
     """What `functools.wraps` says is inside; read from its own attributes, as a mock claims to have any."""
     return getattr(func, "__dict__", {}).get("__wrapped__")
-
-
-def returned_type(func: Any) -> Any:
-    """The annotation of what it returns, as a type."""
-    annotations = _annotations(func)
-    if annotations is not None:
-        return _resolved(annotations.get("return", EMPTY), func)
-    try:
-        return _resolved(inspect.signature(func).return_annotation, func)
-    except Exception:
-        return Any
-
-
-def _resolved(annotation: Any, func: Any) -> Any:
-    """An annotation as a type: names in quotes looked up, None as its type."""
-    if annotation is EMPTY:
-        return Any
-    if isinstance(annotation, type):
-        return annotation
-    function = innermost_function(func)
-    names = {each.__name__: each for each in getattr(function, "__type_params__", ())}
-    if isinstance(annotation, str) and function is not None and not names:
-        found = function.__globals__.get(annotation, vars(builtins).get(annotation))
-        if isinstance(found, type):
-            return found  # the same as below, twenty times as fast
-
-    def probe() -> None:
-        """Carries this one annotation: another that can't be resolved must not hide it."""
-
-    probe.__annotations__ = {"it": annotation}
-    try:
-        return get_type_hints(probe, getattr(function, "__globals__", {}), names, include_extras=True)["it"]
-    except Exception:
-        return Any
-
-
-def _element(tp: Any) -> Any:
-    """The type of what an iterable yields."""
-    return get_args(tp)[0] if get_origin(tp) in STREAMS and get_args(tp) else Any
-
-
-def _may_be_composable(tp: Any) -> bool:
-    """Whether something composable is among what a type allows by name."""
-    if type(tp) is type:
-        return issubclass(tp, Composable)
-    origin = get_origin(tp) or tp
-    if origin in (Union, UnionType, Annotated):
-        return any(_may_be_composable(each) for each in get_args(tp))
-    return isinstance(origin, type) and issubclass(origin, Composable)
-
-
-def _makes_itself(cls: type) -> bool:
-    """Whether calling a class makes an instance of it: nobody wrote a constructor that could do otherwise."""
-    written = FunctionType in (type(cls.__new__), type(type(cls).__call__))
-    return not written and cls is not reversed and not issubclass(cls, Composable)

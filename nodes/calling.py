@@ -7,8 +7,9 @@ from functools import partial
 from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction, isgeneratorfunction
 from typing import Any, get_origin
 
+from anabranch.engine.annotations import returned_type
 from anabranch.engine.operators import Operator
-from anabranch.engine.signatures import Signature, innermost_function, returned_type
+from anabranch.engine.signatures import Signature, innermost_function
 from anabranch.nodes.run_managers import RunManager
 from anabranch.nodes.runnables import Runnable
 

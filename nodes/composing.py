@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from anabranch.engine.config import RunnableConfig
+from anabranch.engine.config import RunnableConfig, check_config
 
 if TYPE_CHECKING:
     from anabranch.nodes.configurable_fields import AnyField, ConfigurableField
@@ -100,6 +100,7 @@ class Composing(Generic[Input, Output]):
         Raises:
             ConfigError: when a key has a wrong type.
         """
+        check_config(config)
         return makers.binding(self, config={**(config or {}), **kwargs})
 
     def with_types(self, *, input_type: Any = None, output_type: Any = None) -> Runnable[Input, Output]:

@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 
+from anabranch.engine.annotations import input_type, output_type
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError
 from anabranch.engine.fitting import keys_of
 from anabranch.engine.mentions import called_names, keys_read, lambda_source, reads_only, returns_value
 from anabranch.engine.operators import Operator
-from anabranch.engine.signatures import Signature, describe, input_type, output_type
+from anabranch.engine.signatures import Signature, describe
 from anabranch.nodes.calling import called_with
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.edges import check_edge, check_keys

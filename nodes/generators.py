@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
+from anabranch.engine.annotations import chunk_types
 from anabranch.engine.errors import CompositionError
 from anabranch.engine.operators import Operator
-from anabranch.engine.signatures import Signature, chunk_types, describe
+from anabranch.engine.signatures import Signature, describe
 from anabranch.nodes.calling import called_with
 from anabranch.nodes.functions import described
 from anabranch.nodes.runnables import Input, Output, Runnable

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar, get_args, get_origin
 
+from anabranch.engine.annotations import chunk_types, input_type, output_type
 from anabranch.engine.building import Builder, Place, build
 from anabranch.engine.errors import CompositionError
 from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Operator
-from anabranch.engine.signatures import chunk_types, input_type, output_type
 from anabranch.scheduler.sites import SITE
 
 FORMS = ("invoke", "ainvoke", "stream", "astream", "transform", "atransform", "batch", "abatch")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from anabranch.engine.building import Builder, Building, Part, Place
 from anabranch.engine.config import RunnableConfig
-from anabranch.engine.errors import CompositionError, GraphError
+from anabranch.engine.errors import CompositionError, GraphError, NotRunnableError
 from anabranch.engine.fitting import DictType
 from anabranch.engine.graphs import Join, Source
 from anabranch.nodes import composing
@@ -32,6 +32,7 @@ class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
     Raises:
         GraphError: when there is no branch.
         CompositionError: a `TypeError`, when a key is no string.
+        NotRunnableError: a `TypeError`, when a branch is nothing that can be run.
 
     Example:
         >>> RunnableParallel(upper=str.upper, size=len).invoke("ab")
@@ -54,8 +55,7 @@ class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
             if not isinstance(key, str):
                 raise CompositionError(f"the keys of a dict of runnables must be strings, got {key!r}")
         self.steps__: dict[str, Runnable[Any, Any]] = {
-            key: branch if isinstance(branch, Runnable) else composing.makers.coerce(branch)
-            for key, branch in merged.items()
+            key: branch if isinstance(branch, Runnable) else _coerced(key, branch) for key, branch in merged.items()
         }
         self._gives = DictType({key: branch.OutputType for key, branch in self.steps__.items()})
         self.name = name
@@ -106,6 +106,13 @@ class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
 
 
 RunnableMap = RunnableParallel
+
+
+def _coerced(key: str, branch: Any) -> Runnable[Any, Any]:
+    try:
+        return composing.makers.coerce(branch)
+    except NotRunnableError as error:
+        raise NotRunnableError(f"key {key!r}: {error}") from None
 
 
 def merged_input(title: str, models: list[type[BaseModel]], otherwise: Any) -> type[BaseModel]:

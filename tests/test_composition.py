@@ -142,7 +142,7 @@ class TestSequences:
                 RunnableLambda(length) | other  # type: ignore[operator]
             with pytest.raises(NotRunnableError):
                 other | RunnableLambda(length)  # type: ignore[operator]
-        with pytest.raises(NotRunnableError, match="got int: 5"):
+        with pytest.raises(NotRunnableError, match=r"key 'a': key 'b': expected a runnable, .* got int: 5"):
             RunnableLambda(length) | {"a": {"b": 5}}
 
 

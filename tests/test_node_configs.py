@@ -94,6 +94,9 @@ class TestBound:
             WHOLE.with_config(tags="mine")
         with pytest.raises(ConfigError, match="'max_concurrency': expected an int of at least 1, got int 0"):
             WHOLE.with_config({"max_concurrency": 0})
+        wrong: Any = 17
+        with pytest.raises(ConfigError, match="expected a mapping, got int 17"):
+            WHOLE.with_config(wrong)
 
     def test_a_bound_capacity_holds_for_the_stream(self) -> None:
         made: list[int] = []

@@ -25,8 +25,9 @@ from unittest.mock import AsyncMock, Mock, call
 import pytest
 from pydantic import BaseModel
 
+from anabranch.engine.annotations import chunk_types, input_type, output_type
 from anabranch.engine.operators import Composable
-from anabranch.engine.signatures import Signature, chunk_types, describe, input_type, output_type
+from anabranch.engine.signatures import Signature, describe
 
 if TYPE_CHECKING:
     from nowhere import Absent  # type: ignore[import-not-found]
