@@ -99,7 +99,8 @@ class Graph:
     steps: tuple[Step, ...]
     scopes: tuple[Scope, ...]
     output: Source
-    plans: dict[str, Any] = field(default_factory=dict, repr=False)
+    plans: dict[object, Any] = field(default_factory=dict, repr=False)  # these two are for drivers to keep theirs in
+    chunk_plans: dict[object, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ class Runnable(Described, Composing[Input, Output], Composable, Generic[Input, O
         if self._written:
             graph = graph_below if verb in self._written else graph_for
             return graph(self, verb, kwargs, config), config
-        return self._graph_with(kwargs), config
+        return build(self, kwargs) if kwargs else self.graph, config
 
     def _graph_with(self, kwargs: Mapping[str, Any]) -> Graph:
         """The graph with arguments bound to its first step."""

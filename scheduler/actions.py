@@ -36,6 +36,8 @@ class Mode(Enum):
     SYNC = "sync"
     ASYNC = "async"
 
+    __hash__ = object.__hash__  # a plan is looked up by it, each time
+
 
 class Kind(Enum):
     """How an action is called."""
@@ -55,7 +57,8 @@ class Lane(IntEnum):
     THREAD = 2
 
 
-CALL, CONFIG, AWAIT, AWAIT_CONFIG, FLOW = Kind  # a look at a member of an enum's class is slow
+SYNC, ASYNC = Mode  # a look at a member of an enum's class is slow
+CALL, CONFIG, AWAIT, AWAIT_CONFIG, FLOW = Kind
 INLINE, LOOP, THREAD = Lane
 
 
@@ -90,7 +93,7 @@ def action_of(step: Step, graph: Graph, mode: Mode) -> Action:
     if operator.flow is not None:
         return Action(FLOW, operator.flow, INLINE, step, bound)
     vector, vector_lane = _vector(operator, mode)
-    run, lane = _sync_form(operator) if mode is Mode.SYNC else _async_form(operator)
+    run, lane = _sync_form(operator) if mode is SYNC else _async_form(operator)
     if vector is not None and vector_lane is not lane:  # both forms are called in one lane
         form = (_async_value_form if vector_lane is LOOP else _value_form)(operator)
         assert form is not None
@@ -188,7 +191,7 @@ def _on_portal(operator: Operator) -> Callable[..., Any] | None:
 
 
 def _vector(operator: Operator, mode: Mode) -> tuple[Callable[..., Any] | None, Lane]:
-    if mode is Mode.SYNC:
+    if mode is SYNC:
         return operator.batch, INLINE
     if operator.abatch is not None:
         return operator.abatch, LOOP

@@ -174,6 +174,21 @@ def run_calls(segment: Segment, position: int, value: Any, site: Site, context: 
     return value
 
 
+DONE = object()
+
+
+def _go(move: Callable[[Any], Any], value: Any, site: Site) -> Any:
+    """Move a coroutine on. What it waits for; or `DONE`, and its result is put down at the site.
+
+    A function of its own, since an exception leaves a frame object behind in the frame that catches it.
+    """
+    try:
+        return move(value)
+    except StopIteration as done:
+        site.result = done.value
+        return DONE
+
+
 GoOn = Callable[[Segment, Site, Expanded], Awaitable[Any]]
 
 
@@ -202,18 +217,20 @@ def arun_calls(
             coroutine = calls[at](value)
             try:
                 waits_for = own.run(coroutine.send, None)
-                while True:
+            except StopIteration as done:
+                result = done.value
+            else:
+                while waits_for is not DONE:
                     try:
-                        sent = yield waits_for
+                        waits_for = yield waits_for
                     except GeneratorExit:
                         own.run(coroutine.close)
                         raise
                     except BaseException as error:
-                        waits_for = own.run(coroutine.throw, error)
+                        waits_for = own.run(_go, coroutine.throw, error, site)
                     else:
-                        waits_for = own.run(coroutine.send, sent)
-            except StopIteration as done:
-                result = done.value
+                        waits_for = own.run(_go, coroutine.send, waits_for, site)
+                result, site.result = site.result, None
             if isinstance(result, Composable) and segment.steps[at].operator.expands:
                 site.position = at
                 expanded = Expanded(Run(result.graph, value, last=True))

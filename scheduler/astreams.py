@@ -9,18 +9,18 @@ from typing import Any
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
-from anabranch.scheduler.actions import Mode
+from anabranch.scheduler.actions import ASYNC
 from anabranch.scheduler.advancing import in_context, within
 from anabranch.scheduler.apulling import AsyncPuller
 from anabranch.scheduler.calls import (
     AStay,
     cap_for,
     opened_config,
+    take_permit_async,
     timeout_of,
-    wait_for_permit_async,
 )
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, held_in
-from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
 from anabranch.scheduler.task_streams import TaskStream
 
@@ -32,7 +32,7 @@ def astream(
     parent, timeout = SITE.get(), timeout_of(config)
     if config is not None or parent is not None:
         config = opened_config(config, parent)
-    plan = chunk_plan_of(graph, Mode.ASYNC)
+    plan = chunk_plan_of(graph, ASYNC)
     if plan.straight and timeout is None:
         opened: list[AsyncPuller] = []
         return AsyncChunkStream(
@@ -51,7 +51,7 @@ async def _astream_straight(
 ) -> AsyncGenerator[Any, None]:
     """One segment is all there is: no strand and no task."""
     ledger = cap_for(config, parent, plan.graph)
-    site = Site(config, plan.graph, ledger, held=parent is None or ledger is not parent.ledger)
+    site = site_of(config, plan.graph, ledger, held=parent is None or ledger is not parent.ledger)
     site.parent = parent
     context = copy_context()
     context.run(SITE.set, site)
@@ -91,9 +91,7 @@ def _staying(parent: Site, site: Site, pull: Callable[[], Awaitable[Any]]) -> Ca
         if parent.stopped:
             raise Stopped("the call around this step was stopped")
         async with AStay(parent, site, hook=False):
-            if site.ledger is not None and not site.held:
-                await wait_for_permit_async(site.ledger, site.age)
-                site.held = True
+            await take_permit_async(site)
             return await pull()
 
     return stay

@@ -8,19 +8,19 @@ from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.graphs import Graph
-from anabranch.scheduler.actions import LOOP, THREAD, Mode
+from anabranch.scheduler.actions import ASYNC, LOOP, THREAD
 from anabranch.scheduler.advancing import Expanded, aadvance, arun_calls
 from anabranch.scheduler.calls import (
     AStay,
     batch_group,
-    ledger_for,
+    cap_for,
     note_place,
     opened_config,
+    take_permit_async,
     timeout_of,
-    wait_for_permit_async,
 )
 from anabranch.scheduler.plans import Plan, Segment, plan_of
-from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.tasks import TaskCall
 from anabranch.scheduler.units import Group
 
@@ -30,11 +30,11 @@ def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> A
     parent, timeout = SITE.get(), timeout_of(config)
     if config is not None or parent is not None:
         config = opened_config(config, parent)
-    plan = plan_of(graph, Mode.ASYNC)
+    plan = plan_of(graph, ASYNC)
     segment = plan.segments[0] if plan.straight else None
     if segment is None or timeout is not None or segment.lane is THREAD:
         return TaskCall(config, parent, graph).run(Group(plan, (value,), config, timeout=timeout, single=True))
-    site = Site(config, graph, ledger_for(config, parent, graph), held=True)
+    site = site_of(config, graph, cap_for(config, parent, graph), held=True)
     context = copy_context()
     context.run(SITE.set, site)
     if parent is not None:
@@ -46,15 +46,11 @@ def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> A
 
 async def _ainvoke_nested(parent: Site, segment: Segment, value: Any, site: Site, context: Context) -> Any:
     site.age = parent.age
-    if site.ledger is not None and not site.ledger.is_cap:
-        site.ledger = None  # that of blocking code; this isn't
     async with AStay(parent, site):
-        if site.ledger is not None and not site.held:
-            await wait_for_permit_async(site.ledger, site.age)
-            site.held = True
+        await take_permit_async(site)
         if segment.lane is LOOP and segment.calls is not None:
             return await arun_calls(segment, 0, value, site, context, _go_on)
-        return await _ainvoke_unit(plan_of(site.graph, Mode.ASYNC), value, site, context)
+        return await _ainvoke_unit(plan_of(site.graph, ASYNC), value, site, context)
 
 
 async def _ainvoke_unit(plan: Plan, value: Any, site: Site, context: Context) -> Any:
@@ -73,7 +69,7 @@ async def _ainvoke_unit(plan: Plan, value: Any, site: Site, context: Context) ->
 
 async def _go_on(segment: Segment, site: Site, expanded: Expanded) -> Any:
     """A function of a straight graph returned a runnable."""
-    group = Group(plan_of(site.graph, Mode.ASYNC), (None,), site.config, single=True)
+    group = Group(plan_of(site.graph, ASYNC), (None,), site.config, single=True)
     unit = group.adopt(0, expanded.effect.value, site.position)
     return await TaskCall(site.config, site, site.graph).adopt(group, unit, expanded.effect)
 
@@ -118,5 +114,5 @@ def _open_batch(
     keep_errors: bool,
 ) -> tuple[TaskCall, Group]:
     parent = SITE.get()
-    group, common = batch_group(plan_of(graph, Mode.ASYNC), inputs, shared, each, keep_errors, parent)
+    group, common = batch_group(plan_of(graph, ASYNC), inputs, shared, each, keep_errors, parent)
     return TaskCall(common, parent, graph), group

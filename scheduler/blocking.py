@@ -8,7 +8,7 @@ from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.graphs import Graph
-from anabranch.scheduler.actions import Mode
+from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.advancing import Expanded, advance, run_calls
 from anabranch.scheduler.calls import (
     Stay,
@@ -16,11 +16,11 @@ from anabranch.scheduler.calls import (
     ledger_for,
     note_place,
     opened_config,
+    take_permit,
     timeout_of,
-    wait_for_permit,
 )
 from anabranch.scheduler.plans import Plan, plan_of
-from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.threads import ThreadCall
 from anabranch.scheduler.units import Group
 
@@ -30,17 +30,15 @@ def invoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> An
     parent, timeout = SITE.get(), timeout_of(config)
     if config is not None or parent is not None:
         config = opened_config(config, parent)
-    plan = plan_of(graph, Mode.SYNC)
+    plan = plan_of(graph, SYNC)
     if not plan.straight or timeout is not None:
         return ThreadCall(config, parent, graph).run(Group(plan, (value,), config, timeout=timeout, single=True))
-    site = Site(config, graph, ledger_for(config, parent, graph), held=True)
+    site = site_of(config, graph, ledger_for(config, parent, graph), held=True)
     if parent is None:
         return _invoke_straight(plan, value, site)
     site.age = parent.age
     with Stay(parent, site):
-        if site.ledger is not None and not site.held:
-            wait_for_permit(site.ledger, site.age)
-            site.held = True
+        take_permit(site)
         return _invoke_straight(plan, value, site)
 
 
@@ -111,5 +109,5 @@ def _open_batch(
     keep_errors: bool,
 ) -> tuple[ThreadCall, Group]:
     parent = SITE.get()
-    group, common = batch_group(plan_of(graph, Mode.SYNC), inputs, shared, each, keep_errors, parent)
+    group, common = batch_group(plan_of(graph, SYNC), inputs, shared, each, keep_errors, parent)
     return ThreadCall(common, parent, graph), group

@@ -15,7 +15,7 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.scheduler.ledger import Ledger, Waiter
 from anabranch.scheduler.plans import Plan
-from anabranch.scheduler.sites import Site, inherited_config
+from anabranch.scheduler.sites import PermitSite, Site, inherited_config
 from anabranch.scheduler.units import Group, Unit
 
 
@@ -175,9 +175,7 @@ class Stay:
         if self._hook:
             parent.unhook(self)
         if self._lends and parent.take_back(self._seat.held):
-            assert parent.ledger is not None
-            wait_for_permit(parent.ledger, parent.age)
-            parent.held = True
+            take_permit(parent)
 
 
 class AStay:
@@ -214,9 +212,21 @@ class AStay:
         if self._hook:
             parent.unhook(self)
         if self._lends and parent.take_back(seat.held and seat.ledger is parent.ledger):
-            assert parent.ledger is not None
-            await wait_for_permit_async(parent.ledger, parent.age)
-            parent.held = True
+            await take_permit_async(parent)
+
+
+def take_permit(site: Site) -> None:
+    """See that a site has its permit, if it needs one, waiting in this thread."""
+    if isinstance(site, PermitSite) and not site.held:
+        wait_for_permit(site.ledger, site.age)
+        site.held = True
+
+
+async def take_permit_async(site: Site) -> None:
+    """The same, awaiting."""
+    if isinstance(site, PermitSite) and not site.held:
+        await wait_for_permit_async(site.ledger, site.age)
+        site.held = True
 
 
 def wait_for_permit(ledger: Ledger, age: int) -> None:

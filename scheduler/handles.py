@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.graphs import Graph
-from anabranch.scheduler.actions import Mode
+from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.calls import opened_config, timeout_of
 from anabranch.scheduler.plans import plan_of
 from anabranch.scheduler.pools import POOL
@@ -25,7 +25,7 @@ class RunHandle(Generic[Output]):
     def __init__(self, graph: Graph, value: Any, config: RunnableConfig | None = None) -> None:
         timeout = timeout_of(config)
         config = opened_config(config, None)
-        self._group = Group(plan_of(graph, Mode.SYNC), (value,), config, timeout=timeout, single=True)
+        self._group = Group(plan_of(graph, SYNC), (value,), config, timeout=timeout, single=True)
         self._call = ThreadCall(config, None, graph)
         self._ended = threading.Event()
         self._error: BaseException | None = None

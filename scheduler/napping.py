@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 from anabranch.engine.errors import Stopped
-from anabranch.scheduler.calls import wait_for_permit, wait_for_permit_async
+from anabranch.scheduler.calls import take_permit, take_permit_async
 from anabranch.scheduler.clocks import CLOCK
 from anabranch.scheduler.sites import Site
 
@@ -20,9 +20,8 @@ def nap(site: Site, seconds: float) -> None:
     clock, woken = CLOCK.get(), threading.Event()
     site.hook(woken, woken.set)
     timer = clock.call_at(clock.now() + seconds, woken.set)
-    ledger = site.ledger
-    if site.lend() and ledger is not None:
-        ledger.release()
+    if site.lend() and site.ledger is not None:
+        site.ledger.release()
     try:
         while not site.stopped and not woken.is_set():
             if not clock.jump():
@@ -30,21 +29,18 @@ def nap(site: Site, seconds: float) -> None:
     finally:
         timer.cancel()
         site.unhook(woken)
-        if site.take_back(False) and ledger is not None:
-            wait_for_permit(ledger, site.age)
-            site.held = True
+        if site.take_back(False):
+            take_permit(site)
     if site.stopped:
         raise Stopped("the call around this step was stopped")
 
 
 async def nap_async(site: Site, seconds: float) -> None:
     """Wait on the loop. A cancellation ends it."""
-    ledger = site.ledger
-    if site.lend() and ledger is not None:
-        ledger.release()
+    if site.lend() and site.ledger is not None:
+        site.ledger.release()
     try:
         await asyncio.sleep(seconds)
     finally:
-        if site.take_back(False) and ledger is not None:
-            await wait_for_permit_async(ledger, site.age)
-            site.held = True
+        if site.take_back(False):
+            await take_permit_async(site)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step, joins_of, slots_of
-from anabranch.scheduler.actions import INLINE, LOOP, Action, Lane, Mode, action_of
+from anabranch.scheduler.actions import INLINE, LOOP, SYNC, Action, Lane, Mode, action_of
 from anabranch.scheduler.wiring import narrowed
 
 Recipe = tuple[tuple[int, int | None, tuple[tuple[str, int], ...]], ...]
@@ -76,9 +76,9 @@ class Plan:
 
 def plan_of(graph: Graph, mode: Mode) -> Plan:
     """The plan of a graph for a kind of driver, made when first asked for."""
-    plan: Plan | None = graph.plans.get(mode.value)
+    plan: Plan | None = graph.plans.get(mode)
     if plan is None:
-        plan = graph.plans[mode.value] = _compile(graph, mode)
+        plan = graph.plans[mode] = _compile(graph, mode)
     return plan
 
 
@@ -102,7 +102,7 @@ def _compile(graph: Graph, mode: Mode) -> Plan:
         tuple(segment.index for segment in segments if not segment.needs),
         output,
         straight,
-        plain=straight and first is not None and first.calls is not None and (mode is Mode.SYNC or first.lane is LOOP),
+        plain=straight and first is not None and first.calls is not None and (mode is SYNC or first.lane is LOOP),
         bound=any(action.bound for action in actions),
         blank=(None,) * len(segments),
     )

@@ -21,51 +21,33 @@ from anabranch.scheduler.ledger import AGES, Ledger
 
 
 class Site:
-    """See the module.
+    """Where code runs that needs no permit. There may be very many of these at once.
 
     Attributes:
         config: the config of the call; None where nobody gave any.
         graph, step: the step whose code runs, when config is bound to it.
-        ledger: where its permit comes from; None when it needs none.
-        held: whether it has its permit.
         stopped: nothing more is to be started here.
         position: of a run of plain functions the one that was called last, when it raised or returned a runnable; in a
             stream the slot of the step that returned one.
         parent: the site around a nested stream.
+        ledger, held, age: see `PermitSite`.
     """
 
-    __slots__ = (
-        "_counting",
-        "_hooks",
-        "age",
-        "config",
-        "graph",
-        "held",
-        "ledger",
-        "outstanding",
-        "over",
-        "parent",
-        "position",
-        "step",
-        "stopped",
-    )
+    __slots__ = ("_hooks", "age", "config", "graph", "parent", "position", "result", "step", "stopped")
 
-    def __init__(
-        self, config: RunnableConfig | None, graph: Graph, ledger: Ledger | None, held: bool, age: int | None = None
-    ) -> None:
+    ledger: Ledger | None = None
+    held = False
+
+    def __init__(self, config: RunnableConfig | None, graph: Graph, age: int = 0) -> None:
         self.config = config
         self.graph = graph
         self.step: Step | None = None
-        self.ledger = ledger
-        self.held = held
-        self.age = age if age is not None else (0 if ledger is None else next(AGES))
         self.position = 0
         self.parent: Site | None = None
-        self.outstanding = 0
-        self.over = False
         self.stopped = False
-        self._counting = None if ledger is None else threading.Lock()  # a step may make calls from its own threads
-        self._hooks: dict[object, Callable[[], Any]] | None = None  # made when needed: there are many sites
+        self.age = age
+        self.result: Any = None
+        self._hooks: dict[object, Callable[[], Any]] | None = None  # made when needed
 
     def inherited(self) -> RunnableConfig | None:
         """The config that a nested call inherits; None where there is none at all."""
@@ -90,32 +72,19 @@ class Site:
 
     def lend(self) -> bool:
         """A nested call begins. True when it gets the permit of this site."""
-        if self.ledger is None or self._counting is None:
-            return False
-        with self._counting:
-            self.outstanding += 1
-            lent, self.held = self.held, False
-        return lent
+        return False
 
     def take_back(self, has_permit: bool) -> bool:
         """A nested call has ended, with or without a permit in hand. True when the site must get one again."""
-        if self.ledger is None or self._counting is None:
-            return False
-        with self._counting:
-            self.outstanding -= 1
-            wanted = not self.outstanding and not self.over
-            self.held = wanted and has_permit
-        if has_permit and not wanted:
-            self.ledger.release()
-        return wanted and not has_permit
+        return False
+
+    def give_up(self) -> bool:
+        """The code is about to wait: give up the permit. True when there was one, which is to be had again."""
+        return False
 
     def end(self) -> bool:
-        """The code has ended. True when the permit is still here."""
-        if self._counting is None:
-            return self.held
-        with self._counting:
-            self.over = True
-            return self.held
+        """The code has ended. True when a permit is still here."""
+        return False
 
     def stop(self) -> None:
         """Start nothing more here, and stop what was started."""
@@ -137,6 +106,62 @@ class Site:
             self._hooks.pop(key, None)
 
 
+class PermitSite(Site):
+    """Where code runs that holds a permit.
+
+    Attributes:
+        ledger: where the permit comes from.
+        held: whether it has it.
+        age: who came first is served first.
+    """
+
+    __slots__ = ("_counting", "_outstanding", "_over", "held", "ledger")
+
+    def __init__(
+        self, config: RunnableConfig | None, graph: Graph, ledger: Ledger, held: bool, age: int | None = None
+    ) -> None:
+        super().__init__(config, graph, next(AGES) if age is None else age)
+        self.ledger: Ledger = ledger
+        self.held = held
+        self._outstanding = 0
+        self._over = False
+        self._counting = threading.Lock()  # a step may make calls from its own threads
+
+    def lend(self) -> bool:
+        with self._counting:
+            self._outstanding += 1
+            lent, self.held = self.held, False
+        return lent
+
+    def take_back(self, has_permit: bool) -> bool:
+        with self._counting:
+            self._outstanding -= 1
+            wanted = not self._outstanding and not self._over
+            self.held = wanted and has_permit
+        if has_permit and not wanted:
+            self.ledger.release()
+        return wanted and not has_permit
+
+    def give_up(self) -> bool:
+        if not self.held:
+            return False
+        self.held = False
+        self.ledger.release()
+        return True
+
+    def end(self) -> bool:
+        with self._counting:
+            self._over = True
+            return self.held
+
+
+def site_of(
+    config: RunnableConfig | None, graph: Graph, ledger: Ledger | None, *, held: bool, age: int | None = None
+) -> Site:
+    """A site, with a permit of the ledger if there is one; `held`: it has it already."""
+    return Site(config, graph, age or 0) if ledger is None else PermitSite(config, graph, ledger, held, age)
+
+
 SITE: ContextVar[Site | None] = ContextVar("anabranch_site", default=None)
 
 
@@ -145,12 +170,7 @@ def give_up(site: Site) -> list[Site]:
 
     A nested run reads its step's input with the permit that it was lent, so that is looked for, too.
     """
-    held = [each for each in {site, SITE.get()} if each is not None and each.held and each.ledger is not None]
-    for each in held:
-        each.held = False
-        assert each.ledger is not None
-        each.ledger.release()
-    return held
+    return [each for each in {site, SITE.get()} if each is not None and each.give_up()]
 
 
 def inherited_config(config: RunnableConfig | None, graph: Graph, step: Step) -> RunnableConfig | None:

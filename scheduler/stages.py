@@ -113,10 +113,9 @@ class ChunkPlan:
 
 def chunk_plan_of(graph: Graph, mode: Mode) -> ChunkPlan:
     """The plan of a graph for chunks, made when first asked for."""
-    key = f"chunks-{mode.value}"
-    plan: ChunkPlan | None = graph.plans.get(key)
+    plan: ChunkPlan | None = graph.chunk_plans.get(mode)
     if plan is None:
-        plan = graph.plans[key] = _compile(graph, mode)
+        plan = graph.chunk_plans[mode] = _compile(graph, mode)
     return plan
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
-from anabranch.scheduler.actions import Mode
-from anabranch.scheduler.calls import Stay, ledger_for, opened_config, timeout_of, wait_for_permit
+from anabranch.scheduler.actions import SYNC
+from anabranch.scheduler.calls import Stay, ledger_for, opened_config, take_permit, timeout_of
 from anabranch.scheduler.chunk_streams import ChunkStream, held_in
 from anabranch.scheduler.pulling import Puller
-from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
 from anabranch.scheduler.thread_streams import ThreadStream
 
@@ -25,7 +25,7 @@ def stream(
     parent, timeout = SITE.get(), timeout_of(config)
     if config is not None or parent is not None:
         config = opened_config(config, parent)
-    plan = chunk_plan_of(graph, Mode.SYNC)
+    plan = chunk_plan_of(graph, SYNC)
     if plan.straight and timeout is None:
         opened: list[Puller] = []
         return ChunkStream(
@@ -40,7 +40,7 @@ def _stream_straight(
 ) -> Generator[Any, None, None]:
     """One segment is all there is: no strand, no lock, no thread."""
     ledger = ledger_for(config, parent, plan.graph)
-    site = Site(config, plan.graph, ledger, held=parent is None or ledger is not parent.ledger)
+    site = site_of(config, plan.graph, ledger, held=parent is None or ledger is not parent.ledger)
     site.parent = parent
     context = copy_context()
     context.run(SITE.set, site)
@@ -74,9 +74,7 @@ def _staying(parent: Site, site: Site, pull: Callable[[], Any]) -> Callable[[], 
         if parent.stopped:
             raise Stopped("the call around this step was stopped")
         with Stay(parent, site, hook=False):
-            if site.ledger is not None and not site.held:
-                wait_for_permit(site.ledger, site.age)
-                site.held = True
+            take_permit(site)
             return pull()
 
     return stay

@@ -20,13 +20,13 @@ from anabranch.scheduler.calls import (
     cap_for,
     on_loop,
     resolve,
-    wait_for_permit_async,
+    take_permit_async,
 )
 from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Waiter
 from anabranch.scheduler.pools import POOL
-from anabranch.scheduler.sites import SITE, Site, give_up
+from anabranch.scheduler.sites import SITE, Site, give_up, site_of
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
@@ -58,7 +58,7 @@ class TaskStream:
             self._cap.release()  # the consumer has a permit only while it pulls
         self._context = copy_context()
         self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY), _halt)
-        self._seat = Site(config, plan.graph, self._cap, held=False, age=parent.age if parent else None)
+        self._seat = site_of(config, plan.graph, self._cap, held=False, age=parent.age if parent else None)
         self._seat.parent = parent
         self._puller: AsyncPuller | None = None
         self._opened: list[AsyncPuller] = []
@@ -183,15 +183,12 @@ class TaskStream:
     async def _permitted(self, context: Context, act: Callable[[], Awaitable[Any]]) -> Any:
         if self._cap is None:
             return await within(context.run(act), context)
-        if not self._seat.held:
-            await wait_for_permit_async(self._cap, self._seat.age)
-            self._seat.held = True
+        await take_permit_async(self._seat)
         try:
             return await within(context.run(act), context)
         finally:
-            if self._seat.held and not self._shares:
-                self._seat.held = False
-                self._cap.release()
+            if not self._shares:
+                self._seat.give_up()
 
     async def _open(self) -> Callable[[], Awaitable[Any]]:
         """Open the last segment; what it answers makes the next chunk."""
@@ -265,7 +262,7 @@ class TaskStream:
             return
         assert self._loop is not None
         strand.state = State.RUNNING
-        strand.site = Site(self._config, self._graph, self._cap, held=self._cap is not None)
+        strand.site = site_of(self._config, self._graph, self._cap, held=self._cap is not None)
         strand.site.parent = self._parent
         context = self._context.copy()
         context.run(SITE.set, strand.site)
@@ -363,9 +360,7 @@ class TaskStream:
             await woken
         finally:
             for each in held:
-                assert each.ledger is not None
-                await wait_for_permit_async(each.ledger, each.age)
-                each.held = True
+                await take_permit_async(each)
 
 
 class _Pump:

@@ -17,7 +17,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
-from anabranch.scheduler.actions import THREAD, Mode
+from anabranch.scheduler.actions import ASYNC, THREAD
 from anabranch.scheduler.advancing import Expanded, aadvance, aoutcomes, arun_calls, begin, outcomes
 from anabranch.scheduler.calls import (
     AStay,
@@ -26,13 +26,13 @@ from anabranch.scheduler.calls import (
     ledger_for,
     on_loop,
     resolve,
-    wait_for_permit_async,
+    take_permit_async,
 )
 from anabranch.scheduler.frontier import Frontier, Outcome
 from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter
 from anabranch.scheduler.plans import Plan, plan_of
-from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.units import RUNNING, Activation, Group, Unit
 
 
@@ -237,7 +237,7 @@ class TaskCall:
     def _seat(self, owner: Activation | Group, ledger: Ledger | None) -> tuple[Site, Context]:
         """A site, and a context in which nested calls find it."""
         config = owner.config if isinstance(owner, Activation) else owner.config_of(0)
-        site = Site(config, owner.plan.graph, ledger, held=self._cap is not None)
+        site = site_of(config, owner.plan.graph, ledger, held=self._cap is not None)
         context = self._context.copy()
         context.run(SITE.set, site)
         return site, context
@@ -265,10 +265,7 @@ class TaskCall:
             if not blocking:
                 done = await aoutcomes(unit, site, context)
             else:
-                if not site.held:
-                    assert site.ledger is not None
-                    await wait_for_permit_async(site.ledger, site.age)
-                    site.held = True
+                await take_permit_async(site)
                 done = await hop(lambda: outcomes(unit, site, context), site.stop, answers=True)
         except BaseException as error:
             done = [(each, None, error) for each in unit.together or (unit,)]
@@ -308,7 +305,7 @@ class TaskCall:
 
     def plan(self, effect: Run | RunEach) -> Plan:
         """See `Host`."""
-        return plan_of(effect.graph, Mode.ASYNC)
+        return plan_of(effect.graph, ASYNC)
 
     config_at = staticmethod(config_at)
     explain = staticmethod(explain)

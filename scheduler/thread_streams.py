@@ -16,14 +16,14 @@ from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
-from anabranch.scheduler.calls import Stay, ledger_for, wait_for_permit
+from anabranch.scheduler.calls import Stay, ledger_for, take_permit
 from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.clocks import CLOCK, Timer
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Ledger, Waiter, default_limit
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.pulling import OpenStream, Puller
-from anabranch.scheduler.sites import SITE, Site, give_up
+from anabranch.scheduler.sites import SITE, Site, give_up, site_of
 from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
@@ -56,7 +56,7 @@ class ThreadStream:
         self._context = copy_context()
         self._lock = threading.Lock()
         self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY))
-        self._seat = Site(config, plan.graph, self._ledger, held=False, age=parent.age if parent else None)
+        self._seat = site_of(config, plan.graph, self._ledger, held=False, age=parent.age if parent else None)
         self._seat.parent = parent
         self._puller: Puller | None = None
         self._opened: list[Puller] = []
@@ -146,14 +146,11 @@ class ThreadStream:
         try:
             return self._permitted(act, *arguments)
         finally:
-            if self._seat.held:
-                self._seat.held = False
-                self._ledger.release()
+            self._seat.give_up()
 
     def _permitted(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        if self._ledger.is_cap and not self._seat.held:
-            wait_for_permit(self._ledger, self._seat.age)
-            self._seat.held = True
+        if self._ledger.is_cap:
+            take_permit(self._seat)
         return act(*arguments)
 
     def _open(self) -> Callable[[], Any]:
@@ -247,7 +244,7 @@ class ThreadStream:
             elif strand.host is not None:  # not withdrawn, so the permit is here
                 self._ledger.release()
         if begins:
-            site = Site(self._config, self._graph, self._ledger, held=True)
+            site = site_of(self._config, self._graph, self._ledger, held=True)
             site.parent = self._parent
             self._pump(strand, site)
             if site.end():
@@ -343,7 +340,5 @@ class ThreadStream:
             woken.acquire()
         finally:
             for each in held:
-                assert each.ledger is not None
-                wait_for_permit(each.ledger, each.age)
-                each.held = True
+                take_permit(each)
             self._lock.acquire()

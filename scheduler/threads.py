@@ -22,7 +22,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
-from anabranch.scheduler.actions import Mode
+from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.advancing import Expanded, outcomes, run_calls
 from anabranch.scheduler.calls import (
     Stay,
@@ -36,7 +36,7 @@ from anabranch.scheduler.frontier import Frontier, Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
 from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.pools import POOL
-from anabranch.scheduler.sites import SITE, Site
+from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.units import Group, Unit
 
 MOST_ASKED = 2  # helpers asked for at once; each asks for more when it comes
@@ -249,7 +249,7 @@ class ThreadCall:
             self._run_plain(unit)
             return True
         activation = unit.activation
-        unit.site = site = Site(activation.config, activation.plan.graph, self.ledger, held=True)
+        unit.site = site = site_of(activation.config, activation.plan.graph, self.ledger, held=True)
         done: list[Outcome] = []
         with self._unlocked(site) as context:
             done = outcomes(unit, site, context)
@@ -260,7 +260,7 @@ class ThreadCall:
     def _run_plain(self, group: Group) -> None:
         """Run inputs of a group, one after the other, until there are none or one can't go on like that."""
         plan, claims = group.plan, group.claims or iter(())
-        site = Site(group.config_of(0), plan.graph, self.ledger, held=True)
+        site = site_of(group.config_of(0), plan.graph, self.ledger, held=True)
         segment, values, results = plan.segments[0], group.values, group.results
         self._frontier.begin_plain(group, site, None)
         done, index = 0, -1
@@ -306,7 +306,7 @@ class ThreadCall:
 
     def plan(self, effect: Run | RunEach) -> Plan:
         """See `Host`."""
-        return plan_of(effect.graph, Mode.SYNC)
+        return plan_of(effect.graph, SYNC)
 
     config_at = staticmethod(config_at)
     explain = staticmethod(explain)

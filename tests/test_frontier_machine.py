@@ -16,7 +16,7 @@ from random_graphs import graphs, output_of, result_of
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph, slots_of
 from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
-from anabranch.scheduler.actions import Mode
+from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.frontier import Frontier
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Plan, plan_of
@@ -65,7 +65,7 @@ class Host:
         self.ends = 0
 
     def plan(self, effect: Run | RunEach) -> Plan:
-        return plan_of(effect.graph, Mode.SYNC)
+        return plan_of(effect.graph, SYNC)
 
     def config_at(self, unit: Unit) -> None:
         return None
@@ -150,7 +150,7 @@ class FrontierMachine(RuleBasedStateMachine):
         self.fails_after, self.stops_after = fails_after, stops_after
         self.chance = random.Random(seed)
         self.inputs = [f"in{index}" for index in range(1 if single else count)]
-        self.root = Group(plan_of(graph, Mode.SYNC), self.inputs, single=single, keep_errors=keep_errors)
+        self.root = Group(plan_of(graph, SYNC), self.inputs, single=single, keep_errors=keep_errors)
         self.frontier.plainly = plainly
         self.frontier.open(self.root)
 

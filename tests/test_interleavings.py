@@ -24,7 +24,7 @@ from anabranch.engine.graphs import Graph
 from anabranch.engine.laws import Outcome, aoutcome, makespan_within_bound, nothing_alive_after, outcome
 from anabranch.engine.operators import Run, RunEach
 from anabranch.nodes import Runnable, RunnableLambda
-from anabranch.scheduler.actions import Mode
+from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.frontier import Frontier
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Plan, plan_of
@@ -192,7 +192,7 @@ class Simulation:
             self.frontier.report(each, None, None)
 
     def plan(self, effect: Run | RunEach) -> Plan:
-        return plan_of(effect.graph, Mode.SYNC)
+        return plan_of(effect.graph, SYNC)
 
     def config_at(self, unit: Unit) -> None: ...
     def explain(self, error: BaseException, unit: Unit) -> None: ...
@@ -225,7 +225,7 @@ def test_in_virtual_time_a_call_takes_at_most_twice_the_best_schedule(
     graph: Graph, permits: int, times: list[int], inputs: int, seed: int
 ) -> None:
     simulation = Simulation(permits, lambda slot: float(times[slot]), random.Random(seed))
-    group = Group(plan_of(graph, Mode.SYNC), [f"in{number}" for number in range(inputs)])
+    group = Group(plan_of(graph, SYNC), [f"in{number}" for number in range(inputs)])
     simulation.run(group)
     assert group.outcome() == [output_of(graph, f"in{number}") for number in range(inputs)]
     assert simulation.work == inputs * sum(times[: len(graph)])
@@ -237,7 +237,7 @@ def test_in_virtual_time_a_call_takes_at_most_twice_the_best_schedule(
 @settings(max_examples=100)
 def test_in_whatever_order_units_end_the_result_is_the_same(graph: Graph, permits: int, inputs: int, seed: int) -> None:
     simulation = Simulation(permits, lambda slot: 1.0, random.Random(seed))
-    group = Group(plan_of(graph, Mode.SYNC), [f"in{number}" for number in range(inputs)])
+    group = Group(plan_of(graph, SYNC), [f"in{number}" for number in range(inputs)])
     simulation.run(group)
     assert group.outcome() == [output_of(graph, f"in{number}") for number in range(inputs)]
 
@@ -250,5 +250,5 @@ def test_a_consumer_of_the_fast_port_does_not_wait_for_the_slow_one() -> None:
     times = [10.0 if key in slow else 1.0 for key in chain.graph.keys]
     assert times.count(10.0) == 2
     simulation = Simulation(4, lambda slot: times[slot], random.Random(0))
-    simulation.run(Group(plan_of(chain.graph, Mode.SYNC), ["x"], single=True))
+    simulation.run(Group(plan_of(chain.graph, SYNC), ["x"], single=True))
     assert simulation.now < 20.0
