@@ -311,11 +311,14 @@ async def within(awaitable: Any, context: Context) -> Any:
 
 
 @coroutine_of
-def in_context(coroutine: Any, context: Context, waits_for: Any) -> Generator[Any, Any, Any]:
-    """Go on with a coroutine that has begun and yielded `waits_for`, each of its turns in a context of its own."""
+def in_context(coroutine: Any, context: Context, waits_for: Any, until: object = DONE) -> Generator[Any, Any, Any]:
+    """Go on with a coroutine that has begun and yielded `waits_for`, each of its turns in a context of its own.
+
+    To its end, whose result is answered, or until it yields `until`.
+    """
     run = context.run
     try:
-        while True:
+        while waits_for is not until:
             try:
                 sent = yield waits_for
             except GeneratorExit:
@@ -327,6 +330,7 @@ def in_context(coroutine: Any, context: Context, waits_for: Any) -> Generator[An
                 waits_for = run(coroutine.send, sent)
     except StopIteration as done:
         return done.value
+    return None
 
 
 async def _awaited(awaitable: Awaitable[Any]) -> Any:

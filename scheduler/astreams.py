@@ -61,15 +61,15 @@ async def _astream_straight(
     if parent is not None:
         site.age = parent.age
         pull = _staying(parent, site, pull)
+    out = _Out([CHUNK])
+    pulled = _pulled(pull, out)
+    go_on = pulled.send
     try:
         while True:
-            step = pull()
-            try:
-                waits_for = run(step.send, None)
-            except StopIteration as done:
-                yield done.value
-            else:
-                yield await in_context(step, context, waits_for)
+            waits_for = run(go_on, None)
+            if waits_for is not CHUNK:
+                await in_context(pulled, context, waits_for, CHUNK)
+            yield out.chunk
     except StopAsyncIteration:
         pass
     except GeneratorExit:
@@ -80,7 +80,27 @@ async def _astream_straight(
     finally:
         if parent is not None:
             parent.unhook(site)
+        run(pulled.close)
         await within(puller.close(), context)
+
+
+CHUNK = object()
+
+
+class _Out(list[object]):
+    """Awaited, it yields what is in it, without a frame of its own; the chunk stands beside."""
+
+    __slots__ = ("chunk",)
+
+    chunk: Any
+    __await__: Any = list.__iter__
+
+
+async def _pulled(pull: Callable[[], Awaitable[Any]], out: _Out) -> None:
+    """Pulls, and yields `CHUNK` after each. A chunk that is returned would cost an exception."""
+    while True:
+        out.chunk = await pull()
+        await out
 
 
 def _staying(parent: Site, site: Site, pull: Callable[[], Awaitable[Any]]) -> Callable[[], Any]:
