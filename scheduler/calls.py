@@ -21,7 +21,9 @@ from anabranch.scheduler.units import Group, Unit
 
 def timeout_of(config: RunnableConfig | None) -> float | None:
     """The timeout given for a call. It isn't handed down: what the call makes is part of it."""
-    return config.get("timeout") if isinstance(config, Mapping) else None  # what isn't one is refused later
+    if config is None or not isinstance(config, Mapping):  # what isn't one is refused later
+        return None
+    return config.get("timeout")
 
 
 def opened_config(config: RunnableConfig | None, parent: Site | None) -> RunnableConfig | None:
@@ -65,11 +67,10 @@ def ledger_for(config: RunnableConfig | None, parent: Site | None, graph: Graph)
     """
     if parent is not None and parent.ledger is not None and parent.ledger.is_cap:
         return parent.ledger
-    given = config.get("max_concurrency") if config else None
-    caps = [cap for cap in (given, graph.cap) if cap is not None]
-    if caps:
-        return Ledger(min(caps), taken=1)
-    return None if parent is None else parent.ledger
+    given, bound = config.get("max_concurrency") if config else None, graph.cap
+    if given is None and bound is None:
+        return None if parent is None else parent.ledger
+    return Ledger(min(cap for cap in (given, bound) if cap is not None), taken=1)
 
 
 def cap_for(config: RunnableConfig | None, parent: Site | None, graph: Graph) -> Ledger | None:
