@@ -248,8 +248,7 @@ class _ThreadLink:
 
     async def _visit(self, work: Callable[[], Message]) -> Message:
         """Run something in a thread, with a permit, and serve it until it ends."""
-        cancelled: BaseException | None = None
-        await self._take_permit()
+        cancelled = await self._take_permit(begun=self._closing)
         try:
             self._said = self._loop.create_future()
             POOL.submit(lambda: self._tell(self._context.run(self._guarded, work)))
@@ -275,9 +274,18 @@ class _ThreadLink:
             raise said
         return word, said
 
-    async def _take_permit(self) -> None:
-        if self._ledger is not None:
-            await wait_for_permit_async(self._ledger, self._age)
+    async def _take_permit(self, *, begun: bool) -> BaseException | None:
+        """Wait for a permit. Once the generator has begun, through a cancellation, too, which is answered then."""
+        cancelled: BaseException | None = None
+        while self._ledger is not None:
+            try:
+                await wait_for_permit_async(self._ledger, self._age)
+                break
+            except asyncio.CancelledError as error:
+                if not begun:
+                    raise
+                cancelled = error
+        return cancelled
 
     async def _answer(self, cancelled: BaseException | None) -> Message:
         """A chunk of the input. The permit is given up meanwhile."""
@@ -290,13 +298,16 @@ class _ThreadLink:
         except StopAsyncIteration:
             answer = (Word.END, None)
         except asyncio.CancelledError as error:
-            self._closing = True
-            self._interrupt = error
-            answer = (Word.ERROR, Stopped("the call around this step was stopped"))
+            answer = self._interrupted(error)
         except BaseException as error:
             answer = (Word.ERROR, error)
-        await self._take_permit()
-        return answer
+        late = await self._take_permit(begun=True)  # the thread waits for the answer
+        return answer if late is None else self._interrupted(late)
+
+    def _interrupted(self, error: BaseException) -> Message:
+        self._closing = True
+        self._interrupt = error
+        return Word.ERROR, Stopped("the call around this step was stopped")
 
     def _tell(self, message: Message) -> None:
         """From the thread: say something."""

@@ -65,6 +65,7 @@ class TaskStream:
         self._outlet: AsyncIterator[Any] | None = None
         self._pulling: asyncio.Task[Any] | None = None  # the consumer's task, while it pulls
         self._interrupted = False  # we have cancelled it
+        self._late: asyncio.CancelledError | None = None  # a cancellation that came before we could close
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def statistics(self) -> dict[str, Any]:
@@ -99,9 +100,11 @@ class TaskStream:
         finally:
             if timer is not None:
                 timer.cancel()
-            interrupt = await self._seated(context, self._end) or interrupt
-            if self._parent is not None:
-                self._parent.unhook(self)
+            try:
+                interrupt = await self._seated(context, self._end) or interrupt
+            finally:
+                if self._parent is not None:
+                    self._parent.unhook(self)
         if interrupt is not None:
             raise interrupt
         if strands.failure is not None:
@@ -183,7 +186,13 @@ class TaskStream:
     async def _permitted(self, context: Context, act: Callable[[], Awaitable[Any]]) -> Any:
         if self._cap is None:
             return await within(context.run(act), context)
-        await take_permit_async(self._seat)
+        try:
+            await take_permit_async(self._seat)
+        except asyncio.CancelledError as error:
+            if act != self._end:
+                raise
+            self._late = error
+            return await self._permitted(context, act)  # what runs is to be closed all the same
         try:
             return await within(context.run(act), context)
         finally:
@@ -210,7 +219,7 @@ class TaskStream:
     async def _end(self) -> BaseException | None:
         """Close the last segment, wait until all strands are over, and answer a cancellation that came meanwhile."""
         strands, error = self._strands, None
-        interrupt: BaseException | None = None
+        interrupt: BaseException | None = self._late
         if self._outlet is not None:
             await aclose(self._outlet)
         if self._puller is not None:

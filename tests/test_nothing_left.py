@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import CancelledError
 from typing import Any
 
@@ -20,6 +20,7 @@ from verbs import PATIENCE, VERBS, in_every_verb, until
 
 from anabranch.engine.laws import nothing_alive_after, outcome
 from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
+from anabranch.scheduler.hopping import loop_ledger
 
 
 @given(programs(max_leaves=10), values)
@@ -86,6 +87,79 @@ def runs_right(program: Program, value: Value, runnable: Runnable[Any, Any]) -> 
         assert found.value == wanted.value
     else:
         assert found.error.args[0] in wanted.errors
+
+
+def test_a_blocking_generator_is_closed_when_the_cancellation_finds_it_waiting_for_a_permit() -> None:
+    watch = Watched()
+    asked, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def source(_: Any) -> AsyncIterator[Any]:
+        asked.set()
+        await may_go_on.wait()
+        yield "chunk"
+
+    def blocking(chunks: Iterator[Any]) -> Iterator[Any]:
+        with watch.inside():
+            yield from chunks
+
+    async def read() -> list[Any]:
+        async with (RunnableLambda(source) | RunnableGenerator(blocking)).astream(1) as chunks:
+            return [chunk async for chunk in chunks]
+
+    async def main() -> None:
+        task = asyncio.create_task(read())
+        await asked.wait()
+        ledger = loop_ledger(asyncio.get_running_loop())
+        taken = 0
+        while ledger.statistics()["free"]:
+            taken += ledger.try_acquire()
+        may_go_on.set()
+        await until(lambda: ledger.statistics()["waiting"] > 0)
+        task.cancel()
+        await asyncio.sleep(0)
+        for _ in range(taken):
+            ledger.release()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert watch.left() == []
+        assert ledger.statistics()["free"] == ledger.limit
+
+    asyncio.run(main())
+
+
+def test_a_stream_that_is_cancelled_twice_waits_for_what_it_has_started_all_the_same() -> None:
+    inside, closing, may_close = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    went: list[str] = []
+
+    async def stubborn(_: Any) -> None:
+        inside.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            closing.set()
+            await may_close.wait()
+            went.append("closed")
+
+    async def read() -> list[Any]:
+        chain = RunnableParallel(a=stubborn, b=RunnablePassthrough())
+        async with chain.astream(1, {"max_concurrency": 1}) as chunks:
+            return [chunk async for chunk in chunks]
+
+    async def main() -> None:
+        task = asyncio.create_task(read())
+        await inside.wait()
+        task.cancel()
+        await closing.wait()
+        task.cancel()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not task.done()
+        may_close.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert went == ["closed"]
+
+    asyncio.run(main())
 
 
 def test_a_cancelled_call_raises_only_when_blocking_code_has_ended() -> None:
