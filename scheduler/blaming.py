@@ -18,14 +18,27 @@ def guilty_stage(error: BaseException, stages: Sequence[Stage], opened: Sequence
     """The slot of the step that raised. `opened` holds the generator of each stage."""
     frames = list(_frames(error))
     at = guilty = len(stages) - 1
-    found = 0
+    found = away = 0
     for number, frame in enumerate(frames):
-        if at >= 0 and frame.f_code is _code(opened[at]):
+        if at < len(stages) - 1:
+            away = max(0, away + _AWAY.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name), 0))
+        if at >= 0 and not away and frame.f_code is _code(opened[at]):
             guilty, at, found = at, at - 1, number
     stage = stages[guilty]
     if not isinstance(stage, Loop):
         return stage.step.slot
     return _guilty_in_loop(stage, frames[found:])
+
+
+# A run that a step makes has frames of its own, which look like ours: they are passed over, until that run reads the
+# step's input.
+_AWAY = {
+    ("anabranch.scheduler.streams", "_stream_straight"): 1,
+    ("anabranch.scheduler.astreams", "_astream_straight"): 1,
+    ("anabranch.scheduler.thread_streams", "chunks"): 1,
+    ("anabranch.scheduler.task_streams", "chunks"): 1,
+    ("anabranch.scheduler.replays", "attempt"): -1,
+}
 
 
 def _guilty_in_loop(loop: Loop, frames: list[FrameType]) -> int:
@@ -50,7 +63,18 @@ def _code(chunks: Any) -> Any:
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
-    traceback = error.__traceback__
-    while traceback is not None:
-        yield traceback.tb_frame
-        traceback = traceback.tb_next
+    """The frames that an error went through, outermost first.
+
+    Python makes a `RuntimeError` of a `StopIteration` that leaves a generator or a coroutine. Its traceback begins
+    there; that of the original goes on.
+    """
+    last: FrameType | None = None
+    at: BaseException | None = error
+    while at is not None:
+        traceback = at.__traceback__
+        while traceback is not None:
+            if traceback.tb_frame is not last:
+                yield traceback.tb_frame
+            last, traceback = traceback.tb_frame, traceback.tb_next
+        cause = at.__cause__
+        at = cause if isinstance(at, RuntimeError) and isinstance(cause, StopIteration | StopAsyncIteration) else None
