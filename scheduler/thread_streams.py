@@ -44,7 +44,7 @@ class ThreadStream:
     ) -> None:
         self._open_stream = open_stream
         self._graph = plan.graph
-        self._input = source
+        self._input = iter(source)  # of a user's own `transform`, any iterable
         self._whole = whole
         self._config = config
         self._parent = parent
