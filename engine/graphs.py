@@ -130,6 +130,12 @@ class Graph:
         return min(caps, default=None)
 
     @cached_property
+    def listens(self) -> bool:
+        """Whether callbacks are bound to any part of it. What call steps run is asked when it runs."""
+        configs = [*(scope.config for scope in self.scopes), *(step.config for step in self.steps)]
+        return any(config and config.get("callbacks") for config in configs)
+
+    @cached_property
     def dag(self) -> nx.DiGraph[str]:
         """The graph as a frozen `networkx.DiGraph`, on which every networkx algorithm works.
 

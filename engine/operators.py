@@ -55,7 +55,7 @@ class Run:
 
     `last` says that the output is the step's own output, so that a streaming driver may pass the chunks on
     as they come. An error is thrown into the flow, unless a chunk of a `last` run is already out. `timeout` is
-    in seconds.
+    in seconds. `tag` marks the run in traces.
     """
 
     graph: Graph
@@ -63,6 +63,7 @@ class Run:
     config: RunnableConfig | None = None
     last: bool = False
     timeout: float | None = None
+    tag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ class Operator:
         max_batch: how many inputs a vectorised form takes at most; None means any number.
         abandon: running code may be left behind when the call is stopped.
         shows: graphs that the step may run, by label, for drawing and schemas.
+        is_run: it is traced as a run of its own. Otherwise what it runs is traced in its place.
+        view: how handlers see a model's input and output (`scheduler.handlers.View`).
     """
 
     name: str
@@ -127,3 +130,5 @@ class Operator:
     max_batch: int | None = None
     abandon: bool = False
     shows: Callable[[], dict[str, Graph]] | None = field(default=None, compare=False)
+    is_run: bool = True
+    view: Any = field(default=None, compare=False)

@@ -76,10 +76,10 @@ class RunnableBranch(Value, Runnable[Input, Output]):
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         def flow(value: Any) -> Flow:
-            for condition, branch in self.branches:
-                if (yield Run(condition.graph, value)):
-                    return (yield Run(branch._graph_with(kwargs), value, last=True))
-            return (yield Run(self.default._graph_with(kwargs), value, last=True))
+            for number, (condition, branch) in enumerate(self.branches, 1):
+                if (yield Run(condition.graph, value, tag=f"condition:{number}")):
+                    return (yield Run(branch._graph_with(kwargs), value, last=True, tag=f"branch:{number}"))
+            return (yield Run(self.default._graph_with(kwargs), value, last=True, tag="branch:default"))
 
         return Operator(name=self.get_name(), flow=flow, shows=self._shows)
 
@@ -135,6 +135,7 @@ class RouterRunnable(Value, Runnable[RouterInput, Output]):
         return Operator(
             name=self.get_name(),
             flow=flow,
+            is_run=False,
             shows=lambda: {key: runnable.graph for key, runnable in self.runnables.items()},
         )
 

@@ -76,7 +76,9 @@ class _Chosen(Value, Runnable[Input, Output]):
                 yield Run(self.chosen(config)._graph_with(kwargs), INPUT, config=self._config_for(config), last=True)
             )
 
-        return Operator(name=self.get_name(), flow=flow, whole=False, wants_config=True, shows=self._shows)
+        return Operator(
+            name=self.get_name(), flow=flow, whole=False, wants_config=True, is_run=False, shows=self._shows
+        )
 
     def _shows(self) -> dict[str, Graph]:
         return {"default": self.default.graph}

@@ -94,12 +94,12 @@ class RunnableRetry(_Guarded[Input, Output]):
             graph = self.bound._graph_with(kwargs)
             for attempt in range(1, self.max_attempt_number):
                 try:
-                    return (yield Run(graph, INPUT, last=True))
+                    return (yield Run(graph, INPUT, last=True, tag=_attempt(attempt)))
                 except self.retry_exception_types:
                     pass
                 if self.wait_exponential_jitter:
                     yield Sleep(self._wait_after(attempt))
-            return (yield Run(graph, INPUT, last=True))
+            return (yield Run(graph, INPUT, last=True, tag=_attempt(self.max_attempt_number)))
 
         return Operator(
             name=self.get_name(), flow=flow, whole=False, shows=lambda: {"attempt": self.bound._graph_with(kwargs)}
@@ -115,6 +115,10 @@ class RunnableRetry(_Guarded[Input, Output]):
 
     def __repr__(self) -> str:
         return f"{self.bound!r}.with_retry(stop_after_attempt={self.max_attempt_number})"
+
+
+def _attempt(number: int) -> str | None:
+    return f"retry:attempt:{number}" if number > 1 else None
 
 
 class RunnableWithFallbacks(_Guarded[Input, Output]):

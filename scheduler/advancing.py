@@ -13,75 +13,14 @@ from types import CoroutineType
 from types import coroutine as coroutine_of
 from typing import Any
 
-from anabranch.engine.config import ensure_config
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Composable, Effect, Run
 from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, CONFIG, FLOW, LOOP, Action
-from anabranch.scheduler.calls import config_at, note_place
-from anabranch.scheduler.frontier import Outcome
+from anabranch.scheduler.calls import note_place
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.units import Unit
-
-
-def outcomes(unit: Unit, site: Site, context: Context) -> list[Outcome]:
-    """Run a unit, or all that are to run together, and tell for each whether it is parked, failed or finished."""
-    units = unit.together or [unit]
-    if len(units) > 1:
-        try:
-            form, values, configs = _vector(units, context)
-            _share(units, context.copy().run(form, values, configs))
-        except Exception:
-            pass  # item by item, then: one that fails must not spoil the others
-        else:
-            return [(each, None, None) for each in units]
-    return [_outcome(each, site, context) for each in units]
-
-
-async def aoutcomes(unit: Unit, site: Site, context: Context) -> list[Outcome]:
-    """The same, awaiting what is asynchronous."""
-    units = unit.together or [unit]
-    if len(units) > 1:
-        try:
-            form, values, configs = _vector(units, context)
-            own = context.copy()
-            _share(units, await within(own.run(form, values, configs), own))
-        except Exception:
-            pass
-        else:
-            return [(each, None, None) for each in units]
-    return [await _aoutcome(each, site, context) for each in units]
-
-
-def _outcome(unit: Unit, site: Site, context: Context) -> Outcome:
-    site.config = unit.activation.config
-    try:
-        return unit, begin(unit, context) or advance(unit, site, context), None
-    except BaseException as error:
-        return unit, None, error
-
-
-async def _aoutcome(unit: Unit, site: Site, context: Context) -> Outcome:
-    site.config = unit.activation.config
-    try:
-        return unit, begin(unit, context) or await aadvance(unit, site, context), None
-    except BaseException as error:
-        return unit, None, error
-
-
-def _vector(units: list[Unit], context: Context) -> tuple[Any, list[Any], list[Any]]:
-    for unit in units:
-        begin(unit, context)
-    return units[0].segment.actions[0].vector, [u.value for u in units], [ensure_config(config_at(u)) for u in units]
-
-
-def _share(units: list[Unit], results: Any) -> None:
-    results = list(results)
-    if len(results) != len(units):
-        raise ValueError(f"a vectorised form made {len(results)} outputs of {len(units)} inputs")
-    for unit, result in zip(units, results, strict=True):
-        unit.value, unit.position = result, 1
 
 
 def begin(unit: Unit, context: Context) -> Effect | None:
@@ -109,11 +48,11 @@ def advance(unit: Unit, site: Site, context: Context) -> Effect | None:
             raise
     actions = unit.segment.actions
     while unit.position < len(actions):
-        action = _enter(unit, site)
+        action = enter(unit, site)
         if action.kind is FLOW:
-            effect = _start_flow(action, unit, site, context)
+            effect = start_flow(action, unit, site, context)
         else:
-            effect = _take(action, unit, context.copy().run(action.run, *_arguments(action, unit, site)))
+            effect = take(action, unit, context.copy().run(action.run, *arguments(action, unit, site)))
         if effect is not None:
             return effect
     return None
@@ -133,15 +72,15 @@ async def _aadvance(unit: Unit, site: Site, context: Context) -> Effect | None:
     if segment.calls is not None:
         return advance(unit, site, context)
     while unit.position < len(actions):
-        action = _enter(unit, site)
+        action = enter(unit, site)
         if action.kind is FLOW:
-            effect = _start_flow(action, unit, site, context)
+            effect = start_flow(action, unit, site, context)
         else:
             own = context.copy()
-            result = own.run(action.run, *_arguments(action, unit, site))
+            result = own.run(action.run, *arguments(action, unit, site))
             if action.kind in (AWAIT, AWAIT_CONFIG):
                 result = await within(result, own)
-            effect = _take(action, unit, result)
+            effect = take(action, unit, result)
         if effect is not None:
             return effect
     return None
@@ -257,7 +196,7 @@ def _take_calls(unit: Unit, site: Site, result: Any) -> Effect | None:
     return None
 
 
-def _enter(unit: Unit, site: Site) -> Action:
+def enter(unit: Unit, site: Site) -> Action:
     """The action to run next."""
     if site.stopped:
         raise Stopped("the call around this step was stopped")
@@ -266,13 +205,14 @@ def _enter(unit: Unit, site: Site) -> Action:
     return action
 
 
-def _arguments(action: Action, unit: Unit, site: Site) -> tuple[Any, ...]:
+def arguments(action: Action, unit: Unit, site: Site) -> tuple[Any, ...]:
+    """What a step's form is called with."""
     if action.kind in (CONFIG, AWAIT_CONFIG):
         return unit.value, site.full_config()
     return (unit.value,)
 
 
-def _take(action: Action, unit: Unit, result: Any) -> Effect | None:
+def take(action: Action, unit: Unit, result: Any) -> Effect | None:
     """Go on with a step's result, unless it is a runnable to be run."""
     if isinstance(result, Composable) and action.step.operator.expands:
         return Run(result.graph, unit.value, last=True)
@@ -281,7 +221,8 @@ def _take(action: Action, unit: Unit, result: Any) -> Effect | None:
     return None
 
 
-def _start_flow(action: Action, unit: Unit, site: Site, context: Context) -> Effect | None:
+def start_flow(action: Action, unit: Unit, site: Site, context: Context) -> Effect | None:
+    """Begin a call step, up to its first effect."""
     operator = action.step.operator
     value = unit.value if operator.whole else INPUT
     unit.flow = action.run(value, site.full_config()) if operator.wants_config else action.run(value)

@@ -22,7 +22,7 @@ from anabranch.scheduler.advancing import aadvance, advance
 from anabranch.scheduler.awaiting import abatch, ainvoke
 from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.bridges import thread_chunks
-from anabranch.scheduler.calls import Passed, counted_down, note_place, wait_for_permit_async, with_timeout
+from anabranch.scheduler.calls import Passed, counted_down, effect_config, note_place, wait_for_permit_async
 from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.napping import nap_async
@@ -82,7 +82,8 @@ class AsyncPuller:
         if not isinstance(error, Exception):
             return -1  # an interrupt or a cancellation is nobody's fault
         slot = guilty_stage(error, self._stages, self._opened)
-        note_place(error, self._graph.place(slot))
+        if slot >= 0:
+            note_place(error, self._graph.place(slot))
         return slot
 
     def _open(self, stage: Stage, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -190,7 +191,10 @@ class AsyncPuller:
     def _through(self, step: Step, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         operator, config = step.operator, self._arguments(step)
         if operator.atransform is not None:
-            made = operator.atransform(chunks, *config)
+            try:
+                made = operator.atransform(chunks, *config)
+            except Exception as error:  # a form that is no generator function raises at once
+                return _raising(error)
             return made if isinstance(made, AsyncGeneratorType) else _each(made)
         transform = operator.transform
         assert transform is not None
@@ -266,7 +270,7 @@ class AsyncPuller:
             chunks = replay.attempt()
         else:
             chunks = Once(effect.value)
-        inner = self._open_stream(effect.graph, chunks, with_timeout(effect.config, effect.timeout))
+        inner = self._open_stream(effect.graph, chunks, effect_config(effect))
         is_out = False
         try:
             async for chunk in inner:
@@ -289,15 +293,16 @@ class AsyncPuller:
             return await nap_async(self._site, effect.seconds)
         if isinstance(effect, RunEach):
             return await abatch(effect.graph, list(effect.values), None, effect.configs)
-        return await ainvoke(effect.graph, effect.value, with_timeout(effect.config, effect.timeout))
+        return await ainvoke(effect.graph, effect.value, effect_config(effect))
 
 
-async def _mapped(maps: tuple[Callable[[Any], Any], ...], chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+async def _mapped(steps: tuple[Step, ...], chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
     """Chunks through chunk maps. A map that makes None of a chunk makes no chunk."""
+    maps = [step.operator.map_chunk for step in steps]
     async for chunk in chunks:
         made = chunk
         for function in maps:
-            made = function(made)
+            made = function(made)  # type: ignore[misc] # chunk maps have that form
         if made is not None or chunk is None:
             yield made
 
@@ -308,3 +313,8 @@ async def _each(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
             yield chunk
     finally:
         await aclose(chunks)
+
+
+async def _raising(error: Exception) -> AsyncIterator[Any]:
+    raise error
+    yield

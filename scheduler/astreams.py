@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig
@@ -12,6 +14,7 @@ from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import ASYNC
 from anabranch.scheduler.advancing import in_context, within
 from anabranch.scheduler.apulling import AsyncPuller
+from anabranch.scheduler.awatching import AsyncWatchedPuller
 from anabranch.scheduler.calls import (
     AStay,
     cap_for,
@@ -20,9 +23,13 @@ from anabranch.scheduler.calls import (
     timeout_of,
 )
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, held_in
+from anabranch.scheduler.managers import is_heard, managed
+from anabranch.scheduler.reporting import Reporter
+from anabranch.scheduler.roots import Root
 from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
 from anabranch.scheduler.task_streams import TaskStream
+from anabranch.scheduler.traces import Trace
 
 
 def astream(
@@ -32,14 +39,36 @@ def astream(
     parent, timeout = SITE.get(), timeout_of(config)
     if config is not None or parent is not None:
         config = opened_config(config, parent)
+    if is_heard(config, graph):
+        return _astream_heard(graph, source, managed(config), parent, timeout, whole)
     plan = chunk_plan_of(graph, ASYNC)
     if plan.straight and timeout is None:
         opened: list[AsyncPuller] = []
         return AsyncChunkStream(
-            _astream_straight(plan, source, config, parent, opened), plan.algebra, lambda: held_in(opened)
+            _astream_straight(plan, source, config, parent, opened, AsyncPuller), plan.algebra, lambda: held_in(opened)
         )
     run = TaskStream(plan, source, config, parent, timeout, whole, astream)
     return AsyncChunkStream(run.chunks(), plan.algebra, run.statistics)
+
+
+def _astream_heard(
+    graph: Graph,
+    source: AsyncIterator[Any],
+    config: RunnableConfig,
+    parent: Site | None,
+    timeout: float | None,
+    whole: bool,
+) -> AsyncChunkStream[Any]:
+    """The same where somebody listens."""
+    reporter = Reporter(asyncio.get_running_loop())
+    plan, root = chunk_plan_of(graph, ASYNC, heard=True), Root(Trace(graph, config, reporter, in_chunks=True))
+    source, open_puller = root.afed(source, whole), partial(AsyncWatchedPuller, root.trace)
+    if plan.straight and timeout is None:
+        opened: list[AsyncPuller] = []
+        chunks = _astream_straight(plan, source, config, parent, opened, open_puller)
+        return AsyncChunkStream(root.atold(chunks, plan.algebra), plan.algebra, lambda: held_in(opened))
+    run = TaskStream(plan, source, config, parent, timeout, whole, astream, open_puller)
+    return AsyncChunkStream(root.atold(run.chunks(), plan.algebra), plan.algebra, run.statistics)
 
 
 async def _astream_straight(
@@ -48,6 +77,7 @@ async def _astream_straight(
     config: RunnableConfig | None,
     parent: Site | None,
     opened: list[AsyncPuller],
+    open_puller: Callable[..., AsyncPuller],
 ) -> AsyncGenerator[Any, None]:
     """One segment is all there is: no strand and no task."""
     ledger = cap_for(config, parent, plan.graph)
@@ -55,7 +85,7 @@ async def _astream_straight(
     site.parent = parent
     context = copy_context()
     context.run(SITE.set, site)
-    puller = context.run(AsyncPuller, plan.segments[0].stages, source, site, plan.graph, astream)
+    puller = context.run(open_puller, plan.segments[0].stages, source, site, plan.graph, astream)
     opened.append(puller)
     run, pull = context.run, puller.pull
     if parent is not None:

@@ -19,6 +19,7 @@ from anabranch.scheduler.calls import (
     take_permit_async,
     timeout_of,
 )
+from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.plans import Plan, Segment, plan_of
 from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.tasks import TaskCall
@@ -32,8 +33,12 @@ def ainvoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> A
         config = opened_config(config, parent)
     plan = plan_of(graph, ASYNC)
     segment = plan.segments[0] if plan.straight else None
-    if segment is None or timeout is not None or segment.lane is THREAD:
-        return TaskCall(config, parent, graph).run(Group(plan, (value,), config, timeout=timeout, single=True))
+    heard = is_heard(config, graph)
+    if segment is None or timeout is not None or segment.lane is THREAD or heard:
+        if heard:
+            config = managed(config)
+        group = Group(plan, (value,), config, timeout=timeout, single=True, heard=heard)
+        return TaskCall(config, parent, graph).run(group)
     site = site_of(config, graph, cap_for(config, parent, graph), held=True)
     context = copy_context()
     context.run(SITE.set, site)

@@ -15,13 +15,18 @@ from anabranch.scheduler.units import Unit
 
 
 def guilty_stage(error: BaseException, stages: Sequence[Stage], opened: Sequence[Any]) -> int:
-    """The slot of the step that raised. `opened` holds the generator of each stage."""
+    """The slot of the step that raised; -1 when the error came with the input of a run that a step makes.
+
+    `opened` holds the generator of each stage.
+    """
     frames = list(_frames(error))
-    at = guilty = len(stages) - 1
+    at = guilty = last = len(stages) - 1
     found = away = 0
     for number, frame in enumerate(frames):
-        if at < len(stages) - 1:
-            away = max(0, away + _AWAY.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name), 0))
+        if at < last:
+            away += _AWAY.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name), 0)
+            if away < 0:
+                return -1
         if at >= 0 and not away and frame.f_code is _code(opened[at]):
             guilty, at, found = at, at - 1, number
     stage = stages[guilty]

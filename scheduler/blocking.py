@@ -19,6 +19,7 @@ from anabranch.scheduler.calls import (
     take_permit,
     timeout_of,
 )
+from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.threads import ThreadCall
@@ -31,8 +32,12 @@ def invoke(graph: Graph, value: Any, config: RunnableConfig | None = None) -> An
     if config is not None or parent is not None:
         config = opened_config(config, parent)
     plan = plan_of(graph, SYNC)
-    if not plan.straight or timeout is not None:
-        return ThreadCall(config, parent, graph).run(Group(plan, (value,), config, timeout=timeout, single=True))
+    heard = is_heard(config, graph)
+    if not plan.straight or timeout is not None or heard:
+        if heard:
+            config = managed(config)
+        group = Group(plan, (value,), config, timeout=timeout, single=True, heard=heard)
+        return ThreadCall(config, parent, graph).run(group)
     site = site_of(config, graph, ledger_for(config, parent, graph), held=True)
     if parent is None:
         return _invoke_straight(plan, value, site)

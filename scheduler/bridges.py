@@ -16,8 +16,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from anabranch.engine.errors import Stopped
-from anabranch.scheduler.calls import on_loop, wait_for_permit_async
+from anabranch.scheduler.calls import wait_for_permit_async
 from anabranch.scheduler.ledger import Ledger
+from anabranch.scheduler.loops import on_loop
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.portal import PORTAL, keep
 from anabranch.scheduler.sites import SITE

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from anabranch.engine.config import RunnableConfig, check_config, ensure_config, patch_config
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
+from anabranch.engine.operators import Run
 from anabranch.scheduler.ledger import Ledger, Waiter
+from anabranch.scheduler.loops import on_loop, resolve
+from anabranch.scheduler.managers import RUN, below, children, is_heard, managed
 from anabranch.scheduler.plans import Plan
 from anabranch.scheduler.sites import PermitSite, Site, inherited_config
 from anabranch.scheduler.units import Group, Unit
@@ -56,7 +58,12 @@ def batch_group(
     opened = None if each is None else [opened_config(config, parent) for config in each]
     common = opened[0] if opened else opened_config(shared, parent)
     timeout = min(timeouts, default=None)
-    return Group(plan, inputs, opened or common, keep_errors=keep_errors, timeout=timeout), common
+    heard = any(is_heard(config, plan.graph) for config in opened or (common,))
+    configs: Any = opened or common
+    if heard:
+        configs = [managed(config) for config in opened] if opened else managed(common)
+    group = Group(plan, inputs, configs, keep_errors=keep_errors, timeout=timeout, heard=heard)
+    return group, common
 
 
 def ledger_for(config: RunnableConfig | None, parent: Site | None, graph: Graph) -> Ledger | None:
@@ -88,6 +95,17 @@ def config_at(unit: Unit) -> RunnableConfig | None:
     return inherited_config(activation.config, activation.plan.graph, action.step)
 
 
+def heard_at(
+    unit: Unit, config: RunnableConfig | None, graph: Graph, tag: str | None = None
+) -> tuple[RunnableConfig | None, bool]:
+    """The config of what a unit's step asked for, and whether anybody listens to that."""
+    if unit.run is not None:
+        return below(config, unit.run, tag), True
+    if is_heard(config, graph):
+        return managed(config), True
+    return config, False
+
+
 def counted_down(config: RunnableConfig | None, places: list[str]) -> RunnableConfig:
     """The config for a runnable that a function returned; `places` tell where that is.
 
@@ -104,9 +122,14 @@ def counted_down(config: RunnableConfig | None, places: list[str]) -> RunnableCo
     return patch_config(config, recursion_limit=config["recursion_limit"] - 1)
 
 
-def with_timeout(config: RunnableConfig | None, timeout: float | None) -> RunnableConfig | None:
-    """The config of a nested run that has a timeout of its own."""
-    return config if timeout is None else {**(config or {}), "timeout": timeout}
+def effect_config(effect: Run) -> RunnableConfig | None:
+    """The config of a nested run: what the effect says of it, over what it inherits anyway."""
+    config, run = effect.config, RUN.get()
+    if effect.timeout is not None:
+        config = {**(config or {}), "timeout": effect.timeout}
+    if effect.tag is not None and run is not None:
+        config = {**(config or {}), "callbacks": children(run, effect.tag)}
+    return config
 
 
 def places_of(unit: Unit) -> list[str]:
@@ -127,8 +150,26 @@ def explain(error: BaseException, unit: Unit) -> None:
 def note_place(error: BaseException, place: str) -> None:
     """Add the note to an exception, unless the same stands there already."""
     text = f"raised in step {place}"
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
+        _inherit_notes(error, error.__cause__)  # Python has made the one of the other
     if isinstance(error, Exception) and not any(n.startswith(text) for n in getattr(error, "__notes__", ())):
         error.add_note(f"{text} (run {uuid.uuid4()})")
+
+
+def raisable(error: BaseException) -> BaseException:
+    """An error as generators and coroutines can raise it: a `StopIteration` would lose its notes on its way out."""
+    if not isinstance(error, StopIteration | StopAsyncIteration):
+        return error
+    raised = RuntimeError(f"a step raised {type(error).__name__}")
+    raised.__cause__ = error
+    _inherit_notes(raised, error)
+    return raised
+
+
+def _inherit_notes(error: BaseException, cause: BaseException) -> None:
+    for note in getattr(cause, "__notes__", ()):
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
 
 
 class Passed(BaseException):
@@ -220,14 +261,14 @@ def take_permit(site: Site) -> None:
     """See that a site has its permit, if it needs one, waiting in this thread."""
     if isinstance(site, PermitSite) and not site.held:
         wait_for_permit(site.ledger, site.age)
-        site.held = True
+        site.take()
 
 
 async def take_permit_async(site: Site) -> None:
     """The same, awaiting."""
     if isinstance(site, PermitSite) and not site.held:
         await wait_for_permit_async(site.ledger, site.age)
-        site.held = True
+        site.take()
 
 
 def wait_for_permit(ledger: Ledger, age: int) -> None:
@@ -258,18 +299,3 @@ async def wait_for_permit_async(ledger: Ledger, age: int) -> None:
     except BaseException:
         ledger.withdraw(waiter)
         raise
-
-
-def resolve(future: asyncio.Future[None]) -> None:
-    """Wake who awaits a future, unless somebody else has."""
-    if not future.done():
-        future.set_result(None)
-
-
-def on_loop(loop: asyncio.AbstractEventLoop, act: Callable[[], Any]) -> None:
-    """Call something on a loop, from any thread; at once when this is the loop's own."""
-    if asyncio._get_running_loop() is loop:
-        act()
-    else:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
-            loop.call_soon_threadsafe(act)

@@ -20,14 +20,17 @@ from typing import Any, Protocol
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
-from anabranch.scheduler.calls import counted_down, places_of
+from anabranch.scheduler.calls import counted_down, heard_at, places_of
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Plan, Segment
+from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.units import PARKED, READY, RUNNING, Activation, Failure, Group, Unit, first_failure
 
 
 class Host(Protocol):
-    """What a frontier needs of its driver."""
+    """What a frontier needs of its driver. `reporter` tells those who listen."""
+
+    reporter: Reporter
 
     def plan(self, effect: Run | RunEach) -> Plan:
         """The plan of an effect's graph."""
@@ -82,6 +85,8 @@ class Frontier:
             group.claims = None
             self._conclude_group(group)
             return
+        if group.heard:
+            group.reporter = self._host.reporter
         self._unopened.append(group)
         if group.timeout is not None:
             group.timer = self._host.limit(group.timeout, group)
@@ -239,9 +244,10 @@ class Frontier:
         plan = self._host.plan(effect)
         if isinstance(effect, Run):
             value = unit.value if effect.value is INPUT else effect.value
-            config = effect.config or config
-            return Group(plan, (value,), config, parent=unit, single=True, timeout=effect.timeout)
-        return Group(plan, effect.values, effect.configs or config, parent=unit)
+            config, heard = heard_at(unit, effect.config or config, plan.graph, effect.tag)
+            return Group(plan, (value,), config, parent=unit, single=True, timeout=effect.timeout, heard=heard)
+        config, heard = heard_at(unit, config, plan.graph)
+        return Group(plan, effect.values, effect.configs or config, parent=unit, heard=heard)
 
     def fail(self, unit: Unit, error: BaseException) -> None:
         """A running unit raised."""
@@ -321,6 +327,8 @@ class Frontier:
             return
         group.activations.discard(activation)
         failure = activation.failure
+        if activation.trace is not None:
+            self._end_trace(activation)
         if failure is None and not group.stopped:
             try:
                 self._settle(group, activation.index, gather(activation.plan.output, activation.values))
@@ -333,6 +341,11 @@ class Frontier:
                 group.failure = first_failure(group.failure, failure)
                 self.stop(group)
         self._conclude_group(group)
+
+    def _end_trace(self, activation: Activation) -> None:
+        failure = activation.failure or activation.group.failure
+        stopped = Stopped("the call around this step was stopped") if activation.group.stopped else None
+        activation.trace.close(stopped if failure is None else failure.error, later=True)
 
     def _settle(self, group: Group, index: int, result: Any) -> None:
         group.results[index] = result

@@ -11,6 +11,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.calls import opened_config, timeout_of
+from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.plans import plan_of
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.threads import ThreadCall
@@ -25,7 +26,10 @@ class RunHandle(Generic[Output]):
     def __init__(self, graph: Graph, value: Any, config: RunnableConfig | None = None) -> None:
         timeout = timeout_of(config)
         config = opened_config(config, None)
-        self._group = Group(plan_of(graph, SYNC), (value,), config, timeout=timeout, single=True)
+        heard = is_heard(config, graph)
+        if heard:
+            config = managed(config)
+        self._group = Group(plan_of(graph, SYNC), (value,), config, timeout=timeout, single=True, heard=heard)
         self._call = ThreadCall(config, None, graph)
         self._ended = threading.Event()
         self._error: BaseException | None = None

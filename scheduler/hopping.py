@@ -7,8 +7,8 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from anabranch.scheduler.calls import on_loop
 from anabranch.scheduler.ledger import Ledger, default_limit
+from anabranch.scheduler.loops import on_loop
 from anabranch.scheduler.pools import POOL
 
 _loop_ledgers: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Ledger] = weakref.WeakKeyDictionary()

@@ -20,7 +20,7 @@ from anabranch.scheduler.advancing import advance
 from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.blocking import batch, invoke
 from anabranch.scheduler.bridges import portal_chunks
-from anabranch.scheduler.calls import Passed, counted_down, note_place, with_timeout
+from anabranch.scheduler.calls import Passed, counted_down, effect_config, note_place
 from anabranch.scheduler.napping import nap
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import Replay
@@ -80,7 +80,8 @@ class Puller:
         if not isinstance(error, Exception):
             return -1  # an interrupt or a cancellation is nobody's fault
         slot = guilty_stage(error, self._stages, self._opened)
-        note_place(error, self._graph.place(slot))
+        if slot >= 0:
+            note_place(error, self._graph.place(slot))
         return slot
 
     def _open(self, stage: Stage, chunks: Iterator[Any]) -> Iterator[Any]:
@@ -155,7 +156,7 @@ class Puller:
     def _stream(self, step: Step, value: Any) -> Iterator[Any]:
         operator, config = step.operator, self._arguments(step)
         if operator.stream is not None:
-            return _generator(operator.stream(value, *config))
+            return _generator(operator.stream, value, *config)
         astream = operator.astream
         assert astream is not None
         return portal_chunks(operator.name, lambda _: astream(value, *config), iter(()))
@@ -163,7 +164,7 @@ class Puller:
     def _through(self, step: Step, chunks: Iterator[Any]) -> Iterator[Any]:
         operator, config = step.operator, self._arguments(step)
         if operator.transform is not None:
-            return _generator(operator.transform(chunks, *config))
+            return _generator(operator.transform, chunks, *config)
         atransform = operator.atransform
         assert atransform is not None
         return portal_chunks(operator.name, lambda source: atransform(source, *config), chunks)
@@ -228,7 +229,7 @@ class Puller:
         if effect.value is INPUT:
             assert replay is not None
             chunks = replay.attempt()
-        inner = self._open_stream(effect.graph, chunks, with_timeout(effect.config, effect.timeout))
+        inner = self._open_stream(effect.graph, chunks, effect_config(effect))
         is_out = False
         try:
             for chunk in inner:
@@ -251,23 +252,33 @@ class Puller:
             return nap(self._site, effect.seconds)
         if isinstance(effect, RunEach):
             return batch(effect.graph, list(effect.values), None, effect.configs)
-        return invoke(effect.graph, effect.value, with_timeout(effect.config, effect.timeout))
+        return invoke(effect.graph, effect.value, effect_config(effect))
 
 
-def _mapped(maps: tuple[Callable[[Any], Any], ...], chunks: Iterable[Any]) -> Iterator[Any]:
+def _mapped(steps: tuple[Step, ...], chunks: Iterable[Any]) -> Iterator[Any]:
     """Chunks through chunk maps. A map that makes None of a chunk makes no chunk."""
+    maps = [step.operator.map_chunk for step in steps]
     for chunk in chunks:
         made = chunk
         for function in maps:
-            made = function(made)
+            made = function(made)  # type: ignore[misc] # chunk maps have that form
         if made is not None or chunk is None:
             yield made
 
 
-def _generator(chunks: Iterable[Any]) -> Iterator[Any]:
-    """A generator over what a step made, so that it can be closed and found in a traceback."""
+def _generator(form: Callable[..., Iterable[Any]], *arguments: Any) -> Iterator[Any]:
+    """A generator over what a step makes, so that it can be closed and found in a traceback."""
+    try:
+        chunks = form(*arguments)
+    except Exception as error:  # a form that is no generator function raises at once
+        return _raising(error)
     return chunks if isinstance(chunks, GeneratorType) else _each(chunks)
 
 
 def _each(chunks: Iterable[Any]) -> Iterator[Any]:
     yield from chunks
+
+
+def _raising(error: Exception) -> Iterator[Any]:
+    raise error
+    yield

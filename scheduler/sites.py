@@ -18,6 +18,7 @@ from typing import Any
 from anabranch.engine.config import RunnableConfig, ensure_config, merge_configs
 from anabranch.engine.graphs import Graph, Step
 from anabranch.scheduler.ledger import AGES, Ledger
+from anabranch.scheduler.managers import RUN, CallbackManager, below
 
 
 class Site:
@@ -51,7 +52,7 @@ class Site:
 
     def inherited(self) -> RunnableConfig | None:
         """The config that a nested call inherits; None where there is none at all."""
-        return self.config if self.step is None else inherited_config(self.config, self.graph, self.step)
+        return heard(self.config if self.step is None else inherited_config(self.config, self.graph, self.step))
 
     def full_config(self) -> RunnableConfig:
         """The config as a step sees it, with defaults."""
@@ -59,7 +60,7 @@ class Site:
 
     def config_for(self, step: Step) -> RunnableConfig:
         """The config as this step sees it, with defaults."""
-        return ensure_config(inherited_config(self.config, self.graph, step))
+        return ensure_config(heard(inherited_config(self.config, self.graph, step)))
 
     def trail(self) -> list[str]:
         """Where the functions stand that returned the runnables that are streamed, outermost first."""
@@ -136,11 +137,25 @@ class PermitSite(Site):
     def take_back(self, has_permit: bool) -> bool:
         with self._counting:
             self._outstanding -= 1
-            wanted = not self._outstanding and not self._over
-            self.held = wanted and has_permit
+            wanted = self._wants
+            if wanted and has_permit:
+                self.held = True
         if has_permit and not wanted:
             self.ledger.release()
         return wanted and not has_permit
+
+    def take(self) -> None:
+        """A permit is here. It goes back if it came too late: calls of one step may end, and begin, meanwhile."""
+        with self._counting:
+            keeps = self._wants
+            if keeps:
+                self.held = True
+        if not keeps:
+            self.ledger.release()
+
+    @property
+    def _wants(self) -> bool:
+        return not (self.held or self._outstanding or self._over)
 
     def give_up(self) -> bool:
         if not self.held:
@@ -171,6 +186,14 @@ def give_up(site: Site) -> list[Site]:
     A nested run reads its step's input with the permit that it was lent, so that is looked for, too.
     """
     return [each for each in {site, SITE.get()} if each is not None and each.give_up()]
+
+
+def heard(config: RunnableConfig | None) -> RunnableConfig | None:
+    """The config with the callbacks that what is called here inherits, if somebody listens."""
+    if config is None or not isinstance(config.get("callbacks"), CallbackManager):
+        return config
+    run = RUN.get()
+    return config if run is None else below(config, run)
 
 
 def inherited_config(config: RunnableConfig | None, graph: Graph, step: Step) -> RunnableConfig | None:

@@ -15,6 +15,11 @@ class Once:
     def __init__(self, chunk: Any) -> None:
         self._chunk = chunk
 
+    @property
+    def value(self) -> Any:
+        """The chunk, as long as it wasn't taken."""
+        return self._chunk
+
     def __aiter__(self) -> Self:
         return self
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from anabranch.engine.chunks import Algebra
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step
@@ -38,12 +37,21 @@ class Fold:
     `flow`, a call step.
     """
 
-    maps: tuple[Callable[[Any], Any], ...]
+    maps: tuple[Step, ...]
     algebra: Algebra | None
     reader: str
     values: Segment | None = None
     stream: Step | None = None
     flow: Step | None = None
+
+    @property
+    def step(self) -> Step:
+        """The step, or the first of the functions."""
+        step = self.stream or self.flow
+        if step is None:
+            assert self.values is not None
+            step = self.values.steps[0]
+        return step
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +60,7 @@ class Loop:
 
     steps: list[Step]
     phases: list[Fold] = field(default_factory=list)
-    maps: tuple[Callable[[Any], Any], ...] = ()
+    maps: tuple[Step, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -111,22 +119,23 @@ class ChunkPlan:
     algebra: Algebra | None
 
 
-def chunk_plan_of(graph: Graph, mode: Mode) -> ChunkPlan:
-    """The plan of a graph for chunks, made when first asked for."""
-    plan: ChunkPlan | None = graph.chunk_plans.get(mode)
+def chunk_plan_of(graph: Graph, mode: Mode, heard: bool = False) -> ChunkPlan:
+    """The plan of a graph for chunks, made when first asked for; `heard`: functions stay apart, to be listened to."""
+    key = (mode, heard) if heard else mode
+    plan: ChunkPlan | None = graph.chunk_plans.get(key)
     if plan is None:
-        plan = graph.chunk_plans[mode] = _compile(graph, mode)
+        plan = graph.chunk_plans[key] = _compile(graph, mode, heard)
     return plan
 
 
-def _compile(graph: Graph, mode: Mode) -> ChunkPlan:
+def _compile(graph: Graph, mode: Mode, heard: bool) -> ChunkPlan:
     sources = [narrowed(step.source, step.operator.reads) for step in graph.steps]
     actions = [action_of(step, graph, mode) for step in graph.steps]
     algebras = _algebras(graph, sources)
     runs = straight_runs(graph, sources, _shallow(graph))
     home = {slots[-1]: index for index, slots in enumerate(runs)}
     segments = [
-        _segment(index, slots, sources[slots[0]], graph, actions, algebras, mode) for index, slots in enumerate(runs)
+        _segment(index, slots, sources[slots[0]], graph, actions, algebras, heard) for index, slots in enumerate(runs)
     ]
     outlet = ChunkSegment(len(runs), (), (), False, ports_of(graph.output, algebras), _output_algebra(graph, algebras))
     segments.append(outlet)
@@ -203,7 +212,7 @@ def _segment(
     graph: Graph,
     actions: list[Action],
     algebras: dict[int, Algebra | None],
-    mode: Mode,
+    heard: bool,
 ) -> ChunkSegment:
     steps = tuple(graph.steps[slot] for slot in slots)
     stages: list[Stage] = []
@@ -218,32 +227,27 @@ def _segment(
             loop = stages[-1] if stages and isinstance(stages[-1], Loop) else Loop([])
             if not stages or stages[-1] is not loop:
                 stages.append(loop)
-            _add(loop, step, actions[step.slot], incoming, mode)
+            _add(loop, step, actions[step.slot], incoming, heard)
     folds = _folds(steps[0].operator)
     return ChunkSegment(index, steps, tuple(stages), folds, ports_of(source, algebras), algebras[slots[-1]])
 
 
-def _add(loop: Loop, step: Step, action: Action, incoming: Algebra | None, mode: Mode) -> None:
+def _add(loop: Loop, step: Step, action: Action, incoming: Algebra | None, heard: bool) -> None:
     """Put a step into a loop."""
     loop.steps.append(step)
     operator = step.operator
     if _maps(operator) and operator.flow is None:
-        assert operator.map_chunk is not None
-        loop.maps = (*loop.maps, operator.map_chunk)
+        loop.maps = (*loop.maps, step)
         return
     if operator.flow is not None:
         loop.phases.append(Fold(loop.maps, incoming, operator.name, flow=step))
-    elif _streams(operator, mode):
+    elif operator.stream is not None or operator.astream is not None:
         loop.phases.append(Fold(loop.maps, incoming, operator.name, stream=step))
-    elif (last := _open_run(loop, action)) is not None:
+    elif not heard and (last := _open_run(loop, action)) is not None:
         _extend(last, step, action)
     else:
         loop.phases.append(Fold(loop.maps, incoming, operator.name, values=_values(step, action)))
     loop.maps = ()
-
-
-def _streams(operator: Operator, mode: Mode) -> bool:
-    return operator.stream is not None or operator.astream is not None
 
 
 def _open_run(loop: Loop, action: Action) -> Segment | None:

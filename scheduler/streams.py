@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig
@@ -12,10 +13,15 @@ from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.calls import Stay, ledger_for, opened_config, take_permit, timeout_of
 from anabranch.scheduler.chunk_streams import ChunkStream, held_in
+from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.pulling import Puller
+from anabranch.scheduler.reporting import Reporter
+from anabranch.scheduler.roots import Root
 from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
 from anabranch.scheduler.thread_streams import ThreadStream
+from anabranch.scheduler.traces import Trace
+from anabranch.scheduler.watching import WatchedPuller
 
 
 def stream(
@@ -25,18 +31,44 @@ def stream(
     parent, timeout = SITE.get(), timeout_of(config)
     if config is not None or parent is not None:
         config = opened_config(config, parent)
-    plan = chunk_plan_of(graph, SYNC)
+    if is_heard(config, graph):
+        return _stream_heard(graph, source, managed(config), parent, timeout, whole)
+    plan, source = chunk_plan_of(graph, SYNC), iter(source)
     if plan.straight and timeout is None:
         opened: list[Puller] = []
         return ChunkStream(
-            _stream_straight(plan, source, config, parent, opened), plan.algebra, lambda: held_in(opened)
+            _stream_straight(plan, source, config, parent, opened, Puller), plan.algebra, lambda: held_in(opened)
         )
     run = ThreadStream(plan, source, config, parent, timeout, whole, stream)
     return ChunkStream(run.chunks(), plan.algebra, run.statistics)
 
 
+def _stream_heard(
+    graph: Graph,
+    source: Iterator[Any],
+    config: RunnableConfig,
+    parent: Site | None,
+    timeout: float | None,
+    whole: bool,
+) -> ChunkStream[Any]:
+    """The same where somebody listens."""
+    plan, root = chunk_plan_of(graph, SYNC, heard=True), Root(Trace(graph, config, Reporter(), in_chunks=True))
+    source, open_puller = root.fed(iter(source), whole), partial(WatchedPuller, root.trace)
+    if plan.straight and timeout is None:
+        opened: list[Puller] = []
+        chunks = _stream_straight(plan, source, config, parent, opened, open_puller)
+        return ChunkStream(root.told(chunks, plan.algebra), plan.algebra, lambda: held_in(opened))
+    run = ThreadStream(plan, source, config, parent, timeout, whole, stream, open_puller)
+    return ChunkStream(root.told(run.chunks(), plan.algebra), plan.algebra, run.statistics)
+
+
 def _stream_straight(
-    plan: ChunkPlan, source: Iterator[Any], config: RunnableConfig | None, parent: Site | None, opened: list[Puller]
+    plan: ChunkPlan,
+    source: Iterator[Any],
+    config: RunnableConfig | None,
+    parent: Site | None,
+    opened: list[Puller],
+    open_puller: Callable[..., Puller],
 ) -> Generator[Any, None, None]:
     """One segment is all there is: no strand, no lock, no thread."""
     ledger = ledger_for(config, parent, plan.graph)
@@ -44,7 +76,7 @@ def _stream_straight(
     site.parent = parent
     context = copy_context()
     context.run(SITE.set, site)
-    puller = context.run(Puller, plan.segments[0].stages, source, site, plan.graph, stream)
+    puller = context.run(open_puller, plan.segments[0].stages, source, site, plan.graph, stream)
     opened.append(puller)
     run, pull = context.run, puller.pull
     if parent is not None:

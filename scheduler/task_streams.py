@@ -15,16 +15,11 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler.advancing import within
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
-from anabranch.scheduler.calls import (
-    AStay,
-    cap_for,
-    on_loop,
-    resolve,
-    take_permit_async,
-)
+from anabranch.scheduler.calls import AStay, cap_for, take_permit_async
 from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Waiter
+from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE, Site, give_up, site_of
 from anabranch.scheduler.sources import aclose
@@ -44,7 +39,9 @@ class TaskStream:
         timeout: float | None,
         whole: bool,
         open_stream: OpenStream,
+        open_puller: Callable[..., AsyncPuller] = AsyncPuller,
     ) -> None:
+        self._open_puller = open_puller
         self._open_stream = open_stream
         self._graph = plan.graph
         self._input = source
@@ -212,7 +209,7 @@ class TaskStream:
             tail.state = State.RUNNING
             tail.site = self._seat
         chunks = self._reader(tail, self._seat)
-        self._puller = AsyncPuller(tail.segment.stages, chunks, self._seat, self._graph, self._open_stream)
+        self._puller = self._open_puller(tail.segment.stages, chunks, self._seat, self._graph, self._open_stream)
         self._opened.append(self._puller)
         return self._puller.pull
 
@@ -287,7 +284,7 @@ class TaskStream:
                 chunks = self._input
             else:
                 source = self._reader(strand, site)
-                puller = AsyncPuller(strand.segment.stages, source, site, self._graph, self._open_stream)
+                puller = self._open_puller(strand.segment.stages, source, site, self._graph, self._open_stream)
                 self._opened.append(puller)
                 chunks = puller.chunks
             async for chunk in chunks:

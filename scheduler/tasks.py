@@ -18,20 +18,15 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import ASYNC, THREAD
-from anabranch.scheduler.advancing import Expanded, aadvance, aoutcomes, arun_calls, begin, outcomes
-from anabranch.scheduler.calls import (
-    AStay,
-    config_at,
-    explain,
-    ledger_for,
-    on_loop,
-    resolve,
-    take_permit_async,
-)
+from anabranch.scheduler.advancing import Expanded, arun_calls
+from anabranch.scheduler.calls import AStay, config_at, explain, ledger_for, raisable, take_permit_async
 from anabranch.scheduler.frontier import Frontier, Outcome
 from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter
+from anabranch.scheduler.loops import on_loop, resolve
+from anabranch.scheduler.outcomes import aadvance_unit, aoutcomes, outcomes
 from anabranch.scheduler.plans import Plan, plan_of
+from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.units import RUNNING, Activation, Group, Unit
 
@@ -51,6 +46,7 @@ class TaskCall:
         self._blocking = ledger or loop_ledger(self._loop)
         self._age = YOUNGEST if parent is None else parent.age
         self._context = copy_context()
+        self.reporter = Reporter(loop)
         self._frontier = Frontier(self)
         self._group: Group | None = None
         self._aborted: BaseException | None = None
@@ -105,8 +101,10 @@ class TaskCall:
         self._dispatch()
         await self._wait(lambda: group.over)
         self._close()
+        if self.reporter.waits:
+            await self.reporter.settle()
         if group.failure is not None:
-            raise group.failure.error
+            raise raisable(group.failure.error)
         return group.outcome()
 
     async def run_as_completed(self, group: Group) -> AsyncGenerator[tuple[int, Any], None]:
@@ -130,8 +128,10 @@ class TaskCall:
             self._frontier.stop(group)
             await self._wait_a_while(lambda: group.over)
             self._close()
+            if self.reporter.waits:
+                await self.reporter.settle()
         if group.failure is not None:
-            raise group.failure.error
+            raise raisable(group.failure.error)
 
     async def _wait_a_while(self, until: Callable[[], bool]) -> None:
         if self._parent is None:
@@ -159,6 +159,8 @@ class TaskCall:
         self._changed = None
         if cancelled is not None:
             self._close()
+            if self.reporter.waits:
+                await self.reporter.settle()
             raise cancelled
 
     def _return_lent(self) -> None:
@@ -246,9 +248,7 @@ class TaskCall:
         effect: Effect | None = None
         failure: BaseException | None = None
         try:
-            effect = begin(unit, context)
-            if effect is None:
-                effect = await aadvance(unit, site, context)
+            effect = await aadvance_unit(unit, site, context)
         except BaseException as error:
             failure = error
         if site.ledger is not None and site.end():

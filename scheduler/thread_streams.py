@@ -41,10 +41,12 @@ class ThreadStream:
         timeout: float | None,
         whole: bool,
         open_stream: OpenStream,
+        open_puller: Callable[..., Puller] = Puller,
     ) -> None:
         self._open_stream = open_stream
+        self._open_puller = open_puller
         self._graph = plan.graph
-        self._input = iter(source)  # of a user's own `transform`, any iterable
+        self._input = source
         self._whole = whole
         self._config = config
         self._parent = parent
@@ -162,7 +164,7 @@ class ThreadStream:
             self._outlet = self._reader(strands.outlet, self._seat)
             return self._outlet.__next__
         self._await(tail)
-        self._puller = Puller(
+        self._puller = self._open_puller(
             tail.segment.stages, self._reader(tail, self._seat), self._seat, self._graph, self._open_stream
         )
         self._opened.append(self._puller)
@@ -261,7 +263,9 @@ class ThreadStream:
                 pull = self._input.__next__
             else:
                 chunks = self._reader(strand, site)
-                puller = context.run(Puller, strand.segment.stages, chunks, site, self._graph, self._open_stream)
+                puller = context.run(
+                    self._open_puller, strand.segment.stages, chunks, site, self._graph, self._open_stream
+                )
                 self._opened.append(puller)
                 pull = puller.pull
             while self._deliver(strand, context.run(pull), site):

@@ -23,19 +23,22 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import SYNC
-from anabranch.scheduler.advancing import Expanded, outcomes, run_calls
+from anabranch.scheduler.advancing import Expanded, run_calls
 from anabranch.scheduler.calls import (
     Stay,
     config_at,
     explain,
     ledger_for,
+    raisable,
     wait_for_permit,
 )
 from anabranch.scheduler.clocks import CLOCK, Timer
 from anabranch.scheduler.frontier import Frontier, Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
+from anabranch.scheduler.outcomes import outcomes
 from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.pools import POOL
+from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.units import Group, Unit
 
@@ -56,6 +59,7 @@ class ThreadCall:
         self._group: Group | None = None
         self._aborted: BaseException | None = None
         self._settled: deque[tuple[int, Any]] | None = None
+        self.reporter = Reporter()
         self._idle: deque[_Idle] = deque()
         self._asked: set[Waiter] = set()
         self._until: Callable[[], bool] = lambda: True
@@ -99,8 +103,9 @@ class ThreadCall:
             self._work_a_while(lambda: group.over)
             with self._lock:
                 self._close()
+            self.reporter.flush()
         if group.failure is not None:
-            raise group.failure.error
+            raise raisable(group.failure.error)
 
     def _work_a_while(self, until: Callable[[], bool]) -> bool:
         """Work, and leave without a permit; in a step, only then does it have its own again."""
@@ -137,6 +142,7 @@ class ThreadCall:
                 self._open(group)
             self._work(lambda: group.over)
             self._close()
+        self.reporter.flush()
         if group.failure is not None:
             raise group.failure.error
         return group.outcome()

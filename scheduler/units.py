@@ -14,7 +14,10 @@ from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.operators import Flow
+from anabranch.engine.runs import RunInfo
 from anabranch.scheduler.plans import Plan, Segment
+from anabranch.scheduler.reporting import Reporter
+from anabranch.scheduler.traces import Trace
 
 
 class State(Enum):
@@ -53,6 +56,7 @@ class Unit:
         child: the group or timer that it is parked for.
         together: with itself, the units that a vectorised form runs at once.
         site, task: the driver's: where its code runs, and what to cancel.
+        run: that of its step, where somebody listens.
     """
 
     flow: Flow | None = None
@@ -61,6 +65,7 @@ class Unit:
     together: list[Unit] | None = None
     site: Any = None
     task: Any = None
+    run: RunInfo | None = None
     position = 0
     value: Any = None
     state = READY
@@ -87,7 +92,7 @@ class Unit:
 class Activation:
     """One flow of one input through a plan. `left` counts the segments that have not ended."""
 
-    __slots__ = ("_units", "config", "counts", "failure", "group", "index", "left", "plan", "seat", "values")
+    __slots__ = ("_units", "config", "counts", "failure", "group", "index", "left", "plan", "seat", "trace", "values")
 
     def __init__(self, group: Group, index: int) -> None:
         plan = group.plan
@@ -101,6 +106,9 @@ class Activation:
         self.left = len(plan.segments)
         self.failure: Failure | None = None
         self.seat: Any = None  # the driver's own
+        self.trace: Any = None
+        if group.reporter is not None:
+            self.trace = Trace(plan.graph, self.config, group.reporter, group.values[index])
         self._units: Unit | set[Unit] | None = None  # most have one at a time, and there are very many
 
     @property
@@ -151,6 +159,8 @@ class Group:
         activations: those that are under way.
         sites: where inputs are run without an activation.
         seat: the driver's own.
+        heard: somebody listens to it.
+        reporter: tells those; the driver's.
     """
 
     __slots__ = (
@@ -158,11 +168,13 @@ class Group:
         "claims",
         "configs",
         "failure",
+        "heard",
         "keep_errors",
         "left",
         "over",
         "parent",
         "plan",
+        "reporter",
         "results",
         "seat",
         "single",
@@ -183,8 +195,11 @@ class Group:
         single: bool = False,
         keep_errors: bool = False,
         timeout: float | None = None,
+        heard: bool = False,
     ) -> None:
         self.plan = plan
+        self.heard = heard
+        self.reporter: Reporter | None = None
         self.values = values
         self.configs = configs
         self.parent = parent
@@ -210,7 +225,7 @@ class Group:
     @property
     def plain(self) -> bool:
         """Whether its inputs can be run without activations, as long as all goes well."""
-        return self.plan.plain and (self.configs is None or isinstance(self.configs, dict))
+        return not self.heard and self.plan.plain and (self.configs is None or isinstance(self.configs, dict))
 
     def adopt(self, index: int, value: Any, position: int) -> Unit:
         """An activation for an input that was run without one until that would do no more; its running unit."""

@@ -282,7 +282,7 @@ def test_a_missing_key_fails_as_it_would_in_plain_python_whatever_is_wired() -> 
 
 def test_chunks_may_come_from_any_iterable_and_from_nothing_else() -> None:
     chunks: Any = ["a", "b"]
-    for step in (RunnableGenerator(same), RunnableParallel(a=same), RunnableParallel(a=same) | same):
+    for step in (RunnableGenerator(same), RunnableParallel(a=same), RunnableGenerator(same).with_retry()):
         assert list(step.transform(chunks)) == list(step.transform(iter(chunks)))
         with pytest.raises(TypeError, match="not iterable"):
             list(step.transform(number))
@@ -349,7 +349,12 @@ def around(step: Runnable[Any, Any]) -> list[Runnable[Any, Any]]:
         upper | step | upper,
         RunnableParallel(a=step, b=upper),
         step.with_config(tags=["bound"]),
+        step.with_config(timeout=600),
         {"a": upper} | step,
+        step.with_retry(wait_exponential_jitter=False, stop_after_attempt=2),
+        upper | step.with_fallbacks([step]),
+        RunnableBranch((lambda _: True, step), upper),
+        RunnableLambda(lambda x: [x]) | step.map(),
     ]
 
 
@@ -360,7 +365,20 @@ def test_a_stop_iteration_inside_a_generator_step_is_an_error_and_no_end(verb: s
         names_the_step(partial(VERBS[verb], chain, "x"), step)
 
 
-@pytest.mark.parametrize("verb", ["invoke", "batch", "stream", "transform", "start", "astream", "atransform"])
+class Leaf(Runnable[Any, Any]):
+    """One whose `transform` is no generator function, so that it raises as soon as it is called."""
+
+    def transform(self, chunks: Any, config: Any = None, **kwargs: Any) -> Any:
+        return next(iter([]))
+
+
+@in_every_verb
+def test_so_it_is_inside_a_leaf_of_one_s_own(verb: str) -> None:
+    for chain in around(Leaf()):
+        names_the_step(partial(VERBS[verb], chain, "x"), Leaf)
+
+
+@in_every_verb
 @pytest.mark.parametrize("step", [stops, astops])
 def test_so_it_is_inside_a_function(verb: str, step: Any) -> None:
     for chain in around(RunnableLambda(step)):
@@ -398,3 +416,12 @@ def test_an_error_of_a_run_inside_a_generator_is_that_generator_s_and_nobody_s_b
         first, second = caught.value.__notes__
         assert "culprit" in first
         assert step.__name__ in second
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+def test_an_error_before_a_step_that_may_try_again_is_not_that_step_s(verb: str) -> None:
+    chain = upper | culprit | upper.with_retry(wait_exponential_jitter=False, stop_after_attempt=2) | upper
+    with pytest.raises(ValueError, match="here") as caught:
+        VERBS[verb](chain, "x")
+    assert "culprit" in caught.value.__notes__[-1]
+    assert not any("upper" in note for note in caught.value.__notes__)

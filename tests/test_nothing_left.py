@@ -281,3 +281,14 @@ def test_a_generator_is_closed_when_its_call_is_cancelled() -> None:
         assert watch.left() == []
 
     asyncio.run(main())
+
+
+def test_no_permit_is_lost_when_the_nested_calls_of_one_step_overlap() -> None:
+    inner = RunnableLambda(lambda x: x, blocking=False)
+
+    async def outer(x: int) -> int:
+        return sum(await asyncio.gather(*(inner.ainvoke(x) for _ in range(2))))
+
+    chain = RunnableLambda(outer).map().map()
+    for _ in range(300):
+        assert chain.invoke([[1, 2, 3], [4, 5, 6]]) == [[2, 4, 6], [8, 10, 12]]

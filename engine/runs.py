@@ -1,0 +1,188 @@
+"""What is known of a run: one execution of a step or of a scope.
+
+A *fact* is something that happened to a run: it started, made a chunk, ended or failed, or told something of its own
+(a custom event, a retry). Whoever wants to know is a `Listener`.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import UTC, datetime
+from enum import Enum
+from time import time
+from typing import Any
+from uuid import UUID
+
+
+class Unknown(Enum):
+    """Stands for an input or output that isn't known (yet)."""
+
+    MISSING = "missing"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+MISSING = Unknown.MISSING
+
+_random = random.Random()
+os.register_at_fork(after_in_child=_random.seed)
+
+
+def new_id() -> UUID:
+    """A random id (version 4), made without asking the operating system for each."""
+    bits = _random.getrandbits(128)
+    return UUID(int=bits & ~(0xF000 << 64) & ~(0xC000 << 48) | 4 << 76 | 0x8000 << 48)
+
+
+class RunInfo:
+    """One execution of a step or of a scope.
+
+    Attributes:
+        id: unique to it.
+        parent: the run that it is part of; None at the root.
+        name, run_type, tags, metadata: as in events.
+        listeners: who is told of it.
+        manager: from which it was made; what its children inherit is `children`.
+        input, output: `MISSING` as long as they aren't known. A folded output stands there when the run is over.
+        error: what it failed with.
+        started, ended: in seconds since the epoch; 0 as long as it didn't.
+        is_first: it has no parent in its call: what the caller called.
+        tells_chunks: its chunks are facts.
+        slot: of a step in its graph; -1 for a scope.
+        node: what the user composed.
+        about: what more its operator says of it to handlers.
+    """
+
+    __slots__ = (
+        "about",
+        "children_of",
+        "ended",
+        "error",
+        "id",
+        "input",
+        "is_first",
+        "listeners",
+        "metadata",
+        "name",
+        "node",
+        "output",
+        "parent",
+        "run_type",
+        "slot",
+        "started",
+        "tags",
+        "tells_chunks",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        run_type: str,
+        parent: RunInfo | None,
+        tags: list[str],
+        metadata: dict[str, Any],
+        listeners: tuple[Listener, ...],
+        id: UUID | None = None,
+    ) -> None:
+        self.id = id or new_id()
+        self.name = name
+        self.run_type = run_type
+        self.parent = parent
+        self.tags = tags
+        self.metadata = metadata
+        self.listeners = listeners
+        self.input: Any = MISSING
+        self.output: Any = MISSING
+        self.error: BaseException | None = None
+        self.started = 0.0
+        self.ended = 0.0
+        self.is_first = False
+        self.tells_chunks = True
+        self.slot = -1
+        self.node: Any = None
+        self.about: Any = None
+        self.children_of: Any = None
+
+    @property
+    def parent_id(self) -> UUID | None:
+        """The id of the parent."""
+        return None if self.parent is None else self.parent.id
+
+    @property
+    def parent_ids(self) -> list[UUID]:
+        """The ids of all runs around it, the root first."""
+        ids: list[UUID] = []
+        at = self.parent
+        while at is not None:
+            ids.append(at.id)
+            at = at.parent
+        return ids[::-1]
+
+    @property
+    def start_time(self) -> datetime:
+        """When it started, in UTC."""
+        return datetime.fromtimestamp(self.started, UTC)
+
+    @property
+    def end_time(self) -> datetime | None:
+        """When it ended, in UTC."""
+        return datetime.fromtimestamp(self.ended, UTC) if self.ended else None
+
+    def start(self) -> None:
+        """It starts now."""
+        self.started = time()
+
+    def end(self) -> None:
+        """It is over now."""
+        self.ended = time()
+
+    def __repr__(self) -> str:
+        state = "failed" if self.error is not None else "over" if self.ended else "running"
+        return f"RunInfo({self.run_type} {self.name!r}, {state})"
+
+
+class Listener:
+    """Told of facts. Subclass and write what you want to hear of.
+
+    Attributes:
+        inline: it is quick and never waits, so that it may be called at once, in any thread and on any loop.
+            Otherwise it is called in a thread where a loop runs.
+        is_async: its methods are coroutine functions, or answer an awaitable.
+        full: it wants no more chunks for now; whoever can wait awaits `room()` before making the next.
+    """
+
+    inline = False
+    is_async = False
+    full = False
+
+    @property
+    def handler(self) -> Any:
+        """What the user put into `callbacks`."""
+        return self
+
+    def started(self, run: RunInfo) -> Any:
+        """A run started. Its input may be missing still."""
+
+    def chunk(self, run: RunInfo, chunk: Any) -> Any:
+        """A run made a chunk of its output."""
+
+    def ended(self, run: RunInfo) -> Any:
+        """A run has ended; closing a stream early is an end."""
+
+    def failed(self, run: RunInfo) -> Any:
+        """A run has failed with `run.error`."""
+
+    def told(self, run: RunInfo, what: str, *data: Any) -> Any:
+        """Something of its own happened in a run: `custom_event`, `retry` or `text`."""
+
+    async def room(self) -> None:
+        """Wait until it isn't full."""
+
+    def wait_for_room(self) -> None:
+        """The same in a thread."""
+
+    def broke(self, error: Exception, what: str) -> None:
+        """One of its methods raised. Raises the error if that is to break the run."""
+        raise error

@@ -1,0 +1,182 @@
+"""Runs the stages of a segment where somebody listens, on an event loop: `watching`, awaiting the listeners."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from anabranch.engine.chunks import Accumulator
+from anabranch.engine.graphs import Graph, Step
+from anabranch.engine.runs import MISSING, RunInfo
+from anabranch.scheduler.apulling import AsyncPuller, OpenStream
+from anabranch.scheduler.managers import RUN
+from anabranch.scheduler.reporting import aease
+from anabranch.scheduler.sites import Site
+from anabranch.scheduler.sources import aclose
+from anabranch.scheduler.stages import Fold, Loop, Stage
+from anabranch.scheduler.traces import Trace, starts_early
+from anabranch.scheduler.watching import Maps
+
+
+class AsyncWatchedPuller(AsyncPuller):
+    """See `WatchedPuller`."""
+
+    def __init__(
+        self,
+        trace: Trace,
+        stages: tuple[Stage, ...],
+        source: AsyncIterator[Any],
+        site: Site,
+        graph: Graph,
+        open_stream: OpenStream,
+    ) -> None:
+        self._trace = trace
+        super().__init__(stages, source, site, graph, open_stream)
+
+    def _open(self, stage: Stage, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        if isinstance(stage, Loop):
+            return self._loop(stage, chunks)
+        return self._watched(stage.step, chunks, lambda fed: super(AsyncWatchedPuller, self)._open(stage, fed))
+
+    async def _watched(
+        self, step: Step, chunks: AsyncIterator[Any], open_chunks: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]
+    ) -> AsyncIterator[Any]:
+        """A step that takes its input as it comes."""
+        fed = AsyncFed(chunks, step)
+        await fed.begin()
+        run = await self._start(step)
+        before = RUN.set(run)
+        try:
+            made = open_chunks(fed.chunks())
+        finally:
+            RUN.reset(before)
+        told = self._told(run, step, made, fed.total)
+        try:
+            async for chunk in told:
+                yield chunk
+        finally:
+            await aclose(told)
+
+    async def _start(self, step: Step, value: Any = MISSING) -> RunInfo:
+        run = self._trace.start(step, value)
+        if self._trace.reporter.waits:
+            await self._trace.reporter.settle()
+        return run
+
+    # Loops
+
+    async def _loop(self, loop: Loop, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        chunks = source
+        made: list[AsyncIterator[Any]] = []
+        try:
+            for phase in loop.phases:
+                if phase.maps:
+                    chunks = self._watched_maps(phase.maps, chunks)
+                    made.append(chunks)
+                chunks = await self._watched_fold(phase, chunks)
+                made.append(chunks)
+            if loop.maps:
+                chunks = self._watched_maps(loop.maps, chunks)
+                made.append(chunks)
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            for each in reversed(made):
+                await aclose(each)
+
+    async def _watched_fold(self, phase: Fold, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Take a step's whole input, and begin to make chunks of it."""
+        trace, step = self._trace, phase.step
+        total = Accumulator(phase.algebra, phase.reader)
+        run: RunInfo | None = None
+        try:
+            async for chunk in chunks:
+                if total.empty:
+                    if starts_early(step.operator):
+                        run = await self._start(step)
+                    else:
+                        trace.reach(step)
+                total.push(chunk)
+            if run is None:
+                run = await self._start(step, MISSING if starts_early(step.operator) else total.value)
+            before = RUN.set(run)
+            try:
+                made = await self._unfold(phase, total.value)
+            finally:
+                RUN.reset(before)
+        except BaseException as error:
+            if run is not None:
+                trace.fail(run, error, total.value)
+            raise
+        return self._told(run, step, made, total)
+
+    async def _watched_maps(self, steps: tuple[Step, ...], chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Chunks through chunk maps, each of which is a run."""
+        maps = Maps(self._trace, steps)
+        try:
+            async for chunk in chunks:
+                made = maps.push(chunk)
+                if made is not MISSING:
+                    for run in maps.runs:
+                        await aease(run, self._trace.reporter)
+                    yield made
+            maps.end()
+        except BaseException as error:
+            maps.fail(error)
+            raise
+
+    # Runs
+
+    async def _told(
+        self, run: RunInfo, step: Step, chunks: AsyncIterator[Any], taken: Accumulator
+    ) -> AsyncIterator[Any]:
+        """The chunks of a step, while its run is told of."""
+        trace, pull = self._trace, chunks.__anext__
+        total = Accumulator(step.operator.algebra, step.name)
+        try:
+            while True:
+                before = RUN.set(run)
+                try:
+                    chunk = await pull()
+                except StopAsyncIteration:
+                    break
+                finally:
+                    RUN.reset(before)
+                total.push(chunk)
+                trace.chunk(run, chunk)
+                await aease(run, trace.reporter)
+                yield chunk
+        except GeneratorExit:
+            await aclose(chunks)
+            trace.end(run, total.value, taken.value)
+            raise
+        except BaseException as error:
+            trace.fail(run, error, taken.value)
+            raise
+        trace.end(run, total.value, taken.value)
+        await trace.reporter.settle()
+
+
+class AsyncFed:
+    """The input of a step, added up as it passes. `begin` waits for its first chunk."""
+
+    def __init__(self, chunks: AsyncIterator[Any], step: Step) -> None:
+        self._chunks = chunks
+        self._first: list[Any] = []
+        self.total = Accumulator(where=step.name)
+
+    async def begin(self) -> None:
+        """Take the first chunk, if there is one."""
+        async for chunk in self._chunks:
+            self._first.append(chunk)
+            break
+
+    async def chunks(self) -> AsyncIterator[Any]:
+        """All of them."""
+        while self._first:
+            chunk = self._first.pop()
+            self.total.push(chunk)
+            yield chunk
+        async for chunk in self._chunks:
+            self.total.push(chunk)
+            yield chunk

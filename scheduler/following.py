@@ -1,0 +1,127 @@
+"""Runs the steps of a unit where somebody listens: `advancing`, with each step's run reported.
+
+A run that is parked stays open; it ends when the answer is there.
+"""
+
+from __future__ import annotations
+
+from contextvars import Context
+
+from anabranch.engine.operators import Effect
+from anabranch.engine.runs import RunInfo
+from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, FLOW, Action
+from anabranch.scheduler.advancing import arguments, begin, enter, start_flow, take, within
+from anabranch.scheduler.managers import RUN
+from anabranch.scheduler.sites import Site
+from anabranch.scheduler.traces import Trace
+from anabranch.scheduler.units import Unit
+
+
+def follow(unit: Unit, site: Site, context: Context) -> Effect | None:
+    """Begin or resume a unit and run it until its segment ends or an effect parks it."""
+    trace = unit.activation.trace
+    effect = _resume(unit, trace, context)
+    while effect is None and unit.position < len(unit.segment.actions):
+        action = enter(unit, site)
+        run = _start(unit, action, trace)
+        own = _context_of(run, context)
+        try:
+            trace.reporter.flush()
+            effect = _act(unit, action, site, own)
+        except BaseException as error:
+            _fail(unit, trace, error)
+            raise
+        if effect is None:
+            _end(unit, trace)
+    return effect
+
+
+async def afollow(unit: Unit, site: Site, context: Context) -> Effect | None:
+    """The same, awaiting what is asynchronous, and the listeners."""
+    trace = unit.activation.trace
+    effect = _resume(unit, trace, context)
+    while effect is None and unit.position < len(unit.segment.actions):
+        action = enter(unit, site)
+        run = _start(unit, action, trace)
+        own = _context_of(run, context)
+        try:
+            if trace.reporter.waits:
+                await trace.reporter.settle()
+            if action.kind in (AWAIT, AWAIT_CONFIG):
+                result = own.run(action.run, *own.run(arguments, action, unit, site))
+                effect = take(action, unit, await within(result, own))
+            else:
+                effect = _act(unit, action, site, own)
+        except BaseException as error:
+            _fail(unit, trace, error)
+            await _settle(trace)
+            raise
+        if effect is None:
+            _end(unit, trace)
+            await _settle(trace)
+    return effect
+
+
+async def _settle(trace: Trace) -> None:
+    if trace.reporter.waits:
+        await trace.reporter.settle()
+
+
+def _resume(unit: Unit, trace: Trace, context: Context) -> Effect | None:
+    """Give the unit its input, or the answer that it was parked for."""
+    run = unit.run
+    try:
+        effect = begin(unit, context if run is None else _context_of(run, context))
+    except BaseException as error:
+        if run is not None:
+            _fail(unit, trace, error)
+        raise
+    if effect is None and run is not None:
+        _end(unit, trace)
+    return effect
+
+
+def _start(unit: Unit, action: Action, trace: Trace) -> RunInfo:
+    """The run of the step at which the unit stands. One of a vectorised form that failed has begun already."""
+    if unit.run is None:
+        unit.run = trace.start(action.step, unit.value)
+    return unit.run
+
+
+def _context_of(run: RunInfo, context: Context) -> Context:
+    own = context.copy()
+    own.run(RUN.set, run)
+    return own
+
+
+def _act(unit: Unit, action: Action, site: Site, own: Context) -> Effect | None:
+    if action.kind is FLOW:
+        return own.run(start_flow, action, unit, site, own.copy())
+    return take(action, unit, own.run(action.run, *own.run(arguments, action, unit, site)))
+
+
+def _end(unit: Unit, trace: Trace) -> None:
+    run, unit.run = unit.run, None
+    if run is not None:
+        trace.end(run, unit.value)
+
+
+def _fail(unit: Unit, trace: Trace, error: BaseException) -> None:
+    run, unit.run = unit.run, None
+    if run is not None:
+        trace.fail(run, error)
+
+
+def begin_together(units: list[Unit]) -> None:
+    """The runs of all units that a vectorised form is about to run."""
+    for unit in units:
+        trace: Trace | None = unit.activation.trace
+        if trace is not None:
+            _start(unit, unit.segment.actions[0], trace)
+
+
+def end_together(units: list[Unit]) -> None:
+    """And their ends."""
+    for unit in units:
+        if unit.activation.trace is not None:
+            _end(unit, unit.activation.trace)

@@ -1,0 +1,342 @@
+"""Follows the runs of one flow through a graph, and reports them: each step's, and each scope's around them.
+
+A scope starts with the first thing that happens in it, and ends when its steps are over and its output is complete.
+Its chunks are made from those of the steps that feed its output, as a reader of that output would get them. Whoever
+runs the steps tells: `start`, `chunk`, `end`, `fail`, and `close` when all is over.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+from anabranch.engine.chunks import Accumulator
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.graphs import INPUT_SLOT, Graph, Step
+from anabranch.engine.operators import Operator
+from anabranch.engine.runs import MISSING, RunInfo
+from anabranch.scheduler.gathering import gathered
+from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet
+from anabranch.scheduler.managers import CallbackManager, children, manager_of
+from anabranch.scheduler.ports import Ports, ports_of
+from anabranch.scheduler.reporting import Reporter
+
+WHOLE_TYPES = frozenset({"prompt", "retriever", "tool", "llm", "chat_model"})
+
+
+@dataclass(slots=True, eq=False)
+class ScopeShape:
+    """What a trace must know of a scope: where its input and output come from, and how many steps it has."""
+
+    source: Ports
+    output: Ports
+    steps: int
+
+
+@dataclass(slots=True, eq=False)
+class Shape:
+    """The same of a graph. `feeds`: for each slot, the scopes (but the root) whose output it is part of."""
+
+    scopes: list[ScopeShape]
+    feeds: dict[int, list[tuple[int, int]]]
+    kept: frozenset[int]
+    has_root_scope: bool
+
+
+def shape_of(graph: Graph) -> Shape:
+    """The shape of a graph, made when first asked for."""
+    shape: Shape | None = graph.plans.get("shape")
+    if shape is None:
+        shape = graph.plans["shape"] = _shape(graph)
+    return shape
+
+
+def _shape(graph: Graph) -> Shape:
+    algebras = defaultdict(lambda: None, {step.slot: step.operator.algebra for step in graph.steps})
+    scopes = [
+        ScopeShape(ports_of(scope.source, algebras), ports_of(scope.output, algebras), 0) for scope in graph.scopes
+    ]
+    for step in graph.steps:
+        at = step.scope
+        while at >= 0:
+            scopes[at].steps += 1
+            at = graph.scopes[at].parent
+    has_root_scope = bool(graph.scopes) and graph.scopes[0].parent < 0 and all(step.scope >= 0 for step in graph.steps)
+    feeds: dict[int, list[tuple[int, int]]] = {}
+    kept: set[int] = {INPUT_SLOT}
+    for index, scope in enumerate(scopes):
+        kept.update(scope.source.slots, scope.output.slots)
+        for leaf, slot in enumerate(scope.output.slots):
+            if index or not has_root_scope:
+                feeds.setdefault(slot, []).append((index, leaf))
+    for each in feeds.values():
+        each.sort(reverse=True)  # the inner scopes first
+    return Shape(scopes, feeds, frozenset(kept), has_root_scope)
+
+
+def starts_early(operator: Operator) -> bool:
+    """Whether a step's run starts with its first chunk of input, without the input."""
+    if operator.flow is not None:
+        return not operator.whole
+    if operator.run_type in WHOLE_TYPES:
+        return False
+    maps = operator.map_chunk or operator.transform or operator.atransform
+    return maps is not None or operator.expands
+
+
+def tells_chunks(operator: Operator) -> bool:
+    """Whether the chunks that a step makes inside a chain are facts."""
+    if operator.flow is not None:
+        return not operator.whole and not operator.is_run
+    return starts_early(operator) or operator.stream is not None or operator.astream is not None
+
+
+class Trace:
+    """See the module. `in_chunks`: the steps make chunks, of which scopes' chunks are made.
+
+    Thread-safe: branches may run in several threads.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        config: RunnableConfig | None,
+        reporter: Reporter,
+        value: Any = MISSING,
+        *,
+        in_chunks: bool = False,
+    ) -> None:
+        self.graph = graph
+        self.reporter = reporter
+        self._shape = shape_of(graph)
+        self._manager: CallbackManager = manager_of(config)
+        self._name = config.get("run_name") if config else None
+        self._id = config.get("run_id") if config else None
+        self._in_chunks = in_chunks
+        self._input = value
+        self._values: dict[int, Any] = {} if value is MISSING else {INPUT_SLOT: value}
+        scopes = self._shape.scopes
+        self._left = [scope.steps for scope in scopes]
+        self._scopes: list[RunInfo | None] = [None] * len(scopes)
+        self._inlets: dict[int, FlowInlet] = {}
+        self._totals: dict[int, Accumulator] = {}
+        self._open: dict[RunInfo, None] = {}
+        self._lock = threading.RLock()
+
+    # Runs
+
+    def _manager_in(self, scope: int) -> CallbackManager:
+        """That of the scope's children. Starts what has not started. With the lock."""
+        if scope < 0:
+            return self._manager
+        run = self._scopes[scope]
+        return children(self._start_scope(scope) if run is None else run)
+
+    def _start_scope(self, index: int) -> RunInfo:
+        scope = self.graph.scopes[index]
+        manager = self._manager_in(scope.parent)
+        if not scope.is_run:
+            run = manager.hidden(scope.tags, scope.config)
+        else:
+            run = self._named(manager, scope.name, "chain", scope.tags, scope.config)
+        run.node = run.node or scope.node
+        self._scopes[index] = run
+        if not self._in_chunks or (run.is_first and self._input is not MISSING):
+            run.input = self._gathered(self._shape.scopes[index].source)
+        self._begin(run)
+        return run
+
+    def _named(
+        self, manager: CallbackManager, name: str, run_type: str, tags: tuple[str, ...], bound: RunnableConfig | None
+    ) -> RunInfo:
+        if manager is not self._manager:
+            return manager.run(name, run_type, tags, bound)
+        run = manager.run(self._name or name, run_type, tags, bound, self._id)
+        self._id = None
+        run.is_first = True
+        return run
+
+    def _begin(self, run: RunInfo) -> None:
+        run.start()
+        self._open[run] = None
+        self.reporter.tell(run, "started")
+
+    def start(self, step: Step, value: Any = MISSING) -> RunInfo:
+        """A step's code is about to run, on this input if that is known."""
+        operator = step.operator
+        with self._lock:
+            manager = self._manager_in(step.scope)
+            if operator.is_run:
+                run = self._named(manager, step.name, operator.run_type, step.tags, step.config)
+                run.node, run.about = step.node, operator.view
+                run.tells_chunks = run.is_first or tells_chunks(operator)
+                if run.is_first and value is MISSING:
+                    value = self._input
+            else:
+                run = manager.hidden(step.tags, step.config)
+            run.slot = step.slot
+            run.input = value
+            self._begin(run)
+        return run
+
+    def reach(self, step: Step) -> None:
+        """Something came in at a step that starts later: the scopes around it start."""
+        with self._lock:
+            self._manager_in(step.scope)
+
+    def chunk(self, run: RunInfo, chunk: Any) -> None:
+        """A step made a chunk."""
+        if run.tells_chunks:
+            self.reporter.tell(run, "chunk", chunk)
+        self._pass(run.slot, chunk)
+
+    def end(self, run: RunInfo, output: Any, value: Any = MISSING) -> None:
+        """A step is over. `value` is its input, if that wasn't known before."""
+        if run.input is MISSING:
+            run.input = value
+        run.output = output
+        self._over(run, "ended")
+        self._step_over(run.slot, output)
+
+    def fail(self, run: RunInfo, error: BaseException, value: Any = MISSING) -> None:
+        """A step has failed."""
+        if run.input is MISSING:
+            run.input = value
+        run.error = error
+        self._over(run, "failed")
+
+    def _over(self, run: RunInfo, what: str, later: bool = False) -> None:
+        run.end()
+        self._open.pop(run, None)
+        (self.reporter.defer if later else self.reporter.tell)(run, what)
+
+    def know_input(self, value: Any) -> None:
+        """The whole of the graph's input, before it starts."""
+        self._input = self._values[INPUT_SLOT] = value
+
+    def take_input(self, taken: Accumulator) -> None:
+        """What has come in so far of the graph's input."""
+        self._values[INPUT_SLOT] = taken
+
+    def tell_chunk(self, run: RunInfo, chunk: Any) -> None:
+        """A chunk of the root, where that is a scope."""
+        self.reporter.tell(run, "chunk", chunk)
+
+    # Scopes
+
+    def _gathered(self, ports: Ports) -> Any:
+        slots = ports.slots
+        if any(slot not in self._values for slot in slots):
+            return self._partly(ports)
+        return gathered(ports.recipe, [self._value_of(slot) for slot in slots])
+
+    def _value_of(self, slot: int) -> Any:
+        value = self._values[slot]
+        return value.value if isinstance(value, Accumulator) else value
+
+    def _partly(self, ports: Ports) -> Any:
+        """Those keys of a dict that are known; for a scope that began before all of its input was there."""
+        known = {
+            leaf.path[0]: self._values[leaf.slot] for leaf in ports.leaves if leaf.path and leaf.slot in self._values
+        }
+        return known or MISSING
+
+    def _step_over(self, slot: int, output: Any) -> None:
+        with self._lock:
+            if slot in self._shape.kept:
+                self._values[slot] = output
+            at = self.graph.steps[slot].scope
+            while at >= 0:
+                self._left[at] -= 1
+                at = self.graph.scopes[at].parent
+            if self._in_chunks:
+                self.close_slot(slot)
+            at = self.graph.steps[slot].scope
+            while at >= 0:
+                self._look(at)
+                at = self.graph.scopes[at].parent
+
+    def _look(self, index: int) -> None:
+        """End a scope if nothing of it is left. The root of a stream is ended by whoever reads it."""
+        run = self._scopes[index]
+        if run is None or run not in self._open or self._left[index]:
+            return
+        if self._in_chunks and (run.is_first or not (index in self._inlets and self._inlets[index].closed)):
+            return
+        self._end_scope(index, run)
+
+    def _end_scope(self, index: int, run: RunInfo) -> None:
+        shape = self._shape.scopes[index]
+        if run.input is MISSING:
+            run.input = self._gathered(shape.source)
+        run.output = self._totals[index].value if index in self._totals else self._gathered(shape.output)
+        self._over(run, "ended")
+
+    # Chunks of scopes
+
+    def _pass(self, slot: int, chunk: Any) -> None:
+        feeds = self._shape.feeds.get(slot)
+        if feeds is None:
+            return
+        with self._lock:
+            for index, leaf in feeds:
+                self._inlet(index).put(leaf, chunk, force=True)
+                self._drain(index)
+
+    def close_slot(self, slot: int) -> None:
+        """No more chunks come from a step, or of the input."""
+        with self._lock:
+            for index, leaf in self._shape.feeds.get(slot, ()):
+                self._inlet(index).close(leaf)
+                self._drain(index)
+                self._look(index)
+
+    def pass_input(self, chunk: Any) -> None:
+        """A chunk of the graph's input."""
+        self._pass(INPUT_SLOT, chunk)
+
+    def _inlet(self, index: int) -> FlowInlet:
+        inlet = self._inlets.get(index)
+        if inlet is None:
+            ports = self._shape.scopes[index].output
+            inlet = self._inlets[index] = FlowInlet(ports, self.graph.scopes[index].name, 0)
+            algebra = None if ports.joins else ports.leaves[0].algebra
+            self._totals[index] = Accumulator(algebra)
+        return inlet
+
+    def _drain(self, index: int) -> None:
+        inlet = self._inlets[index]
+        while (chunk := inlet.take()) is not EMPTY and chunk is not CLOSED:
+            run = self._scopes[index] or self._start_scope(index)
+            self._totals[index].push(chunk)
+            if run.listeners:
+                self.reporter.tell(run, "chunk", chunk)
+
+    # The whole
+
+    def open(self) -> RunInfo | None:
+        """Start the root, where that is a scope."""
+        if not self._shape.has_root_scope:
+            return None
+        with self._lock:
+            return self._scopes[0] or self._start_scope(0)
+
+    def close(self, error: BaseException | None = None, *, output: Any = MISSING, later: bool = False) -> None:
+        """All is over: what is still open fails with this error, or ends; the inner runs first."""
+        with self._lock:
+            for run in reversed(list(self._open)):
+                if error is None:
+                    index = next((at for at, each in enumerate(self._scopes) if each is run), None)
+                    if index is not None and run.input is MISSING:
+                        run.input = self._gathered(self._shape.scopes[index].source)
+                    run.output = output if index == 0 and run.is_first else self._so_far(index)
+                    self._over(run, "ended", later)
+                else:
+                    run.error = error
+                    self._over(run, "failed", later)
+
+    def _so_far(self, index: int | None) -> Any:
+        total = None if index is None else self._totals.get(index)
+        return MISSING if total is None else total.value

@@ -1,0 +1,225 @@
+"""Runs the stages of a segment where somebody listens: `pulling`, with each step's run reported.
+
+The facts come in the order of pulling. A step that maps chunks starts with its first chunk of input; one that needs
+the whole of it starts when that is there; each ends when its consumer has come back for more and there is no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from anabranch.engine.chunks import Accumulator
+from anabranch.engine.graphs import Graph, Step
+from anabranch.engine.runs import MISSING, RunInfo
+from anabranch.scheduler.managers import RUN
+from anabranch.scheduler.pulling import OpenStream, Puller
+from anabranch.scheduler.reporting import ease
+from anabranch.scheduler.sites import Site
+from anabranch.scheduler.sources import close
+from anabranch.scheduler.stages import Fold, Loop, Stage
+from anabranch.scheduler.traces import Trace, starts_early
+
+
+class WatchedPuller(Puller):
+    """See `Puller`."""
+
+    def __init__(
+        self,
+        trace: Trace,
+        stages: tuple[Stage, ...],
+        source: Iterator[Any],
+        site: Site,
+        graph: Graph,
+        open_stream: OpenStream,
+    ) -> None:
+        self._trace = trace
+        super().__init__(stages, source, site, graph, open_stream)
+
+    def _open(self, stage: Stage, chunks: Iterator[Any]) -> Iterator[Any]:
+        if isinstance(stage, Loop):
+            return self._loop(stage, chunks)
+        return self._watched(stage.step, chunks, lambda fed: super(WatchedPuller, self)._open(stage, fed))
+
+    def _watched(
+        self, step: Step, chunks: Iterator[Any], open_chunks: Callable[[Iterator[Any]], Iterator[Any]]
+    ) -> Iterator[Any]:
+        """A step that takes its input as it comes."""
+        fed = Fed(chunks, step)
+        fed.begin()
+        run = self._trace.start(step)
+        before = RUN.set(run)
+        try:
+            made = open_chunks(iter(fed))
+        finally:
+            RUN.reset(before)
+        yield from self._told(run, step, made, fed.total)
+
+    # Loops
+
+    def _loop(self, loop: Loop, source: Iterator[Any]) -> Iterator[Any]:
+        chunks: Iterable[Any] = source
+        made: list[Iterable[Any]] = []
+        try:
+            for phase in loop.phases:
+                if phase.maps:
+                    chunks = self._watched_maps(phase.maps, chunks)
+                    made.append(chunks)
+                chunks = self._watched_fold(phase, chunks)
+                made.append(chunks)
+            if loop.maps:
+                chunks = self._watched_maps(loop.maps, chunks)
+                made.append(chunks)
+            yield from chunks
+        finally:
+            for each in reversed(made):
+                close(each)
+
+    def _watched_fold(self, phase: Fold, chunks: Iterable[Any]) -> Iterator[Any]:
+        """Take a step's whole input, and begin to make chunks of it."""
+        trace, step = self._trace, phase.step
+        total = Accumulator(phase.algebra, phase.reader)
+        run: RunInfo | None = None
+        try:
+            for chunk in chunks:
+                if total.empty:
+                    if starts_early(step.operator):
+                        run = trace.start(step)
+                    else:
+                        trace.reach(step)
+                total.push(chunk)
+            if run is None:
+                run = trace.start(step, MISSING if starts_early(step.operator) else total.value)
+            before = RUN.set(run)
+            try:
+                made = self._unfold(phase, total.value)
+            finally:
+                RUN.reset(before)
+        except BaseException as error:
+            if run is not None:
+                trace.fail(run, error, total.value)
+            raise
+        return self._told(run, step, iter(made), total)
+
+    def _watched_maps(self, steps: tuple[Step, ...], chunks: Iterable[Any]) -> Iterator[Any]:
+        """Chunks through chunk maps, each of which is a run."""
+        maps = Maps(self._trace, steps)
+        try:
+            for chunk in chunks:
+                made = maps.push(chunk)
+                if made is not MISSING:
+                    for run in maps.runs:
+                        ease(run)
+                    yield made
+            maps.end()
+        except BaseException as error:
+            maps.fail(error)
+            raise
+
+    # Runs
+
+    def _told(self, run: RunInfo, step: Step, chunks: Iterator[Any], taken: Accumulator) -> Iterator[Any]:
+        """The chunks of a step, while its run is told of."""
+        trace, pull = self._trace, chunks.__next__
+        total = Accumulator(step.operator.algebra, step.name)
+        try:
+            while True:
+                before = RUN.set(run)
+                try:
+                    chunk = pull()
+                except StopIteration:
+                    break
+                finally:
+                    RUN.reset(before)
+                total.push(chunk)
+                trace.chunk(run, chunk)
+                ease(run)
+                yield chunk
+        except GeneratorExit:
+            close(chunks)
+            trace.end(run, total.value, taken.value)
+            raise
+        except BaseException as error:
+            trace.fail(run, error, taken.value)
+            raise
+        trace.end(run, total.value, taken.value)
+
+
+class Fed:
+    """The input of a step, added up as it passes. `begin` waits for its first chunk."""
+
+    def __init__(self, chunks: Iterator[Any], step: Step) -> None:
+        self._chunks = chunks
+        self._first: list[Any] = []
+        self.total = Accumulator(where=step.name)
+
+    def begin(self) -> None:
+        """Take the first chunk, if there is one."""
+        for chunk in self._chunks:
+            self._first.append(chunk)
+            break
+
+    def __iter__(self) -> Iterator[Any]:
+        while self._first:
+            chunk = self._first.pop()
+            self.total.push(chunk)
+            yield chunk
+        for chunk in self._chunks:
+            self.total.push(chunk)
+            yield chunk
+
+
+class Maps:
+    """The runs of chunk maps that stand one after the other."""
+
+    def __init__(self, trace: Trace, steps: tuple[Step, ...]) -> None:
+        self._trace = trace
+        self._steps = steps
+        self._totals = [Accumulator(where=steps[0].name)]  # of the input, and of each step's output
+        self._totals += [Accumulator(step.operator.algebra, step.name) for step in steps]
+        self._at = -1  # which of them runs
+        self.runs: list[RunInfo] = []
+
+    def push(self, chunk: Any) -> Any:
+        """What they make of a chunk; `MISSING` when that is nothing."""
+        self._totals[0].push(chunk)
+        made = chunk
+        for at, step in enumerate(self._steps):
+            if at == len(self.runs):
+                self.runs.append(self._trace.start(step))
+            self._at = at
+            function = step.operator.map_chunk
+            assert function is not None
+            before = RUN.set(self.runs[at])
+            try:
+                given, made = made, function(made)
+            finally:
+                RUN.reset(before)
+            if made is None and given is not None:
+                self._at = -1
+                return MISSING
+            self._totals[at + 1].push(made)
+            self._trace.chunk(self.runs[at], made)
+        self._at = -1
+        return made
+
+    def end(self) -> None:
+        """No more comes in."""
+        for step in self._steps[len(self.runs) :]:
+            self.runs.append(self._trace.start(step))
+        self._end(self.runs)
+
+    def _end(self, runs: list[RunInfo]) -> None:
+        for run, taken, total in zip(runs, self._totals, self._totals[1:], strict=False):
+            if not run.ended:
+                self._trace.end(run, total.value, taken.value)
+
+    def fail(self, error: BaseException) -> None:
+        """One of them, or what comes in, has failed; or they are closed."""
+        at = max(self._at, 0)
+        if isinstance(error, GeneratorExit):
+            at = len(self.runs)
+        self._end(self.runs[:at])
+        for run, taken in zip(self.runs[at:], self._totals[at:], strict=False):
+            if not run.ended:
+                self._trace.fail(run, error, taken.value)
