@@ -104,6 +104,7 @@ class Operator:
         max_batch: how many inputs a vectorised form takes at most; None means any number.
         abandon: running code may be left behind when the call is stopped.
         shows: graphs that the step may run, by label, for drawing and schemas.
+        streams: the output of a `flow` may come in chunks.
         is_run: it is traced as a run of its own. Otherwise what it runs is traced in its place.
         view: how handlers see a model's input and output (`scheduler.handlers.View`).
     """
@@ -130,5 +131,6 @@ class Operator:
     max_batch: int | None = None
     abandon: bool = False
     shows: Callable[[], dict[str, Graph]] | None = field(default=None, compare=False)
+    streams: bool = True
     is_run: bool = True
     view: Any = field(default=None, compare=False)

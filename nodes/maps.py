@@ -57,7 +57,9 @@ class RunnableEach(Value, Runnable[list[Any], list[Output]]):
                 raise StepInputError(f"{self.get_name()} takes a list, got {type(values).__name__}: {values!r:.80}")
             return (yield RunEach(self.bound._graph_with(kwargs), list(values)))
 
-        return Operator(name=self.get_name(), flow=flow, shows=lambda: {"each": self.bound._graph_with(kwargs)})
+        return Operator(
+            name=self.get_name(), flow=flow, streams=False, shows=lambda: {"each": self.bound._graph_with(kwargs)}
+        )
 
     def __repr__(self) -> str:
         return f"{self.bound!r}.map()"

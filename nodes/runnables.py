@@ -16,6 +16,7 @@ from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Composable, Operator
 from anabranch.nodes.composing import Composing
 from anabranch.nodes.describing import Described
+from anabranch.nodes.event_streams import Telling
 from anabranch.nodes.leaves import adopt, graph_below, graph_for, operator_of, types_of
 from anabranch.scheduler import astreams, awaiting, blocking, streams
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, ChunkStream
@@ -30,7 +31,7 @@ Other = TypeVar("Other")
 Configs = RunnableConfig | Sequence[RunnableConfig] | None
 
 
-class Runnable(Described, Composing[Input, Output], Composable, Generic[Input, Output]):
+class Runnable(Described, Composing[Input, Output], Telling[Input], Composable, Generic[Input, Output]):
     """A handle on a graph, with the verbs to run it and to compose it with others. An immutable value.
 
     A leaf of your own: subclass and write `invoke` (or `transform`, for one that maps chunks); `ainvoke`,

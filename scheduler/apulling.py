@@ -22,7 +22,14 @@ from anabranch.scheduler.advancing import aadvance, advance
 from anabranch.scheduler.awaiting import abatch, ainvoke
 from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.bridges import thread_chunks
-from anabranch.scheduler.calls import Passed, counted_down, effect_config, note_place, wait_for_permit_async
+from anabranch.scheduler.calls import (
+    Passed,
+    counted_down,
+    effect_config,
+    note_place,
+    scope_refusing,
+    wait_for_permit_async,
+)
 from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.napping import nap_async
@@ -83,7 +90,7 @@ class AsyncPuller:
             return -1  # an interrupt or a cancellation is nobody's fault
         slot = guilty_stage(error, self._stages, self._opened)
         if slot >= 0:
-            note_place(error, self._graph.place(slot))
+            note_place(error, scope_refusing(error, self._graph) or self._graph.place(slot))
         return slot
 
     def _open(self, stage: Stage, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:

@@ -14,7 +14,7 @@ from anabranch.scheduler.reporting import aease
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import Fold, Loop, Stage
-from anabranch.scheduler.traces import Trace, starts_early
+from anabranch.scheduler.traces import Trace, ends_at_once, starts_early
 from anabranch.scheduler.watching import Maps
 
 
@@ -132,7 +132,7 @@ class AsyncWatchedPuller(AsyncPuller):
     ) -> AsyncIterator[Any]:
         """The chunks of a step, while its run is told of."""
         trace, pull = self._trace, chunks.__anext__
-        total = Accumulator(step.operator.algebra, step.name)
+        total, at_once = Accumulator(step.operator.algebra, step.name), ends_at_once(step, run)
         try:
             while True:
                 before = RUN.set(run)
@@ -143,6 +143,8 @@ class AsyncWatchedPuller(AsyncPuller):
                 finally:
                     RUN.reset(before)
                 total.push(chunk)
+                if at_once:
+                    trace.end_early(run, chunk)
                 trace.chunk(run, chunk)
                 await aease(run, trace.reporter)
                 yield chunk

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from anabranch.engine.config import RunnableConfig, check_config, ensure_config, patch_config
-from anabranch.engine.errors import Stopped
+from anabranch.engine.errors import StepInputError, Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Run
 from anabranch.scheduler.ledger import Ledger, Waiter
@@ -18,7 +18,7 @@ from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.managers import RUN, below, children, is_heard, managed
 from anabranch.scheduler.plans import Plan
 from anabranch.scheduler.sites import PermitSite, Site, inherited_config
-from anabranch.scheduler.units import Group, Unit
+from anabranch.scheduler.units import Activation, Group, Unit
 
 
 def timeout_of(config: RunnableConfig | None) -> float | None:
@@ -144,7 +144,23 @@ def places_of(unit: Unit) -> list[str]:
 
 def explain(error: BaseException, unit: Unit) -> None:
     """Note on an error which step raised it, where that stands, and in which run."""
-    note_place(error, " > ".join(places_of(unit)))
+    *around, own = places_of(unit)
+    note_place(error, " > ".join([*around, scope_refusing(error, unit.activation.plan.graph) or own]))
+
+
+def explain_output(error: BaseException, activation: Activation) -> None:
+    """The same for an error in gathering the output of an activation."""
+    parent, graph = activation.group.parent, activation.plan.graph
+    around = [] if parent is None else places_of(parent)
+    note_place(error, " > ".join([*around, scope_refusing(error, graph) or graph.place_of_scope(0)]))
+
+
+def scope_refusing(error: BaseException, graph: Graph) -> str | None:
+    """Where the scope stands that refused an input, if it wasn't a step that raised. Answered once."""
+    if not isinstance(error, StepInputError) or error.scope is None:
+        return None
+    scope, error.scope = error.scope, None
+    return graph.place_of_scope(scope)
 
 
 def note_place(error: BaseException, place: str) -> None:

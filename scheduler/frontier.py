@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
-from anabranch.scheduler.calls import counted_down, heard_at, places_of
+from anabranch.scheduler.calls import counted_down, explain_output, heard_at, places_of
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Plan, Segment
 from anabranch.scheduler.reporting import Reporter
@@ -333,6 +333,7 @@ class Frontier:
             try:
                 self._settle(group, activation.index, gather(activation.plan.output, activation.values))
             except Exception as error:
+                explain_output(error, activation)
                 failure = Failure(error, activation.index)
         if failure is not None:
             if group.keep_errors and isinstance(failure.error, Exception):

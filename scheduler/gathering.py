@@ -26,25 +26,23 @@ def gathered(recipe: Recipe, values: list[Any]) -> Any:
         return values[0]
     made: dict[int, Any] = {}
     result: Any = None
-    for target, base, ports in recipe:
+    for target, base, ports, scope in recipe:
         result = {key: values[at] if at >= -1 else made[at] for key, at in ports}
         if base is not None:
-            result = assigned(values[base] if base >= -1 else made[base], result)
+            given = values[base] if base >= -1 else made[base]
+            if not isinstance(given, dict):
+                raise no_dict(given, result, scope)
+            result = {**given, **result}
         made[target] = result
     return result
 
 
-def assigned(base: Any, ports: dict[str, Any]) -> dict[str, Any]:
-    """A dict with keys added, as `RunnablePassthrough.assign` does."""
-    if not isinstance(base, dict):
-        raise no_dict(base, ports)
-    return {**base, **ports}
-
-
-def no_dict(base: Any, keys: Iterable[str]) -> StepInputError:
-    """The error of keys to be assigned to something that is no dict."""
+def no_dict(base: Any, keys: Iterable[str], scope: int) -> StepInputError:
+    """The error of keys to be assigned, in a scope, to something that is no dict."""
     added = ", ".join(map(repr, keys))
-    return StepInputError(
+    error = StepInputError(
         f"the input to RunnablePassthrough.assign() must be a dict, to which it adds {added}; "
-        f"got {type(base).__name__}. Put {{'some_key': ...}} before it to make a dict of the value"
+        f"got {type(base).__name__}: {base!r:.80}. Put {{'some_key': ...}} before it to make a dict of the value"
     )
+    error.scope = scope
+    return error

@@ -54,13 +54,14 @@ class FoldInlet:
 class FlowInlet:
     """A bounded channel; ready at the first chunk, or when all leaves are closed."""
 
-    __slots__ = ("_bases", "_chunks", "_closed", "_held", "_made", "_ports", "capacity", "detached")
+    __slots__ = ("_bases", "_chunks", "_closed", "_dicts", "_held", "_made", "_ports", "capacity", "detached")
 
     def __init__(self, ports: Ports, reader: str, capacity: int) -> None:
         self._ports = ports
         self._chunks: deque[Any] = deque()
         self._closed: set[int] = set()
         self._made: set[int] = set()  # leaves that made a chunk
+        self._dicts: set[int] = set()  # bases that are dicts
         self._held: dict[int, deque[Any]] = {}  # what must wait for other leaves
         self._bases: dict[int, Accumulator] = {}  # snapshots of a base: only the last counts
         self.capacity = capacity
@@ -86,13 +87,15 @@ class FlowInlet:
         return self._join(leaf, self._ports.leaves[leaf], chunk, force)
 
     def _join(self, index: int, leaf: Leaf, chunk: Any, force: bool) -> bool:
+        if leaf.base_of is not None and chunk is not None:
+            if not isinstance(chunk, dict):
+                raise no_dict(chunk, leaf.base_of.ports, leaf.base_of.scope)
+            self._dicts.add(index)
         if leaf.lost:
             return True
-        if leaf.is_base:
+        if leaf.base_of is not None:
             if chunk is None:
                 return True
-            if not isinstance(chunk, dict):
-                raise no_dict(chunk, sorted(leaf.hidden))
             if not isinstance(chunk, AddableDict):
                 self._bases.setdefault(index, Accumulator(Algebra.SNAPSHOTS)).push(chunk)
                 return True
@@ -122,10 +125,12 @@ class FlowInlet:
         if not self._ports.joins:
             return
         leaf = self._ports.leaves[index]
+        if leaf.base_of is not None and index not in self._dicts:  # no chunk, or None alone: the value is None
+            raise no_dict(None, leaf.base_of.ports, leaf.base_of.scope)
         last = None
         if index in self._bases:
             last = unhidden(leaf, self._bases.pop(index).value)
-        elif index not in self._made and not leaf.is_base and not leaf.lost:
+        elif index not in self._made and leaf.base_of is None and not leaf.lost:
             last = wrapped(leaf, None)
         if not last:
             return

@@ -16,7 +16,7 @@ from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step, joins
 from anabranch.scheduler.actions import INLINE, LOOP, SYNC, Action, Lane, Mode, action_of
 from anabranch.scheduler.wiring import narrowed
 
-Recipe = tuple[tuple[int, int | None, tuple[tuple[str, int], ...]], ...]
+Recipe = tuple[tuple[int, int | None, tuple[tuple[str, int], ...], int], ...]
 
 
 @dataclass(slots=True, eq=False)
@@ -168,7 +168,7 @@ def _feed(segment: Segment, source: Source, home: dict[int, int], segments: list
 
 
 def _recipe(source: Join, home: dict[int, int]) -> Recipe:
-    """How to gather a join: `(target, base, ports)` a line; targets below `INPUT_SLOT` are scratch."""
+    """How to gather a join: `(target, base, ports, scope)` a line; targets below `INPUT_SLOT` are scratch."""
     targets: dict[int, int] = {}
 
     def place(part: Source) -> int:
@@ -181,7 +181,7 @@ def _recipe(source: Join, home: dict[int, int]) -> Recipe:
         ports = tuple((key, place(part)) for key, part in join.ports.items())
         base = None if join.base is None else place(join.base)
         targets[id(join)] = -2 - len(targets)
-        lines.append((targets[id(join)], base, ports))
+        lines.append((targets[id(join)], base, ports, join.scope))
     return tuple(lines)
 
 

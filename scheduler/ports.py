@@ -23,7 +23,7 @@ class Leaf:
         path: the keys under which its chunks stand, outermost first; the base of an `assign` adds none.
         after: the leaves that must be over before its chunks pass.
         hidden: keys of its dicts that are overwritten; with `lost`, all of it is.
-        is_base: it is a dict to which keys are added.
+        base_of: the join that adds keys to it, if one does; it must be a dict then.
         algebra: of its chunks, where that is declared.
     """
 
@@ -31,7 +31,7 @@ class Leaf:
     path: tuple[str, ...]
     after: frozenset[int]
     hidden: frozenset[str]
-    is_base: bool
+    base_of: Join | None
     lost: bool
     algebra: Algebra | None
 
@@ -57,7 +57,7 @@ class Ports:
 def ports_of(source: Source, algebras: dict[int, Algebra | None]) -> Ports:
     """The leaves of a source."""
     if not isinstance(source, Join):
-        return Ports((Leaf(source, (), frozenset(), frozenset(), False, False, algebras[source]),), ())
+        return Ports((Leaf(source, (), frozenset(), frozenset(), None, False, algebras[source]),), ())
     walk = _Walk(algebras)
     walk.run(source)
     return Ports(tuple(walk.leaves), tuple(walk.recipe))
@@ -68,7 +68,7 @@ class _Walk:
 
     def __init__(self, algebras: dict[int, Algebra | None]) -> None:
         self.leaves: list[Leaf] = []
-        self.recipe: list[tuple[int, int | None, tuple[tuple[str, int], ...]]] = []
+        self.recipe: list[tuple[int, int | None, tuple[tuple[str, int], ...], int]] = []
         self._algebras = algebras
 
     def run(self, source: Join) -> None:
@@ -84,25 +84,25 @@ class _Walk:
                     frames.append(_Frame(part, *inner))
                 else:
                     frame.places[port] = len(self.leaves)
-                    self._leaf(part, port, *inner)
+                    self._leaf(part, frame.join if port is None else None, *inner)
                 continue
             frames.pop()
             target = -2 - len(self.recipe)
             ports = tuple((key, frame.places[key]) for key in frame.join.ports)
-            self.recipe.append((target, frame.places.get(None), ports))
+            self.recipe.append((target, frame.places.get(None), ports, frame.join.scope))
             if frames:
                 frames[-1].places[frames[-1].current] = target
 
     def _leaf(
         self,
         slot: int,
-        port: str | None,
+        base_of: Join | None,
         path: tuple[str, ...],
         after: frozenset[int],
         hidden: frozenset[str],
         lost: bool,
     ) -> None:
-        self.leaves.append(Leaf(slot, path, after, hidden, port is None, lost, self._algebras[slot]))
+        self.leaves.append(Leaf(slot, path, after, hidden, base_of, lost, self._algebras[slot]))
 
 
 class _Frame:

@@ -20,7 +20,7 @@ from anabranch.scheduler.advancing import advance
 from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.blocking import batch, invoke
 from anabranch.scheduler.bridges import portal_chunks
-from anabranch.scheduler.calls import Passed, counted_down, effect_config, note_place
+from anabranch.scheduler.calls import Passed, counted_down, effect_config, note_place, scope_refusing
 from anabranch.scheduler.napping import nap
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import Replay
@@ -81,7 +81,7 @@ class Puller:
             return -1  # an interrupt or a cancellation is nobody's fault
         slot = guilty_stage(error, self._stages, self._opened)
         if slot >= 0:
-            note_place(error, self._graph.place(slot))
+            note_place(error, scope_refusing(error, self._graph) or self._graph.place(slot))
         return slot
 
     def _open(self, stage: Stage, chunks: Iterator[Any]) -> Iterator[Any]:

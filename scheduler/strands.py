@@ -14,6 +14,7 @@ from typing import Any
 
 from anabranch.engine.chunks import Algebra
 from anabranch.engine.graphs import INPUT_SLOT
+from anabranch.scheduler.calls import note_place, scope_refusing
 from anabranch.scheduler.inlets import FlowInlet, FoldInlet, Inlet
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.stages import ChunkPlan, ChunkSegment
@@ -154,6 +155,8 @@ class Strands:
 
     def fail(self, error: BaseException, slot: int) -> None:
         """Note an error, the one of the lowest slot first, and stop."""
+        if (place := scope_refusing(error, self.plan.graph)) is not None:
+            note_place(error, place)
         self.failure = first_failure(self.failure, Failure(error, 0, slot))
         self.stop()
 

@@ -75,9 +75,10 @@ class TaskStream:
         strands = self._strands
         context = self._context.copy()
         context.run(SITE.set, self._seat)
-        timer = await self._begin()
+        timer: asyncio.TimerHandle | None = None
         interrupt: BaseException | None = None
         try:
+            timer = await self._begin()
             pull = await self._pull(context, self._open)
             while not strands.stopped:
                 chunk = await self._pull(context, pull)

@@ -74,8 +74,9 @@ class ThreadStream:
         strands = self._strands
         context = self._context.copy()
         context.run(SITE.set, self._seat)
-        timer = self._begin()
+        timer: Timer | None = None
         try:
+            timer = self._begin()
             pull = self._seated(context.run, self._open)
             while not strands.stopped:
                 chunk = self._seated(context.run, pull)

@@ -93,6 +93,14 @@ def tells_chunks(operator: Operator) -> bool:
     return starts_early(operator) or operator.stream is not None or operator.astream is not None
 
 
+def ends_at_once(step: Step, run: RunInfo) -> bool:
+    """Whether a step's run ends before its output is handed on: it comes in one piece, and isn't a fact itself."""
+    operator = step.operator
+    if run.tells_chunks or not operator.is_run:
+        return False
+    return not operator.streams if operator.flow is not None else operator.stream is None and operator.astream is None
+
+
 class Trace:
     """See the module. `in_chunks`: the steps make chunks, of which scopes' chunks are made.
 
@@ -171,7 +179,7 @@ class Trace:
             if operator.is_run:
                 run = self._named(manager, step.name, operator.run_type, step.tags, step.config)
                 run.node, run.about = step.node, operator.view
-                run.tells_chunks = run.is_first or tells_chunks(operator)
+                run.tells_chunks = run.parent is None or tells_chunks(operator)
                 if run.is_first and value is MISSING:
                     value = self._input
             else:
@@ -196,9 +204,15 @@ class Trace:
         """A step is over. `value` is its input, if that wasn't known before."""
         if run.input is MISSING:
             run.input = value
+        if not run.ended:
+            run.output = output
+            self._over(run, "ended")
+        self._step_over(run.slot, output)
+
+    def end_early(self, run: RunInfo, output: Any) -> None:
+        """A step is over, but for its output, which is still to be handed on."""
         run.output = output
         self._over(run, "ended")
-        self._step_over(run.slot, output)
 
     def fail(self, run: RunInfo, error: BaseException, value: Any = MISSING) -> None:
         """A step has failed."""

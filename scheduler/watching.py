@@ -18,7 +18,7 @@ from anabranch.scheduler.reporting import ease
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import Fold, Loop, Stage
-from anabranch.scheduler.traces import Trace, starts_early
+from anabranch.scheduler.traces import Trace, ends_at_once, starts_early
 
 
 class WatchedPuller(Puller):
@@ -121,7 +121,7 @@ class WatchedPuller(Puller):
     def _told(self, run: RunInfo, step: Step, chunks: Iterator[Any], taken: Accumulator) -> Iterator[Any]:
         """The chunks of a step, while its run is told of."""
         trace, pull = self._trace, chunks.__next__
-        total = Accumulator(step.operator.algebra, step.name)
+        total, at_once = Accumulator(step.operator.algebra, step.name), ends_at_once(step, run)
         try:
             while True:
                 before = RUN.set(run)
@@ -132,6 +132,8 @@ class WatchedPuller(Puller):
                 finally:
                     RUN.reset(before)
                 total.push(chunk)
+                if at_once:
+                    trace.end_early(run, chunk)
                 trace.chunk(run, chunk)
                 ease(run)
                 yield chunk

@@ -1,0 +1,233 @@
+"""Facts on their way from a run to somebody who reads them one by one, as events or as patches of a log.
+
+A mailbox is bounded: when it is full, whoever can wait waits before making the next chunk. Code that runs on the
+reader's own loop and doesn't await can't wait; its facts are kept however many they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from contextvars import copy_context
+from functools import partial
+from typing import Any, Protocol
+
+from anabranch.engine.config import RunnableConfig, check_config
+from anabranch.engine.errors import Stopped
+from anabranch.engine.events import Filter
+from anabranch.engine.graphs import Graph
+from anabranch.engine.runs import Listener, RunInfo
+from anabranch.scheduler.loops import resolve
+from anabranch.scheduler.managers import CallbackManager, joined, manager_of
+from anabranch.scheduler.pools import POOL
+from anabranch.scheduler.sites import SITE, Site
+
+CAPACITY = 16
+
+
+class Writer(Protocol):
+    """Makes something to read of a fact, or None."""
+
+    def started(self, run: RunInfo) -> Any: ...
+    def chunk(self, run: RunInfo, chunk: Any) -> Any: ...
+    def ended(self, run: RunInfo) -> Any: ...
+    def failed(self, run: RunInfo) -> Any: ...
+    def told(self, run: RunInfo, what: str, *data: Any) -> Any: ...
+
+
+class Mailbox(Listener):
+    """What is to be read of a run. `wanted`: of which runs; the writer is told of all of them."""
+
+    inline = True
+
+    def __init__(self, writer: Writer, wanted: Filter | None = None) -> None:
+        self._writer = writer
+        self._wanted = wanted
+        self._items: deque[Any] = deque()
+        self._closed = False
+
+    @property
+    def full(self) -> bool:  # type: ignore[override] # it changes
+        """Whether there is no room for more."""
+        return len(self._items) >= CAPACITY and not self._closed
+
+    def started(self, run: RunInfo) -> None:
+        """See `Listener`."""
+        self._put(run, self._writer.started(run))
+
+    def chunk(self, run: RunInfo, chunk: Any) -> None:
+        """See `Listener`."""
+        self._put(run, self._writer.chunk(run, chunk))
+
+    def ended(self, run: RunInfo) -> None:
+        """See `Listener`."""
+        self._put(run, self._writer.ended(run))
+
+    def failed(self, run: RunInfo) -> None:
+        """See `Listener`."""
+        self._put(run, self._writer.failed(run))
+
+    def told(self, run: RunInfo, what: str, *data: Any) -> None:
+        """See `Listener`."""
+        self._put(run, self._writer.told(run, what, *data))
+
+    def _put(self, run: RunInfo, item: Any) -> None:
+        if item is not None and (self._wanted is None or self._wanted.wants_run(run)):
+            self._items.append(item)
+            self._tell()
+
+    def _tell(self) -> None:
+        """Wake the reader."""
+        raise NotImplementedError
+
+
+class AsyncMailbox(Mailbox):
+    """A mailbox that is read on an event loop."""
+
+    def __init__(self, writer: Writer, wanted: Filter | None = None) -> None:
+        super().__init__(writer, wanted)
+        self._loop = asyncio.get_running_loop()
+        self._reader: asyncio.Future[None] | None = None
+        self._writers: deque[Callable[[], Any]] = deque()
+
+    def _tell(self) -> None:
+        if asyncio._get_running_loop() is self._loop:
+            self._wake_reader()
+        else:
+            self._loop.call_soon_threadsafe(self._wake_reader)
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    async def room(self) -> None:
+        """See `Listener`."""
+        while self.full:
+            waiter = self._loop.create_future()
+            self._writers.append(partial(resolve, waiter))
+            await waiter
+
+    def wait_for_room(self) -> None:
+        """See `Listener`. Where a loop runs it can't wait."""
+        if asyncio._get_running_loop() is not None:
+            return
+        while self.full:
+            woken = threading.Event()
+            self._writers.append(woken.set)
+            if not self.full:
+                return
+            woken.wait()
+
+    def _make_room(self) -> None:
+        while self._writers and (self._closed or len(self._items) < CAPACITY):
+            self._writers.popleft()()
+
+    def close(self, *_: Any) -> None:
+        """Nothing more comes, or nobody reads any more."""
+        self._closed = True
+        self._make_room()
+        self._wake_reader()
+
+    async def read(self, run: Coroutine[Any, Any, None]) -> AsyncGenerator[Any, None]:
+        """Run something in a task of its own and give what there is to read of it; closing cancels it."""
+        task = self._loop.create_task(run)
+        task.add_done_callback(self.close)
+        try:
+            while True:
+                while self._items:
+                    item = self._items.popleft()
+                    self._make_room()
+                    yield item
+                if self._closed:
+                    break
+                self._reader = self._loop.create_future()
+                await self._reader
+            await task
+        finally:
+            self.close()
+            if not task.done():
+                task.cancel()
+                await _ended(task)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Await the end of a cancelled task."""
+    waits: Awaitable[Any] = asyncio.wait([task])
+    await waits
+    if not task.cancelled():
+        task.exception()
+
+
+class ThreadMailbox(Mailbox):
+    """A mailbox that is read in a thread, while the run goes on in another."""
+
+    def __init__(self, writer: Writer, wanted: Filter | None = None) -> None:
+        super().__init__(writer, wanted)
+        self._changed = threading.Condition()
+        self._error: BaseException | None = None
+
+    def _tell(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    async def room(self) -> None:
+        """See `Listener`. It is read in a thread, so it is waited for in one."""
+        await asyncio.get_running_loop().run_in_executor(None, self.wait_for_room)
+
+    def wait_for_room(self) -> None:
+        """See `Listener`."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self.full)
+
+    def read(self, run: Callable[[], None], graph: Graph) -> Generator[Any, None, None]:
+        """Run something in a thread and give what there is to read of it; closing stops it."""
+        context, ended = copy_context(), threading.Event()
+        site = Site(None if (around := SITE.get()) is None else around.inherited(), graph)
+        context.run(SITE.set, site)
+
+        def work() -> None:
+            try:
+                context.run(run)
+            except BaseException as error:
+                self._error = error
+            finally:
+                self._close()
+                ended.set()
+
+        POOL.submit(work)
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: bool(self._items) or self._closed)
+                while self._items:
+                    item = self._items.popleft()
+                    self._tell()
+                    yield item
+                if self._closed and not self._items:
+                    break
+        finally:
+            self._close()
+            site.stop()
+            ended.wait()
+        if self._error is not None and not isinstance(self._error, Stopped):
+            raise self._error
+
+    def _close(self) -> None:
+        self._closed = True
+        self._tell()
+
+
+def listened(config: RunnableConfig | None, listener: Listener) -> RunnableConfig:
+    """The config of a call that one more listener hears of, besides those of the step around it."""
+    if config is not None:
+        check_config(config)
+    site = SITE.get()
+    inherited = None if site is None else site.inherited()
+    callbacks = (config or {}).get("callbacks")
+    if callbacks is None:
+        callbacks = (inherited or {}).get("callbacks")
+    manager: CallbackManager = manager_of({"callbacks": callbacks})
+    manager.listeners = joined(manager.listeners, (listener,))
+    return {**(config or {}), "callbacks": manager}
