@@ -46,7 +46,13 @@ class ChunkError(AnabranchError, TypeError):
 
 
 class StepInputError(AnabranchError, TypeError, ValueError):
-    """Raised when a step gets an input that it can't take."""
+    """Raised when a step gets an input that it can't take.
+
+    Attributes:
+        scope: where no step was about to run, the scope of the graph that can't take it, until that has been noted.
+    """
+
+    scope: int | None = None
 
 
 class PortalError(AnabranchError, RuntimeError):

@@ -147,14 +147,20 @@ class Graph:
     def place(self, slot: int) -> str:
         """Where a step stands, for an error: the names of its scopes and its own, outermost first."""
         step = self.steps[slot]
-        names = [step.name]
-        index = step.scope
+        return " > ".join([*self._around(step.scope), step.name])
+
+    def place_of_scope(self, index: int) -> str:
+        """Where a scope stands, likewise."""
+        return " > ".join(self._around(index))
+
+    def _around(self, index: int) -> list[str]:
+        names: list[str] = []
         while index >= 0:
             scope = self.scopes[index]
             if scope.is_run:
                 names.append(scope.name)
             index = scope.parent
-        return " > ".join(reversed(names))
+        return names[::-1]
 
     def __len__(self) -> int:
         return len(self.steps)

@@ -1,0 +1,139 @@
+"""What can't be composed is refused at once, with a message that says what was expected, what came and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import networkx as nx
+import pytest
+from refusals import number, says, upper
+
+from anabranch.engine.errors import CompositionError, EdgeTypeError, GraphError, NotRunnableError
+from anabranch.nodes import (
+    RunnableBranch,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+    RunnableSequence,
+    from_dag,
+)
+
+function: Any = len
+
+
+@pytest.mark.parametrize("thing", [3, None, "text", ["list"], 1.5])
+def test_what_is_no_runnable_is_refused_by_the_pipe_on_either_side(thing: Any) -> None:
+    for compose in (
+        lambda: upper | thing,
+        lambda: thing | upper,
+        lambda: RunnableSequence(upper, thing),
+        lambda: upper.with_fallbacks([thing]),
+        lambda: RunnableBranch((upper, thing), upper),
+    ):
+        with pytest.raises(NotRunnableError) as caught:
+            compose()
+        says(caught, "runnable", "function", "dict", type(thing).__name__, repr(thing))
+        assert isinstance(caught.value, TypeError)
+
+
+def test_what_is_no_runnable_in_a_dict_is_refused_with_its_key() -> None:
+    in_a_dict: Any = {"good": upper, "culprit": 5}
+    for compose in (lambda: upper | in_a_dict, lambda: RunnablePassthrough.assign(culprit=5)):
+        with pytest.raises(NotRunnableError) as caught:
+            compose()
+        says(caught, "int", "5", "culprit")
+
+
+@pytest.mark.parametrize("key", [1, None, ("a", "b")])
+def test_keys_that_are_no_strings_are_refused(key: Any) -> None:
+    for compose in (lambda: upper | {key: upper}, lambda: {key: upper} | upper, lambda: RunnableParallel({key: upper})):
+        with pytest.raises(CompositionError) as caught:
+            compose()
+        says(caught, "string", repr(key))
+
+
+def test_an_empty_dict_is_refused() -> None:
+    for compose in (lambda: upper | {}, lambda: {} | upper, RunnableParallel, RunnablePassthrough.assign):
+        with pytest.raises(GraphError) as caught:
+            compose()
+        says(caught, "at least one key")
+
+
+def test_an_empty_chain_is_refused() -> None:
+    with pytest.raises(GraphError) as caught:
+        RunnableSequence()
+    says(caught, "at least one step")
+    with pytest.raises(GraphError) as caught:
+        from_dag(nx.DiGraph())
+    says(caught, "at least one vertex")
+
+
+def test_a_cycle_is_refused_with_the_way_around_it() -> None:
+    dag: nx.DiGraph[str] = nx.DiGraph()
+    for name in ("start", "left", "right"):
+        dag.add_node(name, runnable=upper)
+    dag.add_edges_from([("start", "left"), ("left", "right"), ("right", "left")])
+    with pytest.raises(GraphError) as caught:
+        from_dag(dag)
+    says(caught, "cycle", "left", "right", "->")
+    assert "start" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: RunnableLambda(number), ("function", "int", "3")),
+        (lambda: RunnableGenerator(function), ("generator function", "len", "RunnableLambda")),
+        (lambda: RunnableBranch(upper), ("(condition, runnable)", "default")),
+        (lambda: RunnableBranch((upper, upper), (upper, upper)), ("default", "pair")),
+        (lambda: RunnableBranch(upper, upper), ("(condition, runnable)", "upper")),
+    ],
+)
+def test_a_primitive_made_of_the_wrong_things_is_refused(make: Callable[[], Any], words: tuple[str, ...]) -> None:
+    with pytest.raises(CompositionError) as caught:
+        make()
+    says(caught, *words)
+
+
+# Types along the edges
+
+
+def gives_text(x: int) -> str:
+    return str(x)
+
+
+def takes_numbers(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+def test_an_edge_that_cannot_fit_names_both_steps_and_both_types() -> None:
+    with pytest.raises(EdgeTypeError) as caught:
+        RunnableLambda(gives_text) | takes_numbers
+    says(caught, "gives_text", "str", "takes_numbers", "list[int]")
+    assert isinstance(caught.value, TypeError)
+
+
+def test_so_does_one_into_a_branch_or_out_of_a_dict() -> None:
+    with pytest.raises(EdgeTypeError) as caught:
+        RunnableLambda(gives_text) | {"fine": len, "wrong": takes_numbers}
+    says(caught, "gives_text", "takes_numbers", "list[int]")
+    with pytest.raises(EdgeTypeError) as caught:
+        RunnableParallel(a=gives_text) | RunnableLambda(takes_numbers)
+    says(caught, "RunnableParallel<a>", "takes_numbers", "list[int]")
+
+
+def test_a_vertex_of_a_dag_is_checked_too() -> None:
+    dag: nx.DiGraph[str] = nx.DiGraph()
+    dag.add_node("words", runnable=gives_text)
+    dag.add_node("sum", runnable=takes_numbers)
+    dag.add_edge("words", "sum")
+    with pytest.raises(EdgeTypeError) as caught:
+        from_dag(dag)
+    says(caught, "words", "sum", "str", "list[int]")
+
+
+def test_an_unknown_type_is_never_an_error() -> None:
+    chain = RunnableLambda(gives_text) | (lambda text: [len(text)]) | takes_numbers
+    assert chain.invoke(12345) == 5
