@@ -46,6 +46,11 @@ class Filter:
             or (self.exclude_tags is not None and any(tag in self.exclude_tags for tag in tags))
         )
 
+    @property
+    def is_open(self) -> bool:
+        """Whether all runs are wanted."""
+        return self == Filter()
+
     def wants_run(self, run: RunInfo) -> bool:
         """Whether a run is wanted."""
         return self.wants(run.name, run.run_type, run.tags)
@@ -65,6 +70,7 @@ class Formatter:
         self._given = given
         self._errors = errors
         self._root: RunInfo | None = None
+        self._streams: dict[RunInfo, tuple[str, str, list[str]] | None] = {}
 
     def started(self, run: RunInfo) -> Event | None:
         """A run has started."""
@@ -77,12 +83,35 @@ class Formatter:
 
     def chunk(self, run: RunInfo, chunk: Any) -> Event | None:
         """A run has made a chunk."""
+        try:
+            known = self._streams[run]
+        except KeyError:
+            known = self._streams[run] = self._known(run)
+        if known is None:
+            return None
+        event, run_id, parents = known
+        return {
+            "event": event,
+            "data": {"chunk": chunk},
+            "name": run.name,
+            "tags": run.tags,
+            "run_id": run_id,
+            "metadata": run.metadata,
+            "parent_ids": parents,
+        }
+
+    def _known(self, run: RunInfo) -> tuple[str, str, list[str]] | None:
+        """What all stream events of a run have in common; None when it has none."""
         if run.run_type in WHOLE and (self._version == "v2" or run is not self._root):
             return None
-        return self._event(run, "stream", {"chunk": chunk})
+        return f"on_{run.run_type}_stream", str(run.id), self._parents(run)
+
+    def _parents(self, run: RunInfo) -> list[str]:
+        return [str(id) for id in run.parent_ids] if self._version == "v2" and run is not self._root else []
 
     def ended(self, run: RunInfo) -> Event | None:
         """A run has ended."""
+        self._streams.pop(run, None)
         output = None if run.output is MISSING else run.output
         if run is self._root:
             return self._event(run, "end", {"output": output})
@@ -94,6 +123,7 @@ class Formatter:
 
     def failed(self, run: RunInfo) -> Event | None:
         """A run has failed."""
+        self._streams.pop(run, None)
         if not (self._errors or run.run_type == "tool"):
             return None
         data: dict[str, Any] = {"error": run.error}
@@ -112,7 +142,6 @@ class Formatter:
         return {**self._event(run, "", said), "event": "on_custom_event", "name": name}
 
     def _event(self, run: RunInfo, what: str, data: Any) -> Event:
-        parents = [str(id) for id in run.parent_ids] if self._version == "v2" and run is not self._root else []
         return {
             "event": f"on_{run.run_type}_{what}",
             "data": data,
@@ -120,7 +149,7 @@ class Formatter:
             "tags": run.tags,
             "run_id": str(run.id),
             "metadata": run.metadata,
-            "parent_ids": parents,
+            "parent_ids": self._parents(run),
         }
 
 

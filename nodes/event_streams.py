@@ -52,18 +52,8 @@ class Telling(Generic[Input]):
         """
         _check_version(version)
         wanted = Filter(include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags)
-        return self._astream_events(input, config, Formatter(version, input, errors), wanted, kwargs)
-
-    async def _astream_events(
-        self, input: Input, config: RunnableConfig | None, formatter: Formatter, wanted: Filter, kwargs: dict[str, Any]
-    ) -> AsyncGenerator[Event, None]:
-        mailbox = AsyncMailbox(formatter, wanted)
-        events = mailbox.read(_adrain(self.astream(input, listened(config, mailbox), **kwargs)))  # type: ignore[attr-defined]
-        try:
-            async for event in events:
-                yield event
-        finally:
-            await events.aclose()
+        mailbox = AsyncMailbox(Formatter(version, input, errors), wanted)
+        return mailbox.read(lambda: self.astream(input, listened(config, mailbox), **kwargs))  # type: ignore[attr-defined]
 
     def stream_events(
         self,
@@ -127,37 +117,27 @@ class Telling(Generic[Input]):
             **kwargs: reach the first step only.
         """
         wanted = Filter(include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags)
-        return self._astream_log(input, config, wanted, diff, with_streamed_output_list, kwargs)
-
-    async def _astream_log(
-        self,
-        input: Input,
-        config: RunnableConfig | None,
-        wanted: Filter,
-        diff: bool,
-        lists_chunks: bool,
-        kwargs: dict[str, Any],
-    ) -> AsyncGenerator[RunLogPatch, None]:
-        writer = LogWriter(wanted, lists_chunks)
+        writer = LogWriter(wanted, with_streamed_output_list)
         mailbox = AsyncMailbox(writer)
-        stream = self.astream(input, listened(config, mailbox), **kwargs)  # type: ignore[attr-defined]
-        writer.declare(stream.algebra)
-        patches = mailbox.read(_adrain(stream))
-        log = RunLog()
-        try:
-            async for patch in patches:
-                if diff:
-                    yield patch
-                else:
-                    log = log + patch
-                    yield log
-        finally:
-            await patches.aclose()
+
+        def open_stream() -> AsyncIterator[Any]:
+            stream = self.astream(input, listened(config, mailbox), **kwargs)  # type: ignore[attr-defined]
+            writer.declare(stream.algebra)
+            return stream  # type: ignore[no-any-return]
+
+        patches = mailbox.read(open_stream)
+        return patches if diff else _states(patches)
 
 
-async def _adrain(stream: AsyncIterator[Any]) -> None:
-    async for _ in stream:
-        pass
+async def _states(patches: AsyncGenerator[RunLogPatch, None]) -> AsyncGenerator[RunLog, None]:
+    """What the patches come to, after each."""
+    log = RunLog()
+    try:
+        async for patch in patches:
+            log = log + patch
+            yield log
+    finally:
+        await patches.aclose()
 
 
 def _check_version(version: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from anabranch.engine.chunks import Accumulator
@@ -10,12 +10,14 @@ from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
 from anabranch.scheduler.managers import RUN
-from anabranch.scheduler.reporting import aease
+from anabranch.scheduler.reporting import aease, is_busy
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import Fold, Loop, Stage
 from anabranch.scheduler.traces import Trace, ends_at_once, starts_early
 from anabranch.scheduler.watching import Maps
+
+Begun = tuple[RunInfo, AsyncIterator[Any]]
 
 
 class AsyncWatchedPuller(AsyncPuller):
@@ -38,28 +40,26 @@ class AsyncWatchedPuller(AsyncPuller):
             return self._loop(stage, chunks)
         return self._watched(stage.step, chunks, lambda fed: super(AsyncWatchedPuller, self)._open(stage, fed))
 
-    async def _watched(
+    def _watched(
         self, step: Step, chunks: AsyncIterator[Any], open_chunks: Callable[[AsyncIterator[Any]], AsyncIterator[Any]]
     ) -> AsyncIterator[Any]:
         """A step that takes its input as it comes."""
         fed = AsyncFed(chunks, step)
-        await fed.begin()
-        run = await self._start(step)
-        before = RUN.set(run)
-        try:
-            made = open_chunks(fed.chunks())
-        finally:
-            RUN.reset(before)
-        told = self._told(run, step, made, fed.total)
-        try:
-            async for chunk in told:
-                yield chunk
-        finally:
-            await aclose(told)
+
+        async def begin() -> Begun:
+            await fed.begin()
+            run = await self._start(step)
+            before = RUN.set(run)
+            try:
+                return run, open_chunks(fed.chunks())
+            finally:
+                RUN.reset(before)
+
+        return self._told(step, begin, fed.total)
 
     async def _start(self, step: Step, value: Any = MISSING) -> RunInfo:
         run = self._trace.start(step, value)
-        if self._trace.reporter.waits:
+        if self._trace.reporter.posts:
             await self._trace.reporter.settle()
         return run
 
@@ -108,7 +108,11 @@ class AsyncWatchedPuller(AsyncPuller):
             if run is not None:
                 trace.fail(run, error, total.value)
             raise
-        return self._told(run, step, made, total)
+
+        async def begun() -> Begun:
+            return run, made
+
+        return self._told(step, begun, total)
 
     async def _watched_maps(self, steps: tuple[Step, ...], chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Chunks through chunk maps, each of which is a run."""
@@ -127,10 +131,9 @@ class AsyncWatchedPuller(AsyncPuller):
 
     # Runs
 
-    async def _told(
-        self, run: RunInfo, step: Step, chunks: AsyncIterator[Any], taken: Accumulator
-    ) -> AsyncIterator[Any]:
+    async def _told(self, step: Step, begin: Callable[[], Awaitable[Begun]], taken: Accumulator) -> AsyncIterator[Any]:
         """The chunks of a step, while its run is told of."""
+        run, chunks = await begin()
         trace, pull = self._trace, chunks.__anext__
         total, at_once = Accumulator(step.operator.algebra, step.name), ends_at_once(step, run)
         try:
@@ -146,7 +149,8 @@ class AsyncWatchedPuller(AsyncPuller):
                 if at_once:
                     trace.end_early(run, chunk)
                 trace.chunk(run, chunk)
-                await aease(run, trace.reporter)
+                if is_busy(run, trace.reporter):
+                    await aease(run, trace.reporter)
                 yield chunk
         except GeneratorExit:
             await aclose(chunks)

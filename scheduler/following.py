@@ -45,7 +45,7 @@ async def afollow(unit: Unit, site: Site, context: Context) -> Effect | None:
         run = _start(unit, action, trace)
         own = _context_of(run, context)
         try:
-            if trace.reporter.waits:
+            if trace.reporter.posts:
                 await trace.reporter.settle()
             if action.kind in (AWAIT, AWAIT_CONFIG):
                 result = own.run(action.run, *own.run(arguments, action, unit, site))
@@ -63,7 +63,7 @@ async def afollow(unit: Unit, site: Site, context: Context) -> Effect | None:
 
 
 async def _settle(trace: Trace) -> None:
-    if trace.reporter.waits:
+    if trace.reporter.posts:
         await trace.reporter.settle()
 
 

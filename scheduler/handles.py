@@ -8,6 +8,7 @@ from contextvars import copy_context
 from typing import Any, Generic, TypeVar
 
 from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import ConfigError
 from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.calls import opened_config, timeout_of
@@ -44,10 +45,11 @@ class RunHandle(Generic[Output]):
             timeout: how long to wait, in seconds; None waits on. The run isn't stopped by it.
 
         Raises:
+            ConfigError: when `timeout` is no number.
             TimeoutError: when the run hasn't ended by then.
             concurrent.futures.CancelledError: when it was cancelled.
         """
-        if not self._ended.wait(timeout):
+        if not self._ended.wait(_waitable(timeout)):
             raise TimeoutError(f"the run has not ended within {timeout} s; it goes on")
         if self._error is not None:
             raise self._error
@@ -74,3 +76,12 @@ class RunHandle(Generic[Output]):
         except BaseException as error:
             self._error = error
         self._ended.set()
+
+
+def _waitable(timeout: Any) -> float | None:
+    """A timeout as threads take it: what is too long for them is without end."""
+    if timeout is None:
+        return None
+    if not isinstance(timeout, int | float) or timeout != timeout:
+        raise ConfigError(f"result(timeout): expected seconds, a number or None, got {timeout!r:.80}")
+    return None if timeout > threading.TIMEOUT_MAX else timeout

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from contextvars import copy_context
 from functools import partial
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from anabranch.scheduler.managers import CallbackManager, joined, manager_of
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE, Site
 
-CAPACITY = 16
+CAPACITY = 24
 
 
 class Writer(Protocol):
@@ -44,14 +44,10 @@ class Mailbox(Listener):
 
     def __init__(self, writer: Writer, wanted: Filter | None = None) -> None:
         self._writer = writer
-        self._wanted = wanted
+        self._wanted = None if wanted is None or wanted.is_open else wanted
         self._items: deque[Any] = deque()
         self._closed = False
-
-    @property
-    def full(self) -> bool:  # type: ignore[override] # it changes
-        """Whether there is no room for more."""
-        return len(self._items) >= CAPACITY and not self._closed
+        self.full = False
 
     def started(self, run: RunInfo) -> None:
         """See `Listener`."""
@@ -59,7 +55,13 @@ class Mailbox(Listener):
 
     def chunk(self, run: RunInfo, chunk: Any) -> None:
         """See `Listener`."""
-        self._put(run, self._writer.chunk(run, chunk))
+        item = self._writer.chunk(run, chunk)
+        if item is None or (self._wanted is not None and not self._wanted.wants_run(run)):
+            return
+        self._items.append(item)
+        if len(self._items) >= CAPACITY:
+            self.full = not self._closed
+        self._tell()
 
     def ended(self, run: RunInfo) -> None:
         """See `Listener`."""
@@ -76,6 +78,7 @@ class Mailbox(Listener):
     def _put(self, run: RunInfo, item: Any) -> None:
         if item is not None and (self._wanted is None or self._wanted.wants_run(run)):
             self._items.append(item)
+            self.full = len(self._items) >= CAPACITY and not self._closed
             self._tell()
 
     def _tell(self) -> None:
@@ -88,24 +91,27 @@ class AsyncMailbox(Mailbox):
 
     def __init__(self, writer: Writer, wanted: Filter | None = None) -> None:
         super().__init__(writer, wanted)
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writers: deque[Callable[[], Any]] = deque()
 
     def _tell(self) -> None:
+        if self._reader is None:
+            return  # it is awake
         if asyncio._get_running_loop() is self._loop:
             self._wake_reader()
-        else:
+        elif self._loop is not None:
             self._loop.call_soon_threadsafe(self._wake_reader)
 
     def _wake_reader(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        if self._reader is not None:
+            resolve(self._reader)
+            self._reader = None
 
     async def room(self) -> None:
         """See `Listener`."""
         while self.full:
-            waiter = self._loop.create_future()
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._writers.append(partial(resolve, waiter))
             await waiter
 
@@ -121,7 +127,9 @@ class AsyncMailbox(Mailbox):
             woken.wait()
 
     def _make_room(self) -> None:
-        while self._writers and (self._closed or len(self._items) < CAPACITY):
+        """All is read: whoever waits goes on, until it is full again."""
+        self.full = False
+        while self._writers and not self.full:
             self._writers.popleft()()
 
     def close(self, *_: Any) -> None:
@@ -130,26 +138,33 @@ class AsyncMailbox(Mailbox):
         self._make_room()
         self._wake_reader()
 
-    async def read(self, run: Coroutine[Any, Any, None]) -> AsyncGenerator[Any, None]:
-        """Run something in a task of its own and give what there is to read of it; closing cancels it."""
-        task = self._loop.create_task(run)
+    async def read(self, open_stream: Callable[[], AsyncIterator[Any]]) -> AsyncGenerator[Any, None]:
+        """Drain a stream in a task of its own and give what there is to read of it; closing cancels it."""
+        self._loop = loop = asyncio.get_running_loop()
+        task = loop.create_task(_drain(open_stream()))
         task.add_done_callback(self.close)
         try:
             while True:
                 while self._items:
-                    item = self._items.popleft()
-                    self._make_room()
-                    yield item
+                    yield self._items.popleft()
                 if self._closed:
                     break
-                self._reader = self._loop.create_future()
-                await self._reader
+                waiter = self._reader = loop.create_future()
+                self._make_room()
+                if not self._items:  # a thread may have put one in meanwhile
+                    await waiter
+                self._reader = None
             await task
         finally:
             self.close()
             if not task.done():
                 task.cancel()
                 await _ended(task)
+
+
+async def _drain(stream: AsyncIterator[Any]) -> None:
+    async for _ in stream:
+        pass
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -202,9 +217,10 @@ class ThreadMailbox(Mailbox):
                 with self._changed:
                     self._changed.wait_for(lambda: bool(self._items) or self._closed)
                 while self._items:
-                    item = self._items.popleft()
-                    self._tell()
-                    yield item
+                    yield self._items.popleft()
+                with self._changed:
+                    self.full = False
+                    self._changed.notify_all()
                 if self._closed and not self._items:
                     break
         finally:
@@ -215,8 +231,9 @@ class ThreadMailbox(Mailbox):
             raise self._error
 
     def _close(self) -> None:
-        self._closed = True
-        self._tell()
+        with self._changed:
+            self._closed, self.full = True, False
+            self._changed.notify_all()
 
 
 def listened(config: RunnableConfig | None, listener: Listener) -> RunnableConfig:

@@ -22,11 +22,11 @@ Post = tuple[Listener, str, tuple[Any, ...]]
 class Reporter:
     """Tells listeners of the facts of one call. `loop` is that of an asynchronous call."""
 
-    __slots__ = ("_loop", "_posts", "_settling")
+    __slots__ = ("_loop", "_settling", "posts")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
-        self._posts: deque[Post] = deque()
+        self.posts: deque[Post] = deque()
         self._settling: asyncio.Lock | None = None
 
     def tell(self, run: RunInfo, what: str, *data: Any) -> None:
@@ -34,12 +34,26 @@ class Reporter:
         for listener in run.listeners:
             if listener.inline:
                 _tell(listener, what, (run, *data))
-            elif self._loop is not None and asyncio._get_running_loop() is self._loop:
-                self._posts.append((listener, what, (run, *data)))
             else:
-                if self._posts:
-                    self.flush()
-                self._tell_here(listener, what, (run, *data))
+                self._post(listener, what, (run, *data))
+
+    def _post(self, listener: Listener, what: str, data: tuple[Any, ...]) -> None:
+        if self._loop is not None and asyncio._get_running_loop() is self._loop:
+            self.posts.append((listener, what, data))
+            return
+        self.flush()
+        self._tell_here(listener, what, data)
+
+    def tell_chunk(self, run: RunInfo, chunk: Any) -> None:
+        """Tell all listeners of a run of a chunk: `tell`, without detours."""
+        for listener in run.listeners:
+            if not listener.inline:
+                self._post(listener, "chunk", (run, chunk))
+                continue
+            try:
+                listener.chunk(run, chunk)
+            except Exception as error:
+                listener.broke(error, "chunk")
 
     def defer(self, run: RunInfo, what: str, *data: Any) -> None:
         """The same when the driver is out of its lock."""
@@ -47,27 +61,22 @@ class Reporter:
             if listener.inline:
                 _tell(listener, what, (run, *data))
             else:
-                self._posts.append((listener, what, (run, *data)))
-
-    @property
-    def waits(self) -> bool:
-        """Whether there is something to settle."""
-        return bool(self._posts)
+                self.posts.append((listener, what, (run, *data)))
 
     def flush(self) -> None:
         """Deliver what was put down, in this thread."""
-        while self._posts:
-            self._tell_here(*self._posts.popleft())
+        while self.posts:
+            self._tell_here(*self.posts.popleft())
 
     async def settle(self) -> None:
         """Deliver what was put down, awaiting."""
-        if not self._posts and self._settling is None:
+        if not self.posts and self._settling is None:
             return
         if self._settling is None:
             self._settling = asyncio.Lock()
         async with self._settling:
-            while self._posts:
-                listener, what, data = self._posts.popleft()
+            while self.posts:
+                listener, what, data = self.posts.popleft()
                 if listener.is_async:
                     await _atell(listener, what, data)
                 else:
@@ -103,6 +112,16 @@ def _not_stopped() -> None:
     """A handler is waited for, whatever comes."""
 
 
+def is_busy(run: RunInfo, reporter: Reporter) -> bool:
+    """Whether to `ease` before the next chunk."""
+    if reporter.posts:
+        return True
+    for listener in run.listeners:  # noqa: SIM110 # a chunk is told of often
+        if listener.full:
+            return True
+    return False
+
+
 def ease(run: RunInfo) -> None:
     """Wait in this thread until the listeners of a run take more chunks."""
     for listener in run.listeners:
@@ -112,7 +131,7 @@ def ease(run: RunInfo) -> None:
 
 async def aease(run: RunInfo, reporter: Reporter) -> None:
     """Await the listeners of a run: that they were told, and take more chunks."""
-    if reporter.waits:
+    if reporter.posts:
         await reporter.settle()
     for listener in run.listeners:
         if listener.full:

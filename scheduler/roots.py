@@ -8,7 +8,7 @@ from typing import Any
 from anabranch.engine.chunks import Accumulator, Algebra
 from anabranch.engine.graphs import INPUT_SLOT
 from anabranch.engine.runs import RunInfo
-from anabranch.scheduler.reporting import aease, ease
+from anabranch.scheduler.reporting import aease, ease, is_busy
 from anabranch.scheduler.sources import Once
 from anabranch.scheduler.traces import Trace
 
@@ -96,7 +96,8 @@ class Root:
                 if run is not None:
                     total.push(chunk)
                     trace.tell_chunk(run, chunk)
-                    await aease(run, trace.reporter)
+                    if is_busy(run, trace.reporter):
+                        await aease(run, trace.reporter)
                 yield chunk
         except GeneratorExit:
             await chunks.aclose()

@@ -101,7 +101,7 @@ class TaskCall:
         self._dispatch()
         await self._wait(lambda: group.over)
         self._close()
-        if self.reporter.waits:
+        if self.reporter.posts:
             await self.reporter.settle()
         if group.failure is not None:
             raise raisable(group.failure.error)
@@ -128,7 +128,7 @@ class TaskCall:
             self._frontier.stop(group)
             await self._wait_a_while(lambda: group.over)
             self._close()
-            if self.reporter.waits:
+            if self.reporter.posts:
                 await self.reporter.settle()
         if group.failure is not None:
             raise raisable(group.failure.error)
@@ -159,7 +159,7 @@ class TaskCall:
         self._changed = None
         if cancelled is not None:
             self._close()
-            if self.reporter.waits:
+            if self.reporter.posts:
                 await self.reporter.settle()
             raise cancelled
 

@@ -197,8 +197,9 @@ class Trace:
     def chunk(self, run: RunInfo, chunk: Any) -> None:
         """A step made a chunk."""
         if run.tells_chunks:
-            self.reporter.tell(run, "chunk", chunk)
-        self._pass(run.slot, chunk)
+            self.reporter.tell_chunk(run, chunk)
+        if run.slot in self._shape.feeds:
+            self._pass(run.slot, chunk)
 
     def end(self, run: RunInfo, output: Any, value: Any = MISSING) -> None:
         """A step is over. `value` is its input, if that wasn't known before."""
@@ -236,7 +237,7 @@ class Trace:
 
     def tell_chunk(self, run: RunInfo, chunk: Any) -> None:
         """A chunk of the root, where that is a scope."""
-        self.reporter.tell(run, "chunk", chunk)
+        self.reporter.tell_chunk(run, chunk)
 
     # Scopes
 

@@ -20,6 +20,8 @@ from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import Fold, Loop, Stage
 from anabranch.scheduler.traces import Trace, ends_at_once, starts_early
 
+Begun = tuple[RunInfo, Iterator[Any]]
+
 
 class WatchedPuller(Puller):
     """See `Puller`."""
@@ -46,14 +48,17 @@ class WatchedPuller(Puller):
     ) -> Iterator[Any]:
         """A step that takes its input as it comes."""
         fed = Fed(chunks, step)
-        fed.begin()
-        run = self._trace.start(step)
-        before = RUN.set(run)
-        try:
-            made = open_chunks(iter(fed))
-        finally:
-            RUN.reset(before)
-        yield from self._told(run, step, made, fed.total)
+
+        def begin() -> Begun:
+            fed.begin()
+            run = self._trace.start(step)
+            before = RUN.set(run)
+            try:
+                return run, open_chunks(iter(fed))
+            finally:
+                RUN.reset(before)
+
+        return self._told(step, begin, fed.total)
 
     # Loops
 
@@ -99,7 +104,7 @@ class WatchedPuller(Puller):
             if run is not None:
                 trace.fail(run, error, total.value)
             raise
-        return self._told(run, step, iter(made), total)
+        return self._told(step, lambda: (run, iter(made)), total)
 
     def _watched_maps(self, steps: tuple[Step, ...], chunks: Iterable[Any]) -> Iterator[Any]:
         """Chunks through chunk maps, each of which is a run."""
@@ -118,8 +123,9 @@ class WatchedPuller(Puller):
 
     # Runs
 
-    def _told(self, run: RunInfo, step: Step, chunks: Iterator[Any], taken: Accumulator) -> Iterator[Any]:
+    def _told(self, step: Step, begin: Callable[[], Begun], taken: Accumulator) -> Iterator[Any]:
         """The chunks of a step, while its run is told of."""
+        run, chunks = begin()
         trace, pull = self._trace, chunks.__next__
         total, at_once = Accumulator(step.operator.algebra, step.name), ends_at_once(step, run)
         try:
