@@ -9,8 +9,9 @@ from anabranch.engine.building import Builder, Part, Place
 from anabranch.engine.config import RunnableConfig, check_config, merge_configs
 from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import INPUT, Flow, Operator, Run
+from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.deferred import schemas
-from anabranch.nodes.edges import check_edge
+from anabranch.nodes.edges import check_edge, declared
 from anabranch.nodes.leaves import graph_for
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.nodes.values import Value
@@ -34,6 +35,7 @@ class RunnableBinding(Value, Runnable[Input, Output]):
 
     Raises:
         ConfigError: when a key of the config has a wrong type.
+        CompositionError: a `TypeError`, when what is declared as a type is none, or `bound` is nothing that can run.
     """
 
     def __init__(
@@ -47,12 +49,12 @@ class RunnableBinding(Value, Runnable[Input, Output]):
     ) -> None:
         check_config(config)
         inner = bound if type(bound) is RunnableBinding else None
-        self.bound: Runnable[Input, Output] = bound if inner is None else inner.bound
+        self.bound: Runnable[Input, Output] = coerce_to_runnable(bound) if inner is None else inner.bound
         self.kwargs: dict[str, Any] = {**(inner.kwargs if inner else {}), **(kwargs or {})}
         configs = [each for each in (inner.config if inner else None, config) if each]
         self.config: RunnableConfig = merge_configs(*configs) if configs else {}
-        self.custom_input_type: Any = custom_input_type
-        self.custom_output_type: Any = custom_output_type
+        self.custom_input_type: Any = declared("input_type", custom_input_type)
+        self.custom_output_type: Any = declared("output_type", custom_output_type)
         if inner is not None:
             self.custom_input_type = inner.custom_input_type if custom_input_type is None else custom_input_type
             self.custom_output_type = inner.custom_output_type if custom_output_type is None else custom_output_type

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from anabranch.engine.config import RunnableConfig
-from anabranch.engine.errors import CompositionError, StepInputError
+from anabranch.engine.errors import CompositionError, GraphError, StepInputError
 from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Flow, Operator, Run
@@ -109,6 +109,8 @@ class RouterRunnable(Value, Runnable[RouterInput, Output]):
         runnables: the runnables by name. Functions will do.
 
     Raises:
+        CompositionError: a `TypeError`, when they are no dict, or a name is no string.
+        GraphError: when there is none.
         StepInputError: a `ValueError` and a `TypeError`, when the input is no such dict, or names none of them.
 
     Example:
@@ -117,6 +119,13 @@ class RouterRunnable(Value, Runnable[RouterInput, Output]):
     """
 
     def __init__(self: RouterRunnable[Any], runnables: Mapping[str, Any], *, name: str | None = None) -> None:
+        if not isinstance(runnables, Mapping):
+            raise CompositionError(f"RouterRunnable takes a dict of runnables by name, got {runnables!r:.80}")
+        if not runnables:
+            raise GraphError("RouterRunnable needs at least one runnable: {'name': runnable}")
+        for key in runnables:
+            if not isinstance(key, str):
+                raise CompositionError(f"the names of a RouterRunnable must be strings, got {key!r:.80}")
         self.runnables = {key: coerce_to_runnable(runnable) for key, runnable in runnables.items()}
         self.name = name
 
@@ -144,11 +153,11 @@ class RouterRunnable(Value, Runnable[RouterInput, Output]):
             raise StepInputError(
                 f"{self.get_name()} takes {{'key': name of a runnable, 'input': its input}}, got {value!r:.80}"
             )
-        if value["key"] not in self.runnables:
-            raise StepInputError(
-                f"{self.get_name()} has no runnable {value['key']!r}; it has {', '.join(map(repr, self.runnables))}"
-            )
-        return self.runnables[value["key"]]
+        key = value["key"]
+        if not isinstance(key, str) or key not in self.runnables:
+            has = ", ".join(map(repr, self.runnables))
+            raise StepInputError(f"{self.get_name()} has no runnable {key!r:.80}; it has {has}")
+        return self.runnables[key]
 
     def __repr__(self) -> str:
         return f"RouterRunnable({self.runnables!r})"

@@ -72,6 +72,28 @@ class ConfigurableFieldMultiOption:
 AnyField = ConfigurableField | ConfigurableFieldSingleOption | ConfigurableFieldMultiOption
 
 
+def check_field(name: str, field: Any) -> None:
+    """See that what is told of a field is in the form for that.
+
+    Raises:
+        CompositionError: a `TypeError`, when it isn't, or names a default that is no option.
+    """
+    if not isinstance(field, AnyField):
+        raise CompositionError(
+            f"configurable_fields: expected a ConfigurableField for {name!r}, got {field!r:.80}. "
+            f"Write {name}=ConfigurableField(id='...'), with the key under which `configurable` will set it"
+        )
+    if isinstance(field, ConfigurableField):
+        return
+    single = isinstance(field, ConfigurableFieldSingleOption)
+    for default in [field.default] if single else field.default:
+        if default not in field.options:
+            options = ", ".join(map(repr, field.options))
+            raise CompositionError(
+                f"the default of the field {name!r} is {default!r:.80}, but its options are {options}"
+            )
+
+
 @dataclass(frozen=True)
 class ConfigurableFieldSpec:
     """What a runnable tells of something that config may set: its id, its type, and what stands otherwise."""

@@ -19,6 +19,7 @@ from anabranch.nodes.configurable_fields import (
     AnyField,
     ConfigurableField,
     ConfigurableFieldSpec,
+    check_field,
     spec_of,
     value_of,
 )
@@ -97,15 +98,17 @@ class RunnableConfigurableFields(_Chosen[Input, Output]):
         fields: for each field what is told of it.
 
     Raises:
-        CompositionError: when it has no such field.
+        CompositionError: when it has no such field, or what is told of one isn't in the form for that.
     """
 
     def __init__(self, default: Runnable[Input, Output], fields: Mapping[str, AnyField]) -> None:
         if isinstance(default, RunnableConfigurableFields):
             fields = {**default.fields, **fields}
             default = default.default
+        default = coerce_to_runnable(default)
         known = _fields_of(default)
-        for name in fields:
+        for name, field in fields.items():
+            check_field(name, field)
             if name not in known:
                 has = ", ".join(map(repr, known)) or "none"
                 raise CompositionError(f"{default.get_name()} has no field {name!r} to configure; it has {has}")
@@ -164,10 +167,15 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
         default_key: str = "default",
         prefix_keys: bool = False,
     ) -> None:
+        if not isinstance(which, ConfigurableField):
+            raise CompositionError(
+                f"configurable_alternatives takes a ConfigurableField, got {which!r:.80}. Write "
+                "ConfigurableField(id='...'), with the key under which `configurable` will name one"
+            )
         if default_key in alternatives:
             raise CompositionError(f"two alternatives are called {default_key!r}; give another default_key")
         self.which = which
-        self.default = default
+        self.default = coerce_to_runnable(default)
         self.alternatives: dict[str, Runnable[Any, Any] | Callable[[], Any]] = {
             key: each if _makes_runnable(each) else coerce_to_runnable(each) for key, each in alternatives.items()
         }
@@ -191,7 +199,7 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
         key = self._key(config)
         if key == self.default_key:
             return self.default
-        if key not in self.alternatives:
+        if not isinstance(key, str) or key not in self.alternatives:
             names = ", ".join(map(repr, (self.default_key, *self.alternatives)))
             raise ConfigError(f"configurable[{self.which.id!r}] is {key!r}, but the alternatives are {names}")
         chosen = self.alternatives[key]

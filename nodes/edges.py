@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from anabranch.engine.errors import EdgeTypeError
+from anabranch.engine.errors import CompositionError, EdgeTypeError
 from anabranch.engine.fitting import describe_type, explain_misfit, fits, keys_of
 
 REMEDY = "If the annotations say less than you know, use .with_types(input_type=..., output_type=...)"
@@ -50,6 +50,19 @@ def check_keys(giver: Any, given: Any, reader: Any, read: Iterable[str]) -> None
         raise EdgeTypeError(
             f"{named(giver)} gives {describe_type(given)}, but {named(reader)} reads {keys}: missing {keys}. {REMEDY}"
         )
+
+
+def declared(argument: str, tp: Any) -> Any:
+    """A type that was declared, as it is.
+
+    Raises:
+        CompositionError: a `TypeError`, when it is a plain value, or a name.
+    """
+    if tp is not None and not isinstance(tp, type) and type(tp).__module__ == "builtins":
+        raise CompositionError(
+            f"{argument}: expected a type, such as `str` or `list[int]`, got {type(tp).__name__}: {tp!r:.80}"
+        )
+    return tp
 
 
 def named(step: Any) -> str:

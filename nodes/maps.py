@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-from anabranch.engine.errors import StepInputError
 from anabranch.engine.fitting import fits, keys_of
 from anabranch.engine.operators import Flow, Operator, RunEach
+from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.edges import check_edge
-from anabranch.nodes.runnables import Output, Runnable
+from anabranch.nodes.runnables import Output, Runnable, listed
 from anabranch.nodes.values import Value
 
 
@@ -26,7 +26,7 @@ class RunnableEach(Value, Runnable[list[Any], list[Output]]):
     """
 
     def __init__(self, bound: Runnable[Any, Output], *, name: str | None = None) -> None:
-        self.bound = bound
+        self.bound: Runnable[Any, Output] = coerce_to_runnable(bound)
         self.name = name
 
     def _default_name(self) -> str:
@@ -53,9 +53,7 @@ class RunnableEach(Value, Runnable[list[Any], list[Output]]):
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         def flow(values: Any) -> Flow:
-            if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
-                raise StepInputError(f"{self.get_name()} takes a list, got {type(values).__name__}: {values!r:.80}")
-            return (yield RunEach(self.bound._graph_with(kwargs), list(values)))
+            return (yield RunEach(self.bound._graph_with(kwargs), listed(values, self.get_name())))
 
         return Operator(
             name=self.get_name(), flow=flow, streams=False, shows=lambda: {"each": self.bound._graph_with(kwargs)}

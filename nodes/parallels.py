@@ -48,6 +48,8 @@ class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
     def __init__(self, steps__: Mapping[str, Any] | None = None, *, name: Any = None, **kwargs: Any) -> None:
         if not isinstance(name, str | None):
             kwargs, name = {"name": name, **kwargs}, None
+        if not isinstance(steps__, Mapping | None):
+            raise CompositionError(f"RunnableParallel takes a dict of runnables by key, got {steps__!r:.80}")
         merged = {**(steps__ or {}), **kwargs}
         if not merged:
             raise GraphError("a dict of runnables needs at least one key; RunnablePassthrough() hands its input on")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, overload
 
 from anabranch.engine.building import Builder, Building, Part, Place
 from anabranch.engine.chunks import Accumulator, AddableDict
 from anabranch.engine.config import RunnableConfig
-from anabranch.engine.errors import StepInputError
+from anabranch.engine.errors import CompositionError, StepInputError
 from anabranch.engine.fitting import DictType, Keys, keys_of
 from anabranch.engine.graphs import Join, Source
 from anabranch.engine.operators import Operator
 from anabranch.nodes.deferred import schemas
-from anabranch.nodes.edges import check_edge, check_keys
+from anabranch.nodes.edges import check_edge, check_keys, declared
 from anabranch.nodes.effects import on_the_side
 from anabranch.nodes.parallels import RunnableParallel
 from anabranch.nodes.runnables import Other, Runnable
@@ -30,6 +30,9 @@ class RunnablePassthrough(Value, Runnable[Other, Other]):
         func: called with the whole input, for what it does besides; its result is dropped.
         afunc: an asynchronous form of it, used by the asynchronous verbs.
         input_type: the type of the input and the output, where it is known.
+
+    Raises:
+        CompositionError: a `TypeError`, when what is given as a function, or as a type, is none.
 
     Example:
         >>> ({"text": RunnablePassthrough()} | RunnablePassthrough.assign(size=lambda d: len(d["text"]))).invoke("ab")
@@ -62,9 +65,12 @@ class RunnablePassthrough(Value, Runnable[Other, Other]):
         input_type: Any = None,
         name: str | None = None,
     ) -> None:
+        for given in (func, afunc):
+            if given is not None and not callable(given):
+                raise CompositionError(f"RunnablePassthrough takes a function to call besides, got {given!r:.80}")
         self.func = func
         self.afunc = afunc
-        self.input_type = input_type
+        self.input_type = declared("input_type", input_type)
         self.name = name
 
     @classmethod
@@ -100,8 +106,8 @@ class RunnablePassthrough(Value, Runnable[Other, Other]):
 class RunnableAssign(Value, Runnable[dict[str, Any], dict[str, Any]]):
     """Hands a dict on, with the keys that a mapper makes from it. What `assign` makes."""
 
-    def __init__(self, mapper: RunnableParallel[Any], *, name: str | None = None) -> None:
-        self.mapper = mapper
+    def __init__(self, mapper: RunnableParallel[Any] | Mapping[str, Any], *, name: str | None = None) -> None:
+        self.mapper = mapper if isinstance(mapper, RunnableParallel) else RunnableParallel(mapper)
         self.name = name
 
     def _default_name(self) -> str:
@@ -158,13 +164,20 @@ class RunnablePick(Value, Runnable[dict[str, Any], Any]):
     Args:
         keys: one key, or a list of keys.
 
+    Raises:
+        CompositionError: a `TypeError`, when a key is no string.
+
     Example:
         >>> RunnablePick("a").invoke({"a": 1, "b": 2}), RunnablePick(["a"]).invoke({"a": 1, "b": 2})
         (1, {'a': 1})
     """
 
     def __init__(self, keys: str | list[str], *, name: str | None = None) -> None:
-        self.keys = keys
+        several = isinstance(keys, list | tuple)
+        for key in keys if several else (keys,):
+            if not isinstance(key, str):
+                raise CompositionError(f"pick takes the name of a key, or a list of names, got {keys!r:.80}")
+        self.keys: str | list[str] = list(keys) if several else keys
         self.name = name
 
     def _default_name(self) -> str:

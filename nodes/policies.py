@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from anabranch.engine.config import RunnableConfig
-from anabranch.engine.errors import CompositionError, StepInputError
+from anabranch.engine.errors import CompositionError, ConfigError, StepInputError
 from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run, Sleep
@@ -75,11 +75,8 @@ class RunnableRetry(_Guarded[Input, Output]):
         exponential_jitter_params: Mapping[str, float] | None = None,
         max_attempt_number: int = 3,
     ) -> None:
-        if max_attempt_number < 1:
-            raise ValueError(f"with_retry needs at least one attempt, got stop_after_attempt={max_attempt_number}")
-        if unknown := set(exponential_jitter_params or ()) - EXPONENTIAL.keys():
-            raise ValueError(f"exponential_jitter_params takes {', '.join(EXPONENTIAL)}, got {', '.join(unknown)}")
-        self.bound = bound
+        _check_waiting(max_attempt_number, exponential_jitter_params or {})
+        self.bound: Runnable[Input, Output] = coerce_to_runnable(bound)
         self.retry_exception_types = exception_types(retry_exception_types)
         self.wait_exponential_jitter = wait_exponential_jitter
         self.exponential_jitter_params = {**EXPONENTIAL, **(exponential_jitter_params or {})}
@@ -117,6 +114,20 @@ class RunnableRetry(_Guarded[Input, Output]):
         return f"{self.bound!r}.with_retry(stop_after_attempt={self.max_attempt_number})"
 
 
+def _check_waiting(attempts: Any, params: Any) -> None:
+    if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
+        raise ConfigError(f"with_retry: stop_after_attempt must be an int of at least 1, got {attempts!r:.80}")
+    if not isinstance(params, Mapping) or not params.keys() <= EXPONENTIAL.keys():
+        raise ConfigError(
+            f"with_retry: exponential_jitter_params takes a dict of {', '.join(EXPONENTIAL)}, got {params!r:.80}"
+        )
+    for name, value in params.items():
+        if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 0:
+            raise ConfigError(
+                f"with_retry: {name!r} in exponential_jitter_params must be a number of at least 0, got {value!r:.80}"
+            )
+
+
 def _attempt(number: int) -> str | None:
     return f"retry:attempt:{number}" if number > 1 else None
 
@@ -125,6 +136,7 @@ class RunnableWithFallbacks(_Guarded[Input, Output]):
     """Runs other runnables, one after the other, when one raises. What `with_fallbacks` makes.
 
     Unknown attributes are those of the first runnable; a method of it that returns a runnable is applied to all.
+    Its arguments are told in `with_fallbacks`.
     """
 
     def __init__(
@@ -134,7 +146,14 @@ class RunnableWithFallbacks(_Guarded[Input, Output]):
         exceptions_to_handle: Exceptions = (Exception,),
         exception_key: str | None = None,
     ) -> None:
-        self.runnable = runnable
+        if not isinstance(fallbacks, Iterable) or isinstance(fallbacks, str | Mapping):
+            raise CompositionError(
+                f"with_fallbacks takes a list of runnables, got {type(fallbacks).__name__}: {fallbacks!r:.80}. "
+                "Put a single one into a list"
+            )
+        if not isinstance(exception_key, str | None):
+            raise CompositionError(f"with_fallbacks: exception_key must be a string, got {exception_key!r:.80}")
+        self.runnable: Runnable[Input, Output] = coerce_to_runnable(runnable)
         self.fallbacks = [coerce_to_runnable(fallback) for fallback in fallbacks]
         self.exceptions_to_handle = exception_types(exceptions_to_handle)
         self.exception_key = exception_key

@@ -6,12 +6,13 @@ Verbs that make another runnable (`|`, `bind`, `with_retry`, ...) stand in `comp
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from anabranch.engine.building import Builder, Place, build
 from anabranch.engine.config import RunnableConfig, get_config_list
+from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Composable, Operator
 from anabranch.nodes.composing import Composing
@@ -138,8 +139,12 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Composable, 
             config: one for all, or one an input. `max_concurrency` caps the whole call, however it is nested.
             return_exceptions: an input's `Exception` becomes its output; otherwise the first stops the batch.
             **kwargs: reach the first step only.
+
+        Raises:
+            StepInputError: a `TypeError`, when `inputs` is no list, or a string or dict, which was hardly meant as one.
+            ConfigError: when there are more or fewer configs than inputs, or their caps differ.
         """
-        inputs = list(inputs)
+        inputs = listed(inputs, "batch")
         graph, shared, each = self._enter_batch("batch", kwargs, config, len(inputs))
         return blocking.batch(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
@@ -152,7 +157,7 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Composable, 
         **kwargs: Any,
     ) -> list[Output]:
         """`batch` on the running event loop."""
-        inputs = list(inputs)
+        inputs = listed(inputs, "abatch")
         graph, shared, each = self._enter_batch("abatch", kwargs, config, len(inputs))
         return await awaiting.abatch(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
@@ -165,7 +170,7 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Composable, 
         **kwargs: Any,
     ) -> Generator[tuple[int, Output], None, None]:
         """`batch`, each output with its index as soon as it is there. Closing the iterator stops the rest."""
-        inputs = list(inputs)
+        inputs = listed(inputs, "batch_as_completed")
         graph, shared, each = self._enter_batch("batch_as_completed", kwargs, config, len(inputs))
         return blocking.batch_as_completed(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
@@ -178,7 +183,7 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Composable, 
         **kwargs: Any,
     ) -> AsyncGenerator[tuple[int, Output], None]:
         """`batch_as_completed` on the running event loop."""
-        inputs = list(inputs)
+        inputs = listed(inputs, "abatch_as_completed")
         graph, shared, each = self._enter_batch("abatch_as_completed", kwargs, config, len(inputs))
         return awaiting.abatch_as_completed(graph, inputs, shared, each, return_exceptions=return_exceptions)
 
@@ -227,3 +232,16 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Composable, 
         """`transform` on the running event loop."""
         graph, config = self._enter("atransform", kwargs, config)
         return astreams.astream(graph, input, config)
+
+
+def listed(values: Any, taker: str) -> list[Any]:
+    """What somebody takes a list of, from any iterable but those that are seldom meant as one.
+
+    Raises:
+        StepInputError: a `TypeError`, when it is no list.
+    """
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
+        raise StepInputError(
+            f"{taker} takes a list, got {type(values).__name__}: {values!r:.80}. Put a single input into a list"
+        )
+    return list(values)

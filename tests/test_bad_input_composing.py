@@ -9,18 +9,34 @@ import networkx as nx
 import pytest
 from refusals import number, says, upper
 
-from anabranch.engine.errors import CompositionError, EdgeTypeError, GraphError, NotRunnableError
+from anabranch.engine.errors import CompositionError, ConfigError, EdgeTypeError, GraphError, NotRunnableError
 from anabranch.nodes import (
+    ConfigurableField,
+    ConfigurableFieldMultiOption,
+    ConfigurableFieldSingleOption,
+    RouterRunnable,
+    RunnableAssign,
+    RunnableBinding,
     RunnableBranch,
+    RunnableConfigurableAlternatives,
+    RunnableConfigurableFields,
+    RunnableEach,
     RunnableGenerator,
     RunnableLambda,
     RunnableParallel,
     RunnablePassthrough,
+    RunnablePick,
+    RunnableRetry,
     RunnableSequence,
+    RunnableWithFallbacks,
     from_dag,
 )
 
 function: Any = len
+text: Any = "text"
+nothing: Any = None
+field = ConfigurableField(id="it")
+options: Any = {"options": {"good": 1}, "default": "bad"}
 
 
 @pytest.mark.parametrize("thing", [3, None, "text", ["list"], 1.5])
@@ -89,12 +105,80 @@ def test_a_cycle_is_refused_with_the_way_around_it() -> None:
         (lambda: RunnableBranch(upper), ("(condition, runnable)", "default")),
         (lambda: RunnableBranch((upper, upper), (upper, upper)), ("default", "pair")),
         (lambda: RunnableBranch(upper, upper), ("(condition, runnable)", "upper")),
+        (lambda: RunnablePick(number), ("name of a key", "list", "3")),
+        (lambda: RunnablePick([number]), ("name of a key", "list", "[3]")),
+        (lambda: upper.pick(number), ("name of a key", "list", "3")),
+        (lambda: RouterRunnable(number), ("dict", "by name", "3")),
+        (lambda: RouterRunnable({number: upper}), ("strings", "3")),
+        (lambda: RunnableParallel(number), ("dict", "by key", "3")),
+        (lambda: RunnableAssign(number), ("dict", "by key", "3")),
+        (lambda: RunnablePassthrough(number), ("function", "3")),
+        (lambda: RunnablePassthrough(afunc=number), ("function", "3")),
+        (lambda: RunnablePassthrough(input_type=number), ("input_type", "expected a type", "list[int]", "int: 3")),
+        (lambda: upper.with_types(input_type=3), ("input_type", "expected a type", "list[int]", "int: 3")),
+        (lambda: upper.with_types(output_type="str"), ("output_type", "expected a type", "'str'")),
+        (lambda: upper.with_fallbacks(nothing), ("list of runnables", "NoneType", "into a list")),
+        (lambda: upper.with_fallbacks(upper), ("list of runnables", "upper", "into a list")),  # type: ignore[arg-type]
+        (lambda: upper.with_fallbacks(text), ("list of runnables", "'text'", "into a list")),
+        (lambda: upper.with_fallbacks([upper], exception_key=number), ("exception_key", "string", "3")),
+        (lambda: upper.configurable_alternatives(text, other=upper), ("ConfigurableField(id='...')", "'text'")),
+        (lambda: upper.configurable_fields(name=text), ("'name'", "name=ConfigurableField(id='...')", "'text'")),
+        (
+            lambda: upper.configurable_fields(name=ConfigurableFieldSingleOption("it", **options)),
+            ("'name'", "default", "'bad'", "'good'"),
+        ),
+        (
+            lambda: upper.configurable_fields(
+                name=ConfigurableFieldMultiOption("it", **options | {"default": ["bad"]})
+            ),
+            ("'name'", "default", "'bad'", "'good'"),
+        ),
+        (lambda: RunnableEach(number), ("runnable", "int: 3")),
+        (lambda: RunnableBinding(number), ("runnable", "int: 3")),
+        (lambda: RunnableRetry(number), ("runnable", "int: 3")),
+        (lambda: RunnableWithFallbacks(number, [upper]), ("runnable", "int: 3")),
+        (lambda: RunnableConfigurableFields(number, {}), ("runnable", "int: 3")),
+        (lambda: RunnableConfigurableAlternatives(field, number, {}), ("runnable", "int: 3")),
     ],
 )
 def test_a_primitive_made_of_the_wrong_things_is_refused(make: Callable[[], Any], words: tuple[str, ...]) -> None:
     with pytest.raises(CompositionError) as caught:
         make()
     says(caught, *words)
+
+
+def test_a_router_needs_somebody_to_route_to() -> None:
+    with pytest.raises(GraphError) as caught:
+        RouterRunnable({})
+    says(caught, "at least one runnable")
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        ({"stop_after_attempt": 0}, ("stop_after_attempt", "at least 1", "0")),
+        ({"stop_after_attempt": "2"}, ("stop_after_attempt", "int", "'2'")),
+        ({"stop_after_attempt": 1.5}, ("stop_after_attempt", "int", "1.5")),
+        ({"stop_after_attempt": True}, ("stop_after_attempt", "int", "True")),
+        ({"exponential_jitter_params": 5}, ("exponential_jitter_params", "dict", "initial", "5")),
+        ({"exponential_jitter_params": {"first": 1}}, ("exponential_jitter_params", "initial", "'first'")),
+        ({"exponential_jitter_params": {"initial": "a"}}, ("'initial'", "number", "'a'")),
+        ({"exponential_jitter_params": {"max": -1}}, ("'max'", "at least 0", "-1")),
+    ],
+)
+def test_a_policy_of_retry_that_cannot_be_followed_is_refused(policy: Any, words: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        upper.with_retry(**policy)
+    says(caught, "with_retry", *words)
+
+
+def test_functions_and_dicts_may_stand_wherever_a_runnable_is_held() -> None:
+    assert RunnableEach(function).invoke(["ab", ""]) == [2, 0]
+    assert RunnableBinding(function, config={"tags": ["bound"]}).invoke("ab") == 2
+    assert RunnableRetry(function).invoke("ab") == 2
+    assert RunnableWithFallbacks(function, []).invoke("ab") == 2
+    assert RunnableAssign({"size": function}).invoke({"a": 1}) == {"a": 1, "size": 1}
+    assert RunnableConfigurableAlternatives(field, function, {"other": {"n": function}}).invoke("ab") == 2
 
 
 # Types along the edges

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any
 
 import pytest
 from refusals import number, says, upper
-from verbs import VERBS, in_every_verb
+from verbs import VERBS, awaited, in_every_verb
 
-from anabranch.engine.errors import EdgeTypeError, StepInputError
+from anabranch.engine.errors import ConfigError, EdgeTypeError, StepInputError
 from anabranch.nodes import (
     ChatPromptTemplate,
+    ConfigurableField,
     RouterRunnable,
     RunnableGenerator,
     RunnableLambda,
@@ -48,12 +50,52 @@ def test_a_wrong_prompt_variable_is_named_with_what_is_there() -> None:
         (upper.map(), 5, ("upper", "list", "int")),
         (RouterRunnable({"known": upper}), {"key": "unknown", "input": 1}, ("unknown", "known")),
         (RouterRunnable({"known": upper}), 5, ("key", "input", "5")),
+        (RouterRunnable({"known": upper}), {"key": [], "input": 1}, ("[]", "known")),
     ],
 )
 def test_an_input_that_a_primitive_cannot_take(verb: str, step: Any, value: Any, words: tuple[str, ...]) -> None:
     with pytest.raises(StepInputError) as caught:
         VERBS[verb](step, value)
     says(caught, *words)
+
+
+@pytest.mark.parametrize("inputs", [5, None, "abc", b"abc", {"a": 1}])
+def test_a_batch_takes_a_list_and_nothing_that_was_hardly_meant_as_one(inputs: Any) -> None:
+    for batch in (
+        upper.batch,
+        upper.batch_as_completed,
+        upper.abatch_as_completed,
+        lambda given: awaited(lambda: upper.abatch(given)),
+    ):
+        with pytest.raises(StepInputError) as caught:
+            batch(inputs)
+        says(caught, "batch", "takes a list", type(inputs).__name__, repr(inputs), "into a list")
+
+
+def test_a_batch_takes_its_inputs_from_anything_else_that_can_be_iterated() -> None:
+    for inputs in (["a"], ("a",), {"a"}, iter(["a"]), {"a": 1}.keys(), deque("a")):
+        given: Any = inputs
+        assert upper.batch(given) == ["A"]
+
+
+@pytest.mark.parametrize("timeout", ["soon", float("nan")])
+def test_a_result_is_waited_for_as_many_seconds_as_a_number_says(timeout: Any) -> None:
+    handle = upper.start("a")
+    with pytest.raises(ConfigError) as caught:
+        handle.result(timeout)
+    says(caught, "seconds", repr(timeout))
+    for endless in (None, float("inf"), 1e30):
+        assert handle.result(endless) == "A"
+
+
+@in_every_verb
+def test_a_choice_that_could_be_no_name_is_refused_like_any_other_that_is_none(verb: str) -> None:
+    chain = upper.configurable_alternatives(ConfigurableField(id="which"), other=str)
+    choices: list[Any] = [[], {}, 5, "third"]
+    for choice in choices:
+        with pytest.raises(ConfigError) as caught:
+            VERBS[verb](chain, "a", {"configurable": {"which": choice}})
+        says(caught, "'which'", repr(choice), "'default'", "'other'")
 
 
 def test_a_missing_key_fails_as_it_would_in_plain_python_whatever_is_wired() -> None:
@@ -79,7 +121,7 @@ def nothing(_: Iterator[Any]) -> Iterator[Any]:
     yield from ()
 
 
-assigns = RunnablePassthrough.assign(size=anything)
+assigns: Any = RunnablePassthrough.assign(size=anything)
 
 
 @in_every_verb
