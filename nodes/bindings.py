@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from anabranch.engine.building import Builder, Part, Place
@@ -120,16 +121,17 @@ class RunnableBinding(Value, Runnable[Input, Output]):
         timeout = self.config.get("timeout")
         if timeout is None:
             return self._build_bound(source, place.bound(self.config, self.kwargs))
-        kwargs = {**self.kwargs, **(place.kwargs or {})}
+        inner = place.bound(self.config, self.kwargs)
+        rest = cast(RunnableConfig, {key: value for key, value in (inner.config or {}).items() if key != "timeout"})
+        timed = RunnableBinding(self.bound, kwargs=inner.kwargs, config=rest)
 
         def flow(_: Any) -> Flow:
-            return (yield Run(self.bound._graph_with(kwargs), INPUT, last=True, timeout=timeout))
+            return (yield Run(timed.graph, INPUT, last=True, timeout=timeout))
 
         operator = Operator(
-            name=self.get_name(), flow=flow, whole=False, shows=lambda: {"timeout": self.bound._graph_with(kwargs)}
+            name=timed.get_name(), flow=flow, whole=False, is_run=False, shows=lambda: {"timeout": timed.graph}
         )
-        rest = {key: value for key, value in self.config.items() if key != "timeout"}
-        return builder.step(operator, source, place.bound(cast(RunnableConfig, rest), None), self)
+        return builder.step(operator, source, replace(place, config=None, kwargs=None), self)
 
     def _build_bound(self, source: Source, place: Place) -> Any:
         return (yield Part(self.bound, source, place))

@@ -132,14 +132,21 @@ def effect_config(effect: Run) -> RunnableConfig | None:
     return config
 
 
-def places_of(unit: Unit) -> list[str]:
-    """Where a unit's step stands, and each call step around it, outermost first."""
+def places_of(unit: Unit, *, inside: bool = False) -> list[str]:
+    """Where a unit's step stands, and each call step around it, outermost first.
+
+    A call step that is no run of its own counts for the scopes around it alone: what it runs stands in its place.
+    `inside`: something that the unit's step runs is meant.
+    """
     places: list[str] = []
     at: Unit | None = unit
     while at is not None:
-        places.append(at.activation.plan.graph.place(at.slot))
+        graph = at.activation.plan.graph
+        step = graph.steps[at.slot]
+        hides = (inside or at is not unit) and not step.operator.is_run
+        places.append(graph.place_of_scope(step.scope) if hides else graph.place(at.slot))
         at = at.activation.group.parent
-    return places[::-1]
+    return list(filter(None, places[::-1]))
 
 
 def explain(error: BaseException, unit: Unit) -> None:
@@ -151,7 +158,7 @@ def explain(error: BaseException, unit: Unit) -> None:
 def explain_output(error: BaseException, activation: Activation) -> None:
     """The same for an error in gathering the output of an activation."""
     parent, graph = activation.group.parent, activation.plan.graph
-    around = [] if parent is None else places_of(parent)
+    around = [] if parent is None else places_of(parent, inside=True)
     note_place(error, " > ".join([*around, scope_refusing(error, graph) or graph.place_of_scope(0)]))
 
 

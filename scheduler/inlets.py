@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any
 
 from anabranch.engine.chunks import Accumulator, AddableDict, Algebra
+from anabranch.engine.graphs import Join
 from anabranch.scheduler.gathering import gathered, no_dict
 from anabranch.scheduler.ports import Leaf, Ports, unhidden, wrapped
 
@@ -52,11 +53,26 @@ class FoldInlet:
 
 
 class FlowInlet:
-    """A bounded channel; ready at the first chunk, or when all leaves are closed."""
+    """A bounded channel; ready at the first chunk, or when all leaves are closed.
 
-    __slots__ = ("_bases", "_chunks", "_closed", "_dicts", "_held", "_made", "_ports", "capacity", "detached")
+    One that `checks` raises when keys are added to what is no dict; one that only looks on passes over that.
+    """
 
-    def __init__(self, ports: Ports, reader: str, capacity: int) -> None:
+    __slots__ = (
+        "_bases",
+        "_checks",
+        "_chunks",
+        "_closed",
+        "_dicts",
+        "_held",
+        "_made",
+        "_ports",
+        "capacity",
+        "detached",
+    )
+
+    def __init__(self, ports: Ports, reader: str, capacity: int, *, checks: bool = False) -> None:
+        self._checks = checks
         self._ports = ports
         self._chunks: deque[Any] = deque()
         self._closed: set[int] = set()
@@ -89,7 +105,7 @@ class FlowInlet:
     def _join(self, index: int, leaf: Leaf, chunk: Any, force: bool) -> bool:
         if leaf.base_of is not None and chunk is not None:
             if not isinstance(chunk, dict):
-                raise no_dict(chunk, leaf.base_of.ports, leaf.base_of.scope)
+                return self._refuse(leaf.base_of, chunk)
             self._dicts.add(index)
         if leaf.lost:
             return True
@@ -113,6 +129,11 @@ class FlowInlet:
         self._made.add(index)
         return True
 
+    def _refuse(self, join: Join, base: Any) -> bool:
+        if self._checks:
+            raise no_dict(base, join.ports, join.scope)
+        return True
+
     def close(self, leaf: int) -> None:
         """No more comes at this leaf. What was held back for it may pass."""
         self._finish(leaf)
@@ -126,7 +147,7 @@ class FlowInlet:
             return
         leaf = self._ports.leaves[index]
         if leaf.base_of is not None and index not in self._dicts:  # no chunk, or None alone: the value is None
-            raise no_dict(None, leaf.base_of.ports, leaf.base_of.scope)
+            self._refuse(leaf.base_of, None)
         last = None
         if index in self._bases:
             last = unhidden(leaf, self._bases.pop(index).value)

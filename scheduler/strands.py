@@ -94,7 +94,7 @@ class Strands:
         reader = segment.steps[0].name if segment.steps else "the output"
         if segment.folds:
             return Strand(segment, FoldInlet(segment.ports, reader))
-        return Strand(segment, FlowInlet(segment.ports, reader, capacity))
+        return Strand(segment, FlowInlet(segment.ports, reader, capacity, checks=True))
 
     @property
     def over(self) -> bool:
