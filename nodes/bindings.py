@@ -53,7 +53,7 @@ class RunnableBinding(Value, Runnable[Input, Output]):
         self.bound: Runnable[Input, Output] = coerce_to_runnable(bound) if inner is None else inner.bound
         self.kwargs: dict[str, Any] = {**(inner.kwargs if inner else {}), **(kwargs or {})}
         configs = [each for each in (inner.config if inner else None, config) if each]
-        self.config: RunnableConfig = merge_configs(*configs) if configs else {}
+        self.config: RunnableConfig = _merged(configs)
         self.custom_input_type: Any = declared("input_type", custom_input_type)
         self.custom_output_type: Any = declared("output_type", custom_output_type)
         if inner is not None:
@@ -142,10 +142,14 @@ class RunnableBinding(Value, Runnable[Input, Output]):
         return getattr(self.bound, name)
 
     def __repr__(self) -> str:
-        about = {"kwargs": self.kwargs, "config": self._said()}
+        about: dict[str, Any] = {"kwargs": self.kwargs, "config": self.config}
         about |= {"input_type": self.custom_input_type, "output_type": self.custom_output_type}
         said = [f"{key}={value!r}" for key, value in about.items() if value]
         return f"RunnableBinding({', '.join([repr(self.bound), *said])})"
 
-    def _said(self) -> dict[str, Any]:
-        return {key: value for key, value in self.config.items() if value or not isinstance(value, dict | list)}
+
+def _merged(configs: list[RunnableConfig]) -> RunnableConfig:
+    """What these say together, and no more."""
+    said = {key for config in configs for key in config}
+    merged = {key: value for key, value in merge_configs(*configs).items() if value or key in said}
+    return cast(RunnableConfig, merged)

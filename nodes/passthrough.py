@@ -159,7 +159,7 @@ def _open_type(keys: Keys, added: DictType) -> Any:
 class RunnablePick(Value, Runnable[dict[str, Any], Any]):
     """Of a dict, the value of one key, or a dict of some of its keys.
 
-    A missing key gives None, or is left out of the dict.
+    A missing key gives None, or is left out of the dict; None stands for a dict of which nothing would be left.
 
     Args:
         keys: one key, or a list of keys.
@@ -225,29 +225,30 @@ class RunnablePick(Value, Runnable[dict[str, Any], Any]):
         if isinstance(self.keys, str):
             return value.get(self.keys)
         picked = {key: value[key] for key in self.keys if key in value}
-        return AddableDict(picked) if isinstance(value, AddableDict) else picked
+        return (AddableDict(picked) if isinstance(value, AddableDict) else picked) or None
+
+    def _piece(self, chunk: Any, last: Accumulator) -> Any:
+        """What is picked of a chunk. A plain dict is a snapshot: only the last counts, when all have come."""
+        if isinstance(chunk, AddableDict):
+            return self._pick(chunk)
+        last.push(chunk)
+        return None
 
     def _transform(self, chunks: Iterator[Any]) -> Iterator[Any]:
         last = Accumulator(where=self.get_name())
         for chunk in chunks:
-            if isinstance(chunk, AddableDict):
-                if any(key in chunk for key in self._wanted):
-                    yield self._pick(chunk)
-            else:
-                last.push(chunk)  # a plain dict is a snapshot: only the last counts
-        if not last.empty:
-            yield self._pick(last.value)
+            if (picked := self._piece(chunk, last)) is not None:
+                yield picked
+        if (picked := self._pick(last.value)) is not None:
+            yield picked
 
     async def _atransform(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         last = Accumulator(where=self.get_name())
         async for chunk in chunks:
-            if isinstance(chunk, AddableDict):
-                if any(key in chunk for key in self._wanted):
-                    yield self._pick(chunk)
-            else:
-                last.push(chunk)
-        if not last.empty:
-            yield self._pick(last.value)
+            if (picked := self._piece(chunk, last)) is not None:
+                yield picked
+        if (picked := self._pick(last.value)) is not None:
+            yield picked
 
     def __repr__(self) -> str:
         return f"RunnablePick({self.keys!r})"

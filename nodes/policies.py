@@ -24,16 +24,12 @@ Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
 
 class _Guarded(Value, Runnable[Input, Output]):
-    """A runnable with a policy around it. In all but its policy it is as that."""
+    """A runnable with a policy around it. Its types are those of that."""
 
     @property
     def _guarded(self) -> Runnable[Input, Output]:
         """The runnable."""
         raise NotImplementedError
-
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        """That of the runnable."""
-        return self._guarded.get_name(suffix, name=name)
 
     @property
     def InputType(self) -> Any:
@@ -81,6 +77,10 @@ class RunnableRetry(_Guarded[Input, Output]):
         self.wait_exponential_jitter = wait_exponential_jitter
         self.exponential_jitter_params = {**EXPONENTIAL, **(exponential_jitter_params or {})}
         self.max_attempt_number = max_attempt_number
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """That of the runnable."""
+        return self.bound.get_name(suffix, name=name)
 
     @property
     def _guarded(self) -> Runnable[Input, Output]:
@@ -180,8 +180,6 @@ class RunnableWithFallbacks(_Guarded[Input, Output]):
         return self.runnables
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        flow = self._flow_with_key if self.exception_key is not None else self._flow
-
         def graphs() -> Iterator[Graph]:
             return (runnable._graph_with(kwargs) for runnable in self.runnables)
 
@@ -190,23 +188,14 @@ class RunnableWithFallbacks(_Guarded[Input, Output]):
 
         return Operator(
             name=self.get_name(),
-            flow=lambda value: flow(graphs(), value),
+            flow=lambda value: self._flow(graphs(), value),
             whole=self.exception_key is not None,
             shows=shows,
         )
 
-    def _flow(self, graphs: Iterator[Graph], _: Any) -> Flow:
-        first: BaseException | None = None
-        for graph in graphs:
-            try:
-                return (yield Run(graph, INPUT, last=True))
-            except self.exceptions_to_handle as error:
-                first = error if first is None else first
-        assert first is not None
-        raise first
-
-    def _flow_with_key(self, graphs: Iterator[Graph], value: Any) -> Flow:
-        if not isinstance(value, dict):
+    def _flow(self, graphs: Iterator[Graph], value: Any) -> Flow:
+        """`value` is the input as it comes; with a key for the exception, the whole of it."""
+        if self.exception_key is not None and not isinstance(value, dict):
             raise StepInputError(
                 f"{self.get_name()} has fallbacks with exception_key={self.exception_key!r}, so its input must be "
                 f"a dict to put the exception into; got {type(value).__name__}"
@@ -217,7 +206,8 @@ class RunnableWithFallbacks(_Guarded[Input, Output]):
                 return (yield Run(graph, value, last=True))
             except self.exceptions_to_handle as error:
                 first = error if first is None else first
-                value = {**value, self.exception_key: error}
+                if self.exception_key is not None:
+                    value = {**value, self.exception_key: error}
         assert first is not None
         raise first
 

@@ -31,9 +31,9 @@ class Runs(Listener):
         self.over.append((run.name, "failed"))
 
     @property
-    def told(self) -> list[tuple[Any, ...]]:
+    def shown(self) -> list[tuple[Any, ...]]:
         """Name, name of the parent, tags and metadata of each run."""
-        return [(run.name, run.parent and run.parent.name, run.tags, run.metadata) for run in self.all]
+        return [(run.name, run.parent.name if run.parent else None, run.tags, run.metadata) for run in self.all]
 
 
 def double(text: str) -> str:
@@ -52,7 +52,7 @@ about: Any = {"run_name": "mine", "tags": ["bound"], "metadata": {"by": "me"}}
 def test_what_it_is_bound_to_is_traced_in_its_place_with_name_tags_and_metadata(verb: str) -> None:
     runs = Runs()
     VERBS[verb](step | step.with_config(about, timeout=60), "a", {"callbacks": [runs]})
-    assert runs.told == [
+    assert runs.shown == [
         ("RunnableSequence", None, [], {}),
         ("double", "RunnableSequence", ["seq:step:1"], {}),
         ("mine", "RunnableSequence", ["seq:step:2", "bound"], {"by": "me"}),
@@ -64,7 +64,7 @@ def test_what_it_is_bound_to_is_traced_in_its_place_with_name_tags_and_metadata(
 def test_so_it_is_at_the_root_and_around_a_sequence(verb: str) -> None:
     runs = Runs()
     VERBS[verb]((step | step).with_config(about, timeout=60), "a", {"callbacks": [runs]})
-    assert runs.told == [
+    assert runs.shown == [
         ("mine", None, ["bound"], {"by": "me"}),
         ("double", "mine", ["seq:step:1", "bound"], {"by": "me"}),
         ("double", "mine", ["seq:step:2", "bound"], {"by": "me"}),
