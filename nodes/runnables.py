@@ -6,7 +6,16 @@ Verbs that make another runnable (`|`, `bind`, `with_retry`, ...) stand in `comp
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -222,16 +231,31 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Composable, 
     def transform(
         self, input: Iterator[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> Iterator[Output]:
-        """`stream` with an input that itself comes in chunks."""
+        """`stream` with an input that itself comes in chunks.
+
+        Raises:
+            StepInputError: a `TypeError`, when the input can't be iterated.
+        """
+        if not isinstance(input, Iterable):
+            raise _no_chunks("transform", "an iterable", input)
         graph, config = self._enter("transform", kwargs, config)
         return streams.stream(graph, input, config)
 
     def atransform(
         self, input: AsyncIterator[Input], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AsyncIterator[Output]:
-        """`transform` on the running event loop."""
+        """`transform` on the running event loop, with an input that is asynchronous."""
+        if not isinstance(input, AsyncIterable):
+            raise _no_chunks("atransform", "an asynchronous iterable", input)
         graph, config = self._enter("atransform", kwargs, config)
         return astreams.astream(graph, input, config)
+
+
+def _no_chunks(verb: str, expected: str, given: Any) -> StepInputError:
+    return StepInputError(
+        f"{verb} takes {expected} of chunks, got {type(given).__name__}: {given!r:.80}. "
+        f"For a single value there is {verb.replace('transform', 'stream')}"
+    )
 
 
 def listed(values: Any, taker: str) -> list[Any]:

@@ -109,8 +109,13 @@ def test_chunks_may_come_from_any_iterable_and_from_nothing_else() -> None:
     chunks: Any = ["a", "b"]
     for step in (RunnableGenerator(same), RunnableParallel(a=same), RunnableGenerator(same).with_retry()):
         assert list(step.transform(chunks)) == list(step.transform(iter(chunks)))
-        with pytest.raises(TypeError, match="not iterable"):
-            list(step.transform(number))
+        with pytest.raises(StepInputError) as caught:
+            step.transform(number)
+        says(caught, "transform takes an iterable of chunks", "int: 3", "there is stream")
+        for given in (number, chunks):
+            with pytest.raises(StepInputError) as caught:
+                step.atransform(given)
+            says(caught, "atransform takes an asynchronous iterable of chunks", repr(given), "there is astream")
 
 
 def anything(_: Any) -> Any:
