@@ -26,7 +26,7 @@ from anabranch.scheduler.chunk_streams import AsyncChunkStream, held_in
 from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.roots import Root
-from anabranch.scheduler.sites import SITE, Site, site_of
+from anabranch.scheduler.sites import SITE, Site, pulling_site, site_of
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
 from anabranch.scheduler.task_streams import TaskStream
 from anabranch.scheduler.traces import Trace
@@ -88,14 +88,17 @@ async def _astream_straight(
     puller = context.run(open_puller, plan.segments[0].stages, source, site, plan.graph, astream)
     opened.append(puller)
     run, pull = context.run, puller.pull
+    puller_site: list[Site] = []
     if parent is not None:
         site.age = parent.age
-        pull = _staying(parent, site, pull)
+        pull = _staying(parent, site, pull, puller_site)
     out = _Out([CHUNK])
     pulled = _pulled(pull, out)
     go_on = pulled.send
     try:
         while True:
+            if parent is not None:
+                puller_site[:] = [pulling_site(parent)]
             waits_for = run(go_on, None)
             if waits_for is not CHUNK:
                 await in_context(pulled, context, waits_for, CHUNK)
@@ -133,14 +136,16 @@ async def _pulled(pull: Callable[[], Awaitable[Any]], out: _Out) -> None:
         await out
 
 
-def _staying(parent: Site, site: Site, pull: Callable[[], Awaitable[Any]]) -> Callable[[], Any]:
-    """A pull inside a step: it is lent the step's permit, and obeys the step's stop."""
+def _staying(
+    parent: Site, site: Site, pull: Callable[[], Awaitable[Any]], puller_site: list[Site]
+) -> Callable[[], Any]:
+    """A pull inside a step: it is lent the permit of whoever pulls, and obeys the step's stop."""
     parent.hook(site, site.stop)
 
     async def stay() -> Any:
         if parent.stopped:
             raise Stopped("the call around this step was stopped")
-        async with AStay(parent, site, hook=False):
+        async with AStay(puller_site[0], site, hook=False):
             await take_permit_async(site)
             return await pull()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from contextlib import suppress
+from typing import Any, Self
 
 from anabranch.engine.chunks import Accumulator
 from anabranch.engine.graphs import Graph, Step
@@ -51,7 +52,7 @@ class AsyncWatchedPuller(AsyncPuller):
             run = await self._start(step)
             before = RUN.set(run)
             try:
-                return run, open_chunks(fed.chunks())
+                return run, open_chunks(fed)
             finally:
                 RUN.reset(before)
 
@@ -167,22 +168,19 @@ class AsyncFed:
     """The input of a step, added up as it passes. `begin` waits for its first chunk."""
 
     def __init__(self, chunks: AsyncIterator[Any], step: Step) -> None:
-        self._chunks = chunks
+        self._pull = chunks.__anext__
         self._first: list[Any] = []
         self.total = Accumulator(where=step.name)
 
     async def begin(self) -> None:
         """Take the first chunk, if there is one."""
-        async for chunk in self._chunks:
-            self._first.append(chunk)
-            break
+        with suppress(StopAsyncIteration):
+            self._first.append(await self._pull())
 
-    async def chunks(self) -> AsyncIterator[Any]:
-        """All of them."""
-        while self._first:
-            chunk = self._first.pop()
-            self.total.push(chunk)
-            yield chunk
-        async for chunk in self._chunks:
-            self.total.push(chunk)
-            yield chunk
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        chunk = self._first.pop() if self._first else await self._pull()
+        self.total.push(chunk)
+        return chunk

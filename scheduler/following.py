@@ -30,9 +30,11 @@ def follow(unit: Unit, site: Site, context: Context) -> Effect | None:
             effect = _act(unit, action, site, own)
         except BaseException as error:
             _fail(unit, trace, error)
+            trace.reporter.flush()
             raise
         if effect is None:
             _end(unit, trace)
+    trace.reporter.flush()
     return effect
 
 
@@ -59,6 +61,7 @@ async def afollow(unit: Unit, site: Site, context: Context) -> Effect | None:
         if effect is None:
             _end(unit, trace)
             await _settle(trace)
+    await _settle(trace)
     return effect
 
 

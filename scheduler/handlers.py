@@ -8,11 +8,16 @@ Any object with some of these methods will do. Flags of a handler that are heede
 from __future__ import annotations
 
 import logging
-from functools import lru_cache
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from inspect import iscoroutine, iscoroutinefunction
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from anabranch.engine.runs import MISSING, Listener, RunInfo
+from anabranch.scheduler.hopping import hop
 
 logger = logging.getLogger("anabranch")
 
@@ -28,6 +33,11 @@ EVENTS = {
 """The run type as the names of a handler's methods have it."""
 
 _IGNORED_BY = {"chain": "ignore_chain", "llm": "ignore_llm", "retriever": "ignore_retriever", "tool": "ignore_agent"}
+
+_ENDINGS = {"started": "start", "ended": "end", "failed": "error"}
+
+TOKENLESS = frozenset((run_type, "chunk") for run_type, kind in EVENTS.items() if kind != "llm")
+"""The facts of chunks that are no tokens."""
 
 
 class View(Protocol):
@@ -53,10 +63,12 @@ class HandlerListener(Listener):
     """See the module."""
 
     def __init__(self, handler: Any) -> None:
+        known = _known_of(type(handler))  # type: ignore[arg-type] # a class is hashable
         self._handler = handler
-        self._is_logged = False
-        self.inline = bool(getattr(handler, "run_inline", False))
-        self.is_async = _has_coroutines(type(handler))  # type: ignore[arg-type] # a class is hashable
+        self._blocking = known.blocking
+        self.deaf_to = known.deaf_to
+        self.is_async = known.is_async
+        self.inline = not self.is_async and bool(getattr(handler, "run_inline", False))
 
     @property
     def handler(self) -> Any:
@@ -69,17 +81,18 @@ class HandlerListener(Listener):
         if run.run_type == "chat_model":
             return self._asked_messages(run, known)
         common = {**self._place(run), "metadata": run.metadata, "name": run.name}
+        serialized = serialized_of(run)
         if run.run_type == "llm":
             asked = run.about.said(run.about.asked(known)) if run.about is not None else [known]
-            return self._call(run, "on_llm_start", None, asked, **common, **_options(run))
+            return self._call(run, "on_llm_start", serialized, asked, **common, **_options(run))
         if run.run_type == "retriever":
-            return self._call(run, "on_retriever_start", None, known, **common)
+            return self._call(run, "on_retriever_start", serialized, known, **common)
         if run.run_type == "tool":
             inputs = known if isinstance(known, dict) else None
-            return self._call(run, "on_tool_start", None, str(known), **common, inputs=inputs)
+            return self._call(run, "on_tool_start", serialized, str(known), **common, inputs=inputs)
         run_type = None if run.run_type == "chain" else run.run_type
         inputs = {"input": ""} if run.input is MISSING else known
-        return self._call(run, "on_chain_start", None, inputs, **common, run_type=run_type)
+        return self._call(run, "on_chain_start", serialized, inputs, **common, run_type=run_type)
 
     def _asked_messages(self, run: RunInfo, known: Any) -> Any:
         handler = self._handler
@@ -87,23 +100,25 @@ class HandlerListener(Listener):
             return None
         about = {**self._place(run), "metadata": run.metadata, "name": run.name, **_options(run)}
         asked = run.about.asked(known) if run.about is not None else [known]
+        serialized = serialized_of(run)
 
         def as_text() -> Any:
             said = run.about.said(asked) if run.about is not None else [str(known)]
-            return self._call(run, "on_llm_start", None, said, **about)
+            return self._call(run, "on_llm_start", serialized, said, **about)
 
-        method = getattr(handler, "on_chat_model_start", None)
-        if method is None or getattr(method, "does_nothing", False):
+        method = _method(handler, "on_chat_model_start")
+        if method is None:
             return as_text()
+        if self.is_async:
+            return _or_as_text(self._made("on_chat_model_start", method, serialized, asked, **about), as_text)
         try:
-            made = method(None, asked, **about)
+            return method(serialized, asked, **about)
         except NotImplementedError:
             return as_text()
-        return _or_as_text(made, as_text) if iscoroutine(made) else made
 
     def chunk(self, run: RunInfo, chunk: Any) -> Any:
         """See `Listener`."""
-        if run.about is None or run.run_type not in ("llm", "chat_model"):
+        if run.about is None or (run.run_type, "chunk") in self.deaf_to:
             return None
         text, piece = run.about.piece(chunk)
         return self._call(run, "on_llm_new_token", text, chunk=piece, **self._place(run))
@@ -138,47 +153,122 @@ class HandlerListener(Listener):
         return self._invoke(method, *args, **kwargs)
 
     def _invoke(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        method = getattr(self._handler, name, None)
-        if method is None or getattr(method, "does_nothing", False):
-            return None
+        method = _method(self._handler, name)
+        return None if method is None else self._made(name, method, *args, **kwargs)
+
+    def _made(self, name: str, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """What a method makes; a blocking one among coroutine functions runs in a thread."""
+        if name in self._blocking:
+            return hop(partial(method, *args, **kwargs), _not_stopped)
         return method(*args, **kwargs)
 
     def broke(self, error: Exception, what: str) -> None:
         """See `Listener`."""
-        if getattr(self._handler, "raise_error", False):
-            raise error
-        if not self._is_logged:
-            self._is_logged = True
-            logger.warning(
-                "callback handler %s raised at a %r fact, which the run ignores (it is logged once): %r",
-                type(self._handler).__name__,
-                what,
-                error,
-            )
+        tolerate(self._handler, error, what)
+
+
+_LOGGED: WeakValueDictionary[int, Any] = WeakValueDictionary()
+
+
+def tolerate(handler: Any, error: Exception, what: str, name: str | None = None) -> None:
+    """Log, once for a handler, that it has raised. Raises the error if the handler wants that."""
+    if getattr(handler, "raise_error", False):
+        raise error
+    if id(handler) in _LOGGED:
+        return
+    with suppress(TypeError):  # it can't be referred to weakly, and is logged each time
+        _LOGGED[id(handler)] = handler
+    logger.warning(
+        "callback handler %s raised at a %r fact, which the run ignores (it is logged once): %r",
+        name or type(handler).__name__,
+        what,
+        error,
+    )
+
+
+class Fresh:
+    """Stands in `callbacks` for a listener that is made anew for each run which it is given to."""
+
+    def listener(self) -> Listener:
+        """A new one."""
+        raise NotImplementedError
 
 
 def listener_of(handler: Any) -> Listener:
     """What tells a handler of facts."""
+    if isinstance(handler, Fresh):
+        return handler.listener()
     return handler if isinstance(handler, Listener) else HandlerListener(handler)
 
 
 def _late_input(run: RunInfo) -> dict[str, Any]:
-    return {"inputs": run.input} if EVENTS[run.run_type] == "chain" and run.input is not MISSING else {}
+    """The input of a run that has started without."""
+    is_late = run.came_late and EVENTS[run.run_type] == "chain" and run.input is not MISSING
+    return {"inputs": run.input} if is_late else {}
 
 
 def _options(run: RunInfo) -> dict[str, Any]:
     return {} if run.about is None else run.about.options()
 
 
-async def _or_as_text(asked: Any, as_text: Any) -> None:
+def serialized_of(run: RunInfo) -> dict[str, Any] | None:
+    """What runs, as handlers are told: the path of its class and its name. Nothing of chains."""
+    if run.node is None or run.run_type == "chain":
+        return None
+    cls = type(run.node)
+    return {
+        "lc": 1,
+        "type": "not_implemented",
+        "id": [*cls.__module__.split("."), cls.__qualname__],
+        "name": run.name,
+    }
+
+
+async def _or_as_text(made: Any, as_text: Callable[[], Any]) -> None:
     try:
-        await asked
-    except NotImplementedError:
-        made = as_text()
-        if made is not None:
+        if iscoroutine(made):
             await made
+    except NotImplementedError:
+        said = as_text()
+        if said is not None:
+            await said
+
+
+def _not_stopped() -> None:
+    """A handler is waited for, whatever comes."""
+
+
+def _method(handler: Any, name: str) -> Any:
+    """A method that does something."""
+    method = getattr(handler, name, None)
+    return None if getattr(method, "does_nothing", False) is True else method
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is known of the handlers of a class. `blocking`: those of its methods that are no coroutine functions."""
+
+    is_async: bool
+    blocking: frozenset[str]
+    deaf_to: frozenset[tuple[str, str]]
 
 
 @lru_cache(maxsize=256)
-def _has_coroutines(cls: type) -> bool:
-    return any(name.startswith("on_") and iscoroutinefunction(getattr(cls, name)) for name in dir(cls))
+def _known_of(cls: type) -> _Known:
+    methods = {name: getattr(cls, name) for name in dir(cls) if name.startswith("on_")}
+    methods = {name: method for name, method in methods.items() if callable(method)}
+    is_async = any(iscoroutinefunction(method) for method in methods.values())
+    blocking = frozenset(name for name, method in methods.items() if is_async and not iscoroutinefunction(method))
+    if any("__getattribute__" in vars(base) for base in cls.__mro__[:-1]):  # it may have methods that its class has not
+        return _Known(is_async, blocking, TOKENLESS)
+    idle = {name for name, method in methods.items() if getattr(method, "does_nothing", False) is True}
+    deaf = {
+        (run_type, what)
+        for run_type, kind in EVENTS.items()
+        for what, ending in _ENDINGS.items()
+        if f"on_{kind}_{ending}" in idle
+        and not (run_type == "chat_model" and what == "started" and "on_chat_model_start" not in idle)
+    }
+    if "on_llm_new_token" in idle:
+        deaf |= {("llm", "chunk"), ("chat_model", "chunk")}
+    return _Known(is_async, blocking, TOKENLESS | deaf)

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import ConfigError
 from anabranch.engine.graphs import Graph
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.scheduler.handlers import listener_of
@@ -223,6 +224,32 @@ class CallbackManager:
 
 
 HIDDEN = object()
+
+
+def claim(id: UUID, name: str, parent: RunInfo | None) -> None:
+    """Give an id that was asked for to a run below this one.
+
+    Raises:
+        ConfigError: when a run of the same tree has it.
+    """
+    if parent is None:
+        return
+    root, holder = parent, None
+    while True:
+        if root.id == id:
+            holder = root.name
+        if root.parent is None:
+            break
+        root = root.parent
+    if root.claimed is None:
+        root.claimed = {}
+    holder = holder or root.claimed.get(id)
+    if holder is not None:
+        raise ConfigError(
+            f"config key 'run_id': {id}, given for {name!r}, is that of {holder!r} in the same tree of runs. "
+            "Give each run an id of its own, or none."
+        )
+    root.claimed[id] = name
 
 
 def children(run: RunInfo, tag: str | None = None) -> CallbackManager:

@@ -1,8 +1,12 @@
 """Tells listeners of facts: at once where that is quick or may wait here, else when the code next can wait.
 
-Blocking code tells everybody at once. On an event loop only what is `inline` is told at once; the rest is put down
-and delivered, in order, when the driver next awaits (`settle`): coroutines on the loop, blocking handlers in a
-thread. What is found out while a lock is held is put down likewise (`defer`).
+What is `inline` is told at once, wherever that is. A blocking call tells everybody at once. In an asynchronous call the
+rest is put down and delivered, in order, by its loop: when the driver next awaits (`settle`), or when a thread that
+runs code of the call waits for it (`flush`). Coroutines run on the loop, blocking handlers in a thread. Nothing waits
+for a loop while it holds a lock that code on the loop may want. What is found out under a lock of a blocking driver is
+put down likewise (`defer`).
+
+Coroutines of listeners run on the loop of the asynchronous call around, if there is one, else on the portal.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import Any
 
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.scheduler.hopping import hop
+from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.portal import PORTAL
 
 Post = tuple[Listener, str, tuple[Any, ...]]
@@ -22,12 +27,15 @@ Post = tuple[Listener, str, tuple[Any, ...]]
 class Reporter:
     """Tells listeners of the facts of one call. `loop` is that of an asynchronous call."""
 
-    __slots__ = ("_loop", "_settling", "posts")
+    __slots__ = ("_loop", "_settling", "_upper", "posts")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
         self.posts: deque[Post] = deque()
         self._settling: asyncio.Lock | None = None
+        self._upper: Reporter | None = None  # that of the asynchronous call around a blocking one
+        if loop is None and (run := RUN.get()) is not None and run.reporter is not None:
+            self._upper = run.reporter if run.reporter._loop is not None else run.reporter._upper
 
     def tell(self, run: RunInfo, what: str, *data: Any) -> None:
         """Tell all listeners of a run of a fact."""
@@ -38,7 +46,9 @@ class Reporter:
                 self._post(listener, what, (run, *data))
 
     def _post(self, listener: Listener, what: str, data: tuple[Any, ...]) -> None:
-        if self._loop is not None and asyncio._get_running_loop() is self._loop:
+        if (data[0].run_type, what) in listener.deaf_to:
+            return
+        if self._loop is not None:
             self.posts.append((listener, what, data))
             return
         self.flush()
@@ -60,13 +70,45 @@ class Reporter:
         for listener in run.listeners:
             if listener.inline:
                 _tell(listener, what, (run, *data))
-            else:
+            elif (run.run_type, what) not in listener.deaf_to:
                 self.posts.append((listener, what, (run, *data)))
 
+    async def atell(self, run: RunInfo, what: str, *data: Any) -> None:
+        """The same, awaiting that they were told, on whatever loop this is."""
+        here = asyncio.get_running_loop()
+        if self._loop is here:
+            self.tell(run, what, *data)
+            await self.settle()
+            return
+        for listener in run.listeners:
+            if listener.inline:
+                _tell(listener, what, (run, *data))
+            elif not listener.is_async:
+                await hop(partial(_tell, listener, what, (run, *data)), _not_stopped)
+            elif (home := self._home) is None or home is here:
+                await _atell(listener, what, (run, *data))
+            else:
+                told = asyncio.run_coroutine_threadsafe(_atell(listener, what, (run, *data)), home)
+                await asyncio.wrap_future(told)
+
+    @property
+    def _home(self) -> asyncio.AbstractEventLoop | None:
+        """The loop on which coroutines of listeners run; None for the portal's."""
+        return self._loop if self._upper is None else self._upper._loop
+
     def flush(self) -> None:
-        """Deliver what was put down, in this thread."""
-        while self.posts:
-            self._tell_here(*self.posts.popleft())
+        """Deliver what was put down, waiting in this thread."""
+        if not self.posts:
+            return
+        if self._loop is None:
+            while self.posts:
+                try:
+                    post = self.posts.popleft()
+                except IndexError:  # another thread has it
+                    return
+                self._tell_here(*post)
+        elif asyncio._get_running_loop() is not self._loop:
+            asyncio.run_coroutine_threadsafe(self.settle(), self._loop).result()
 
     async def settle(self) -> None:
         """Deliver what was put down, awaiting."""
@@ -83,11 +125,14 @@ class Reporter:
                     await hop(partial(_tell, listener, what, data), _not_stopped)
 
     def _tell_here(self, listener: Listener, what: str, data: tuple[Any, ...]) -> None:
-        if not listener.is_async:
+        """For a blocking call."""
+        upper = self._upper
+        if upper is not None and asyncio._get_running_loop() is upper._loop:
+            upper.posts.append((listener, what, data))  # this loop stands still until the call has returned
+        elif not listener.is_async:
             _tell(listener, what, data)
-            return
-        if self._loop is not None and self._loop.is_running():
-            asyncio.run_coroutine_threadsafe(_atell(listener, what, data), self._loop).result()
+        elif upper is not None and upper._loop is not None and upper._loop.is_running():
+            asyncio.run_coroutine_threadsafe(_atell(listener, what, data), upper._loop).result()
         else:
             PORTAL.call(f"handler {type(listener.handler).__name__}", _atell, listener, what, data)
 

@@ -9,7 +9,7 @@ from anabranch.engine.chunks import Accumulator, Algebra
 from anabranch.engine.graphs import INPUT_SLOT
 from anabranch.engine.runs import RunInfo
 from anabranch.scheduler.reporting import aease, ease, is_busy
-from anabranch.scheduler.sources import Once
+from anabranch.scheduler.sources import Once, aclose, close
 from anabranch.scheduler.traces import Trace
 
 
@@ -45,15 +45,21 @@ class Root:
         self._taken.push(value)
 
     def _passed(self, source: Iterator[Any]) -> Iterator[Any]:
-        for chunk in source:
-            self._take(chunk)
-            yield chunk
+        try:
+            for chunk in source:
+                self._take(chunk)
+                yield chunk
+        finally:
+            close(source)
         self._end_input()
 
     async def _apassed(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        async for chunk in source:
-            self._take(chunk)
-            yield chunk
+        try:
+            async for chunk in source:
+                self._take(chunk)
+                yield chunk
+        finally:
+            await aclose(source)
         self._end_input()
 
     def _take(self, chunk: Any) -> None:

@@ -188,6 +188,15 @@ def give_up(site: Site) -> list[Site]:
     return [each for each in {site, SITE.get()} if each is not None and each.give_up()]
 
 
+def pulling_site(parent: Site) -> Site:
+    """Where the code runs that pulls a stream which was opened in a step.
+
+    A stream may be opened by one step of a segment and pulled by a run that another made, which then has the permit.
+    """
+    at = SITE.get()
+    return parent if at is None or at.ledger is not parent.ledger else at
+
+
 def heard(config: RunnableConfig | None) -> RunnableConfig | None:
     """The config with the callbacks that what is called here inherits, if somebody listens."""
     if config is None or not isinstance(config.get("callbacks"), CallbackManager):

@@ -17,7 +17,7 @@ from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.pulling import Puller
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.roots import Root
-from anabranch.scheduler.sites import SITE, Site, site_of
+from anabranch.scheduler.sites import SITE, Site, pulling_site, site_of
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
 from anabranch.scheduler.thread_streams import ThreadStream
 from anabranch.scheduler.traces import Trace
@@ -78,13 +78,14 @@ def _stream_straight(
     context.run(SITE.set, site)
     puller = context.run(open_puller, plan.segments[0].stages, source, site, plan.graph, stream)
     opened.append(puller)
-    run, pull = context.run, puller.pull
+    run = context.run
+    pull: Callable[[], Any] = partial(run, puller.pull)
     if parent is not None:
         site.age = parent.age
         pull = _staying(parent, site, pull)
     try:
         while True:
-            yield run(pull)
+            yield pull()
     except StopIteration:
         pass
     except GeneratorExit:
@@ -105,7 +106,7 @@ def _staying(parent: Site, site: Site, pull: Callable[[], Any]) -> Callable[[], 
     def stay() -> Any:
         if parent.stopped:
             raise Stopped("the call around this step was stopped")
-        with Stay(parent, site, hook=False):
+        with Stay(pulling_site(parent), site, hook=False):
             take_permit(site)
             return pull()
 

@@ -21,7 +21,7 @@ from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Waiter
 from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.pools import POOL
-from anabranch.scheduler.sites import SITE, Site, give_up, site_of
+from anabranch.scheduler.sites import SITE, Site, give_up, pulling_site, site_of
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
@@ -171,7 +171,7 @@ class TaskStream:
         """Do the consumer's part, with a permit for its code where there is a cap."""
         if self._parent is None:
             return await self._permitted(context, act)
-        async with AStay(self._parent, self._seat, hook=False):
+        async with AStay(pulling_site(self._parent), self._seat, hook=False):
             return await self._permitted(context, act)
 
     async def _pull(self, context: Context, pull: Callable[[], Awaitable[Any]]) -> Any:

@@ -23,7 +23,7 @@ from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Ledger, Waiter, default_limit
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.pulling import OpenStream, Puller
-from anabranch.scheduler.sites import SITE, Site, give_up, site_of
+from anabranch.scheduler.sites import SITE, Site, give_up, pulling_site, site_of
 from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
@@ -144,7 +144,7 @@ class ThreadStream:
         """Do the consumer's part, with a permit for its code where there is a cap."""
         if self._shares:
             assert self._parent is not None
-            with Stay(self._parent, self._seat, hook=False):
+            with Stay(pulling_site(self._parent), self._seat, hook=False):
                 return self._permitted(act, *arguments)
         try:
             return self._permitted(act, *arguments)

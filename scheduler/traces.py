@@ -19,7 +19,7 @@ from anabranch.engine.operators import Operator
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.gathering import gathered
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet
-from anabranch.scheduler.managers import CallbackManager, children, manager_of
+from anabranch.scheduler.managers import CallbackManager, children, claim, manager_of
 from anabranch.scheduler.ports import Ports, ports_of
 from anabranch.scheduler.reporting import Reporter
 
@@ -119,6 +119,7 @@ class Trace:
         self.graph = graph
         self.reporter = reporter
         self._shape = shape_of(graph)
+        self._config = config
         self._manager: CallbackManager = manager_of(config)
         self._name = config.get("run_name") if config else None
         self._id = config.get("run_id") if config else None
@@ -161,12 +162,15 @@ class Trace:
     ) -> RunInfo:
         if manager is not self._manager:
             return manager.run(name, run_type, tags, bound)
+        if self._id is not None:
+            claim(self._id, self._name or name, manager.parent)
         run = manager.run(self._name or name, run_type, tags, bound, self._id)
         self._id = None
         run.is_first = True
         return run
 
     def _begin(self, run: RunInfo) -> None:
+        run.reporter, run.config, run.came_late = self.reporter, self._config, run.input is MISSING
         run.start()
         self._open[run] = None
         self.reporter.tell(run, "started")

@@ -7,7 +7,8 @@ the whole of it starts when that is there; each ends when its consumer has come 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from contextlib import suppress
+from typing import Any, Self
 
 from anabranch.engine.chunks import Accumulator
 from anabranch.engine.graphs import Graph, Step
@@ -54,7 +55,7 @@ class WatchedPuller(Puller):
             run = self._trace.start(step)
             before = RUN.set(run)
             try:
-                return run, open_chunks(iter(fed))
+                return run, open_chunks(fed)
             finally:
                 RUN.reset(before)
 
@@ -157,24 +158,22 @@ class Fed:
     """The input of a step, added up as it passes. `begin` waits for its first chunk."""
 
     def __init__(self, chunks: Iterator[Any], step: Step) -> None:
-        self._chunks = chunks
+        self._pull = chunks.__next__
         self._first: list[Any] = []
         self.total = Accumulator(where=step.name)
 
     def begin(self) -> None:
         """Take the first chunk, if there is one."""
-        for chunk in self._chunks:
-            self._first.append(chunk)
-            break
+        with suppress(StopIteration):
+            self._first.append(self._pull())
 
-    def __iter__(self) -> Iterator[Any]:
-        while self._first:
-            chunk = self._first.pop()
-            self.total.push(chunk)
-            yield chunk
-        for chunk in self._chunks:
-            self.total.push(chunk)
-            yield chunk
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        chunk = self._first.pop() if self._first else self._pull()
+        self.total.push(chunk)
+        return chunk
 
 
 class Maps:
