@@ -53,11 +53,18 @@ class RunInfo:
         slot: of a step in its graph; -1 for a scope.
         node: what the user composed.
         about: what more its operator says of it to handlers.
+        reporter: who tells its listeners; the driver's.
+        config: that of its call.
+        came_late: it started before its input was known.
+        claimed: at the root, the ids below that were asked for, with the names of the runs that have them.
     """
 
     __slots__ = (
         "about",
+        "came_late",
         "children_of",
+        "claimed",
+        "config",
         "ended",
         "error",
         "id",
@@ -69,6 +76,7 @@ class RunInfo:
         "node",
         "output",
         "parent",
+        "reporter",
         "run_type",
         "slot",
         "started",
@@ -104,6 +112,10 @@ class RunInfo:
         self.node: Any = None
         self.about: Any = None
         self.children_of: Any = None
+        self.reporter: Any = None
+        self.config: Any = None
+        self.came_late = False
+        self.claimed: dict[UUID, str] | None = None
 
     @property
     def parent_id(self) -> UUID | None:
@@ -151,11 +163,13 @@ class Listener:
             Otherwise it is called in a thread where a loop runs.
         is_async: its methods are coroutine functions, or answer an awaitable.
         full: it wants no more chunks for now; whoever can wait awaits `room()` before making the next.
+        deaf_to: run types and facts (`("chain", "started")`) that it does nothing with, so that it need not be told.
     """
 
     inline = False
     is_async = False
     full = False
+    deaf_to: frozenset[tuple[str, str]] = frozenset()
 
     @property
     def handler(self) -> Any:

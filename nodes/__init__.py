@@ -21,6 +21,7 @@ from anabranch.engine.errors import (
     Stopped,
 )
 from anabranch.engine.fitting import DictType
+from anabranch.engine.json_encoding import to_json
 from anabranch.nodes import making as _making  # noqa: F401 (it completes `Runnable`)
 from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.branches import RouterRunnable, RunnableBranch
@@ -40,18 +41,43 @@ from anabranch.nodes.maps import RunnableEach
 from anabranch.nodes.parallels import RunnableMap, RunnableParallel
 from anabranch.nodes.passthrough import RunnableAssign, RunnablePassthrough, RunnablePick
 from anabranch.nodes.policies import RunnableRetry, RunnableWithFallbacks
+from anabranch.nodes.run_managers import AsyncRunManager, RunManager
+from anabranch.nodes.run_trees import BaseTracer, Run
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.sequences import RunnableSequence
 from anabranch.scheduler.handles import RunHandle
+from anabranch.scheduler.managers import CallbackManager
 
 if TYPE_CHECKING:
+    from anabranch.nodes.async_callback_handlers import AsyncCallbackHandler
     from anabranch.nodes.bm25 import BM25Retriever
+    from anabranch.nodes.callback_handlers import BaseCallbackHandler
+    from anabranch.nodes.callback_managers import (
+        AsyncCallbackManagerForChainRun,
+        AsyncCallbackManagerForLLMRun,
+        AsyncCallbackManagerForRetrieverRun,
+        AsyncCallbackManagerForToolRun,
+        CallbackManagerForChainRun,
+        CallbackManagerForLLMRun,
+        CallbackManagerForRetrieverRun,
+        CallbackManagerForToolRun,
+    )
     from anabranch.nodes.chat_models import BaseChatModel
+    from anabranch.nodes.chat_runs import AsyncModelRunManager, ModelRunManager
+    from anabranch.nodes.collecting import (
+        RunCollector,
+        UsageMetadataCallbackHandler,
+        collect_runs,
+        get_usage_metadata_callback,
+    )
+    from anabranch.nodes.console import ConsoleTracer
+    from anabranch.nodes.custom_events import adispatch_custom_event, dispatch_custom_event
     from anabranch.nodes.documents import Document, format_documents
+    from anabranch.nodes.event_files import EventFile, JsonLinesTracer
     from anabranch.nodes.extractive import ExtractiveChatModel
     from anabranch.nodes.extras import MissingExtraError
     from anabranch.nodes.fake_chat_models import FakeListChatModel, GenericFakeChatModel
-    from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
+    from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
     from anabranch.nodes.message_chunks import (
         AIMessageChunk,
         BaseMessageChunk,
@@ -73,10 +99,14 @@ if TYPE_CHECKING:
         get_buffer_string,
     )
     from anabranch.nodes.openai_models import ChatOpenAI
+    from anabranch.nodes.otel import OpenTelemetryTracer
     from anabranch.nodes.parsers import BaseOutputParser, StrOutputParser
+    from anabranch.nodes.perfetto import ChromeTrace, PerfettoTracer
     from anabranch.nodes.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
     from anabranch.nodes.prompts import BasePromptTemplate, ChatPromptTemplate, MissingVariablesError, PromptTemplate
+    from anabranch.nodes.replays import EventFileError, replay, replay_log
     from anabranch.nodes.retrievers import BaseRetriever
+    from anabranch.nodes.retry_states import RetryState
     from anabranch.nodes.serializable import RunnableSerializable
     from anabranch.nodes.stdlib_answers import stdlib_chain, stdlib_retriever
     from anabranch.nodes.stdlib_corpus import stdlib_documents
@@ -84,23 +114,37 @@ if TYPE_CHECKING:
     from anabranch.nodes.terms import terms_of
 
 _DEFERRED = {
+    "async_callback_handlers": "AsyncCallbackHandler",
     "bm25": "BM25Retriever",
+    "callback_handlers": "BaseCallbackHandler",
+    "callback_managers": "AsyncCallbackManagerForChainRun AsyncCallbackManagerForLLMRun "
+    "AsyncCallbackManagerForRetrieverRun AsyncCallbackManagerForToolRun "
+    "CallbackManagerForChainRun CallbackManagerForLLMRun CallbackManagerForRetrieverRun CallbackManagerForToolRun",
     "chat_models": "BaseChatModel",
+    "chat_runs": "AsyncModelRunManager ModelRunManager",
+    "collecting": "RunCollector UsageMetadataCallbackHandler collect_runs get_usage_metadata_callback",
+    "console": "ConsoleTracer",
+    "custom_events": "adispatch_custom_event dispatch_custom_event",
     "documents": "Document format_documents",
+    "event_files": "EventFile JsonLinesTracer",
     "extractive": "ExtractiveChatModel",
     "extras": "MissingExtraError",
     "fake_chat_models": "FakeListChatModel GenericFakeChatModel",
-    "generations": "ChatGeneration ChatGenerationChunk ChatResult",
+    "generations": "ChatGeneration ChatGenerationChunk ChatResult LLMResult",
     "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk HumanMessageChunk "
     "SystemMessageChunk message_chunk_to_message",
     "message_conversion": "convert_to_messages",
     "message_templates": "MessagesPlaceholder",
     "messages": "AIMessage AnyMessage BaseMessage ChatMessage HumanMessage SystemMessage ToolMessage get_buffer_string",
     "openai_models": "ChatOpenAI",
+    "otel": "OpenTelemetryTracer",
     "parsers": "BaseOutputParser StrOutputParser",
+    "perfetto": "ChromeTrace PerfettoTracer",
     "prompt_values": "ChatPromptValue PromptValue StringPromptValue",
     "prompts": "BasePromptTemplate ChatPromptTemplate MissingVariablesError PromptTemplate",
+    "replays": "EventFileError replay replay_log",
     "retrievers": "BaseRetriever",
+    "retry_states": "RetryState",
     "serializable": "RunnableSerializable",
     "stdlib_answers": "stdlib_chain stdlib_retriever",
     "stdlib_corpus": "stdlib_documents",
@@ -132,13 +176,27 @@ __all__ = [
     "Algebra",
     "AnabranchError",
     "AnyMessage",
+    "AsyncCallbackHandler",
+    "AsyncCallbackManagerForChainRun",
+    "AsyncCallbackManagerForLLMRun",
+    "AsyncCallbackManagerForRetrieverRun",
+    "AsyncCallbackManagerForToolRun",
+    "AsyncModelRunManager",
+    "AsyncRunManager",
     "BM25Retriever",
+    "BaseCallbackHandler",
     "BaseChatModel",
     "BaseMessage",
     "BaseMessageChunk",
     "BaseOutputParser",
     "BasePromptTemplate",
     "BaseRetriever",
+    "BaseTracer",
+    "CallbackManager",
+    "CallbackManagerForChainRun",
+    "CallbackManagerForLLMRun",
+    "CallbackManagerForRetrieverRun",
+    "CallbackManagerForToolRun",
     "ChatGeneration",
     "ChatGenerationChunk",
     "ChatMessage",
@@ -147,6 +205,7 @@ __all__ = [
     "ChatPromptTemplate",
     "ChatPromptValue",
     "ChatResult",
+    "ChromeTrace",
     "ChunkError",
     "CompositionError",
     "ConfigError",
@@ -154,24 +213,36 @@ __all__ = [
     "ConfigurableFieldMultiOption",
     "ConfigurableFieldSingleOption",
     "ConfigurableFieldSpec",
+    "ConsoleTracer",
     "DictType",
     "Document",
     "EdgeTypeError",
+    "EventFile",
+    "EventFileError",
     "ExtractiveChatModel",
     "FakeListChatModel",
     "GenericFakeChatModel",
     "GraphError",
     "HumanMessage",
     "HumanMessageChunk",
+    "JsonLinesTracer",
+    "LLMResult",
     "MessagesPlaceholder",
     "MissingExtraError",
     "MissingVariablesError",
+    "ModelRunManager",
     "NotRunnableError",
+    "OpenTelemetryTracer",
+    "PerfettoTracer",
     "PortalError",
     "PromptTemplate",
     "PromptValue",
+    "RetryState",
     "RouterRunnable",
+    "Run",
+    "RunCollector",
     "RunHandle",
+    "RunManager",
     "Runnable",
     "RunnableAssign",
     "RunnableBinding",
@@ -199,20 +270,28 @@ __all__ = [
     "SystemMessageChunk",
     "TemplateError",
     "ToolMessage",
+    "UsageMetadataCallbackHandler",
+    "adispatch_custom_event",
     "afold",
     "chain",
     "coerce_to_runnable",
+    "collect_runs",
     "convert_to_messages",
+    "dispatch_custom_event",
     "ensure_config",
     "fold",
     "format_documents",
     "from_dag",
     "get_buffer_string",
+    "get_usage_metadata_callback",
     "merge_configs",
     "message_chunk_to_message",
     "patch_config",
+    "replay",
+    "replay_log",
     "stdlib_chain",
     "stdlib_documents",
     "stdlib_retriever",
     "terms_of",
+    "to_json",
 ]

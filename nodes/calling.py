@@ -10,7 +10,7 @@ from typing import Any, get_origin
 from anabranch.engine.annotations import returned_type
 from anabranch.engine.operators import Operator
 from anabranch.engine.signatures import Signature, innermost_function
-from anabranch.nodes.run_managers import RunManager
+from anabranch.nodes.run_managers import AsyncRunManager, RunManager
 from anabranch.nodes.runnables import Runnable
 
 
@@ -31,16 +31,18 @@ def called_with(
         call = _awaiting(call)
     elif signature.kind == "function" and hands_on(func):
         call = _handed_on(call)
-    return _asking(call, signature) if wants_config else call
+    return _asking(call, signature, form) if wants_config else call
 
 
-def _asking(func: Callable[..., Any], signature: Signature) -> Callable[..., Any]:
+def _asking(func: Callable[..., Any], signature: Signature, form: str) -> Callable[..., Any]:
+    manager = AsyncRunManager if form in ("ainvoke", "astream", "atransform") else RunManager
+
     def call(value: Any, config: Any) -> Any:
         asked = {}
         if signature.wants_config:
             asked["config"] = config
         if signature.wants_run_manager:
-            asked["run_manager"] = RunManager(config)
+            asked["run_manager"] = manager(config)
         return func(value, **asked)
 
     return call

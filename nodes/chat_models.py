@@ -12,14 +12,19 @@ from typing import Any
 from uuid import uuid4
 
 from anabranch.engine.chunks import Accumulator
+from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError, StepInputError
 from anabranch.engine.operators import Operator
+from anabranch.nodes.chat_runs import AsyncModelRunManager, ChatView, ModelRunManager, note_result
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
 from anabranch.nodes.message_chunks import AIMessageChunk, message_chunk_to_message, message_to_chunk
 from anabranch.nodes.message_conversion import MessageLike, convert_to_messages
 from anabranch.nodes.messages import AnyMessage, BaseMessage
 from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
+from anabranch.nodes.run_managers import takes_run_manager
 from anabranch.nodes.serializable import RunnableSerializable
+
+FORMS = ("_generate", "_stream", "_agenerate", "_astream")
 
 LanguageModelInput = PromptValue | str | Sequence[MessageLike]
 """What a model can be asked with: a prompt value, the text of one human message, or a list of messages."""
@@ -32,6 +37,9 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
     `_agenerate` and `_astream`. `invoke` uses `_generate`, or else adds up `_stream`; `stream` uses
     `_stream`, or else makes one chunk of what `_generate` gives. With synchronous forms only, async verbs
     run them in a thread.
+
+    Each may take a `run_manager` (a `ModelRunManager`), whose `on_llm_new_token` tells handlers of a piece of the
+    answer before it is whole.
 
     Every answer has an id, which all its chunks share: the model's own, or `run-` and a UUID. The last
     chunk has the `chunk_position` "last": the model's own last chunk if it is marked so, otherwise an
@@ -89,6 +97,11 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
         """Answer the messages piece by piece. An async generator; arguments as for `_generate`."""
         raise NotImplementedError
 
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        """The settings that handlers are told of, such as the name of the model. No secrets."""
+        return {}
+
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         has = self._has_form
         sync, asynchronous = has("_generate") or has("_stream"), has("_agenerate") or has("_astream")
@@ -108,33 +121,57 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
             stream=form(sync, self._pieces),
             # Streaming in a thread is better than not streaming on the loop.
             astream=form(has("_astream") or (has("_agenerate") and not has("_stream")), self._apieces),
+            wants_config=any(map(self._takes_run_manager, FORMS)),
+            view=ChatView(self, kwargs),
         )
+
+    def _takes_run_manager(self, form: str) -> bool:
+        return self._has_form(form) and takes_run_manager(getattr(type(self), form))
+
+    def _given(
+        self, form: str, kwargs: dict[str, Any], config: RunnableConfig | None, is_streamed: bool = False
+    ) -> dict[str, Any]:
+        """The arguments of a form, with its view of the run if it takes one."""
+        if config is None or not self._takes_run_manager(form):
+            return kwargs
+        manager = AsyncModelRunManager if form in ("_agenerate", "_astream") else ModelRunManager
+        return {"run_manager": manager(config, is_streamed), **kwargs}
 
     def _has_form(self, name: str) -> bool:
         return getattr(type(self), name) is not getattr(BaseChatModel, name)
 
-    def _answer(self, kwargs: dict[str, Any], input: LanguageModelInput) -> BaseMessage:
+    def _answer(
+        self, kwargs: dict[str, Any], input: LanguageModelInput, config: RunnableConfig | None = None
+    ) -> BaseMessage:
         if self._has_form("_generate"):
-            return _message_of(self._generate(self._asked(input), **kwargs))
+            return self._message(self._generate(self._asked(input), **self._given("_generate", kwargs, config)))
         total = Accumulator(where=self.get_name())
-        for chunk in self._pieces(kwargs, input):
+        for chunk in self._pieces(kwargs, input, config, is_streamed=False):
             total.push(chunk)
         return message_chunk_to_message(total.value)
 
-    async def _aanswer(self, kwargs: dict[str, Any], input: LanguageModelInput) -> BaseMessage:
+    async def _aanswer(
+        self, kwargs: dict[str, Any], input: LanguageModelInput, config: RunnableConfig | None = None
+    ) -> BaseMessage:
         if self._has_form("_agenerate"):
-            return _message_of(await self._agenerate(self._asked(input), **kwargs))
+            return self._message(await self._agenerate(self._asked(input), **self._given("_agenerate", kwargs, config)))
         total = Accumulator(where=self.get_name())
-        async for chunk in self._apieces(kwargs, input):
+        async for chunk in self._apieces(kwargs, input, config, is_streamed=False):
             total.push(chunk)
         return message_chunk_to_message(total.value)
 
-    def _pieces(self, kwargs: dict[str, Any], input: LanguageModelInput) -> Iterator[BaseMessage]:
+    def _pieces(
+        self,
+        kwargs: dict[str, Any],
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        is_streamed: bool = True,
+    ) -> Iterator[BaseMessage]:
         if not self._has_form("_stream"):
-            yield message_to_chunk(self._answer(kwargs, input))
+            yield message_to_chunk(self._answer(kwargs, input, config))
             return
         answer = Answer()
-        chunks = self._stream(self._asked(input), **kwargs)
+        chunks = self._stream(self._asked(input), **self._given("_stream", kwargs, config, is_streamed))
         try:
             for chunk in chunks:
                 yield answer.label(chunk)
@@ -143,12 +180,18 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
                 chunks.close()
         yield from answer.ending()
 
-    async def _apieces(self, kwargs: dict[str, Any], input: LanguageModelInput) -> AsyncIterator[BaseMessage]:
+    async def _apieces(
+        self,
+        kwargs: dict[str, Any],
+        input: LanguageModelInput,
+        config: RunnableConfig | None = None,
+        is_streamed: bool = True,
+    ) -> AsyncIterator[BaseMessage]:
         if not self._has_form("_astream"):
-            yield message_to_chunk(await self._aanswer(kwargs, input))
+            yield message_to_chunk(await self._aanswer(kwargs, input, config))
             return
         answer = Answer()
-        chunks = self._astream(self._asked(input), **kwargs)
+        chunks = self._astream(self._asked(input), **self._given("_astream", kwargs, config, is_streamed))
         try:
             async for chunk in chunks:
                 yield answer.label(chunk)
@@ -157,6 +200,10 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
                 await chunks.aclose()
         for ending in answer.ending():
             yield ending
+
+    def _message(self, result: ChatResult) -> BaseMessage:
+        note_result(self, result)
+        return _message_of(result)
 
     def _asked(self, input: LanguageModelInput) -> list[BaseMessage]:
         if isinstance(input, PromptValue):

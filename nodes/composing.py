@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from anabranch.engine.config import RunnableConfig, check_config
+from anabranch.nodes.run_listeners import ListenerFunction, RunListeners
 
 if TYPE_CHECKING:
     from anabranch.nodes.configurable_fields import AnyField, ConfigurableField
@@ -149,6 +150,38 @@ class Composing(Generic[Input, Output]):
             exception_key: give the exception to the fallbacks in the input, a dict, under this key.
         """
         return makers.fallbacks(self, fallbacks, exceptions_to_handle, exception_key)
+
+    def with_listeners(
+        self,
+        *,
+        on_start: ListenerFunction | None = None,
+        on_end: ListenerFunction | None = None,
+        on_error: ListenerFunction | None = None,
+    ) -> Runnable[Input, Output]:
+        """The same with functions that are told of its runs.
+
+        They get a `Run`, which at the end has the runs inside it as `child_runs`; or a `Run` and its config, if they
+        take two arguments. What they raise is logged, and the run goes on.
+
+        Args:
+            on_start: called when it starts.
+            on_end: called when it is over.
+            on_error: called when it has failed.
+
+        Raises:
+            CompositionError: a `TypeError`, when one can't be called so, or is asynchronous.
+        """
+        return makers.binding(self, config={"callbacks": [RunListeners(on_start, on_end, on_error)]})
+
+    def with_alisteners(
+        self,
+        *,
+        on_start: ListenerFunction | None = None,
+        on_end: ListenerFunction | None = None,
+        on_error: ListenerFunction | None = None,
+    ) -> Runnable[Input, Output]:
+        """`with_listeners` with asynchronous functions. They are awaited, by synchronous verbs too."""
+        return makers.binding(self, config={"callbacks": [RunListeners(on_start, on_end, on_error, is_async=True)]})
 
     def configurable_fields(self, **kwargs: AnyField) -> Runnable[Input, Output]:
         """The same with fields that `config["configurable"]` may set.

@@ -66,5 +66,8 @@ def declared(argument: str, tp: Any) -> Any:
 
 
 def named(step: Any) -> str:
-    """A step in an error: its name in quotes, or what it is called."""
-    return step if isinstance(step, str) else repr(step.get_name())
+    """A step in an error: its name in quotes, or what it is called. A function without a name is told by its code."""
+    if isinstance(step, str):
+        return step
+    name = step.get_name()
+    return f"{step!r:.80}" if name == "RunnableLambda" else repr(name)

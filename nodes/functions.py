@@ -36,7 +36,8 @@ class RunnableLambda(Value, Runnable[Input, Output]):
     Args:
         func: the function; or an asynchronous one.
         afunc: an asynchronous form of `func`, used by the asynchronous verbs.
-        name: in traces and errors; by default that of the function.
+        name: in traces and errors; by default that of the function, or `RunnableLambda` for what has none of its own: a
+            lambda, a partial, a callable object.
         blocking: False promises that `func` is quick, so that under asyncio it needs no thread.
         abandon: the run need not wait for `func` when it is stopped.
 
@@ -112,7 +113,8 @@ class RunnableLambda(Value, Runnable[Input, Output]):
         self.abandon = abandon
 
     def _default_name(self) -> str:
-        return describe(self.func).name or "RunnableLambda"
+        name = getattr(self.func, "__name__", None)
+        return name if isinstance(name, str) and name != "<lambda>" else "RunnableLambda"
 
     @property
     def InputType(self) -> Any:

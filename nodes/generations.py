@@ -50,3 +50,17 @@ class ChatResult(BaseModel):
 
     generations: list[ChatGeneration] = Field(min_length=1)
     llm_output: dict[str, Any] | None = None
+
+
+class LLMResult(BaseModel):
+    """What handlers get of a model's answer.
+
+    Args:
+        generations: the candidate answers to each question, of which there is one.
+        llm_output: facts about the call as a whole.
+        run: not used.
+    """
+
+    generations: list[list[SerializeAsAny[ChatGeneration]]]
+    llm_output: dict[str, Any] | None = None
+    run: Any = None

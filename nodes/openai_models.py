@@ -87,6 +87,11 @@ class ChatOpenAI(BaseChatModel):
         given = {name: value for name, value in options.items() if value is not None}
         self._clients = OpenAIClients({**given, "max_retries": self.max_retries}, type(self).__name__)
 
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        settings = {"model": self.model, "temperature": self.temperature, "max_tokens": self.max_tokens}
+        return {**{name: value for name, value in settings.items() if value is not None}, **self.model_kwargs}
+
     def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         completions = self._clients.sync.chat.completions
         return _result(completions.create(**self._request(messages, stop, kwargs)))

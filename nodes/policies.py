@@ -12,6 +12,8 @@ from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run, Sleep
 from anabranch.nodes.coercion import coerce_to_runnable
+from anabranch.nodes.retry_states import RetryState
+from anabranch.nodes.run_managers import current_run, tell
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.nodes.values import Value
 
@@ -92,10 +94,12 @@ class RunnableRetry(_Guarded[Input, Output]):
             for attempt in range(1, self.max_attempt_number):
                 try:
                     return (yield Run(graph, INPUT, last=True, tag=_attempt(attempt)))
-                except self.retry_exception_types:
-                    pass
+                except self.retry_exception_types as error:
+                    wait = self._wait_after(attempt) if self.wait_exponential_jitter else 0.0
+                    if (run := current_run()) is not None:
+                        tell(run, "told", "retry", RetryState(attempt, error, wait))
                 if self.wait_exponential_jitter:
-                    yield Sleep(self._wait_after(attempt))
+                    yield Sleep(wait)
             return (yield Run(graph, INPUT, last=True, tag=_attempt(self.max_attempt_number)))
 
         return Operator(

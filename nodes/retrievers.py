@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from anabranch.engine.operators import Operator
 from anabranch.nodes.documents import Document
+from anabranch.nodes.run_managers import AsyncRunManager, RunManager, takes_run_manager
 from anabranch.nodes.serializable import RunnableSerializable
 
 
@@ -16,7 +16,7 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
     """Finds documents for a question. Subclass it and write `_get_relevant_documents`.
 
     Write `_aget_relevant_documents` too where there is a way to find them without a thread. Both may take a
-    `run_manager`, as other libraries pass one; here it is None.
+    `run_manager`: a view of the run, whose `get_child()` gives the callbacks for what they call.
 
     Example:
         >>> class Shelf(BaseRetriever):
@@ -53,15 +53,27 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         is_async = type(self)._aget_relevant_documents is not BaseRetriever._aget_relevant_documents
+        find, afind = self._get_relevant_documents, self._aget_relevant_documents
+        wants = takes_run_manager(_plain(find)) or (is_async and takes_run_manager(_plain(afind)))
         return Operator(
             name=self.get_name(),
             run_type="retriever",
-            invoke=_bound(self._get_relevant_documents, kwargs),
-            ainvoke=_bound(self._aget_relevant_documents, kwargs) if is_async else None,
+            invoke=_form(find, kwargs, wants, RunManager),
+            ainvoke=_form(afind, kwargs, wants, AsyncRunManager) if is_async else None,
+            wants_config=wants,
         )
 
 
-def _bound(find: Callable[..., Any], kwargs: dict[str, Any]) -> Callable[..., Any]:
-    if "run_manager" in inspect.signature(find).parameters:
-        kwargs = {"run_manager": None, **kwargs}
-    return partial(find, **kwargs) if kwargs else find
+def _form(
+    find: Callable[..., Any], kwargs: dict[str, Any], wants_config: bool, manager: type[RunManager]
+) -> Callable[..., Any]:
+    if not wants_config:
+        return partial(find, **kwargs) if kwargs else find
+    if not takes_run_manager(_plain(find)):
+        return lambda query, config: find(query, **kwargs)
+    return lambda query, config: find(query, **{"run_manager": manager(config), **kwargs})
+
+
+def _plain(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of a bound method, which is the same for all retrievers of a class."""
+    return getattr(method, "__func__", method)

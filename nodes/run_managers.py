@@ -1,20 +1,145 @@
-"""What a function that takes a `run_manager` gets."""
+"""What a function, model or retriever that takes a `run_manager` gets: a view of its run.
+
+Where nobody listens there is no run to see. Everything can be called all the same, and does nothing.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import inspect
+from collections.abc import Generator
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from anabranch.engine.config import RunnableConfig
+from anabranch.engine.runs import RunInfo, new_id
+from anabranch.scheduler.managers import RUN, CallbackManager, children
+from anabranch.scheduler.sites import SITE
+
+if TYPE_CHECKING:
+    from anabranch.nodes.retry_states import RetryState
 
 
 class RunManager:
-    """A function's view of its run: what to hand down to what it calls."""
+    """A function's view of its run: who listens, what to hand down to what it calls, and a way to tell of something.
+
+    Attributes:
+        config: that of the step.
+        tags, metadata: those of the run.
+    """
 
     def __init__(self, config: RunnableConfig) -> None:
         self.config = config
-        self.tags: list[str] = config.get("tags") or []
-        self.metadata: dict[str, Any] = config.get("metadata") or {}
+        self.run = run_in(config)
+        self.tags: list[str] = self.run.tags if self.run is not None else config.get("tags") or []
+        self.metadata: dict[str, Any] = self.run.metadata if self.run is not None else config.get("metadata") or {}
 
-    def get_child(self, tag: str | None = None) -> Any:
-        """The callbacks for something called inside."""
-        return self.config.get("callbacks")
+    @cached_property
+    def run_id(self) -> UUID:
+        """The id of the run. Where nobody listens, one that nobody has seen."""
+        return new_id() if self.run is None else self.run.id
+
+    @property
+    def parent_run_id(self) -> UUID | None:
+        """The id of the run around it."""
+        return None if self.run is None else self.run.parent_id
+
+    @property
+    def handlers(self) -> list[Any]:
+        """Those who are told of the run."""
+        return [] if self.run is None else [listener.handler for listener in self.run.listeners]
+
+    @property
+    def inheritable_handlers(self) -> list[Any]:
+        """Those who are told of what is called inside, too."""
+        return [] if self.run is None else children(self.run).inheritable_handlers
+
+    def get_child(self, tag: str | None = None) -> CallbackManager:
+        """The callbacks for something called inside: `config={"callbacks": run_manager.get_child()}`.
+
+        Args:
+            tag: marks the run of what is called, and nothing below it.
+        """
+        if self.run is not None:
+            return children(self.run, tag)
+        given = self.config.get("callbacks")
+        return given.copy() if isinstance(given, CallbackManager) else CallbackManager((), given or ())
+
+    def on_text(self, text: str, **kwargs: Any) -> Any:
+        """Tell handlers a text: their `on_text`."""
+        return tell(self.run, "told", "text", text)
+
+    def on_retry(self, retry_state: RetryState, **kwargs: Any) -> Any:
+        """Tell handlers that something is tried again: their `on_retry`."""
+        return tell(self.run, "told", "retry", retry_state)
+
+    def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> Any:
+        """Tell handlers an event of your own: their `on_custom_event`."""
+        return tell(self.run, "told", "custom_event", name, data)
+
+
+class AsyncRunManager(RunManager):
+    """The same for asynchronous functions: what tells is to be awaited."""
+
+    async def on_text(self, text: str, **kwargs: Any) -> None:
+        """Tell handlers a text: their `on_text`."""
+        await atell(self.run, "told", "text", text)
+
+    async def on_retry(self, retry_state: RetryState, **kwargs: Any) -> None:
+        """Tell handlers that something is tried again: their `on_retry`."""
+        await atell(self.run, "told", "retry", retry_state)
+
+    async def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> None:
+        """Tell handlers an event of your own: their `on_custom_event`."""
+        await atell(self.run, "told", "custom_event", name, data)
+
+
+@lru_cache(maxsize=1024)
+def takes_run_manager(method: Any) -> bool:
+    """Whether a method has a parameter `run_manager`."""
+    return "run_manager" in inspect.signature(method).parameters
+
+
+def run_in(config: RunnableConfig | None) -> RunInfo | None:
+    """The run whose step has this config; None where nobody listens."""
+    callbacks = config.get("callbacks") if config else None
+    return callbacks.parent if isinstance(callbacks, CallbackManager) else None
+
+
+def current_run() -> RunInfo | None:
+    """The run whose code is running; None where nobody listens, and outside of any."""
+    site = SITE.get()
+    if site is None or site.config is None or not isinstance(site.config.get("callbacks"), CallbackManager):
+        return None
+    run = RUN.get()
+    return None if run is None else children(run).parent
+
+
+class _Told:
+    """May be awaited, by who took a manager for an asynchronous one."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield
+
+
+TOLD = _Told()
+
+
+def tell(run: RunInfo | None, fact: str, *data: Any) -> _Told:
+    """Tell those who listen to a run of a fact; on an event loop as soon as the driver awaits."""
+    if run is not None:
+        reporter = run.reporter
+        if asyncio._get_running_loop() is None:
+            reporter.tell(run, fact, *data)
+            reporter.flush()
+        else:
+            reporter.defer(run, fact, *data)
+    return TOLD
+
+
+async def atell(run: RunInfo | None, fact: str, *data: Any) -> None:
+    """The same, awaiting that they were told."""
+    if run is not None:
+        await run.reporter.atell(run, fact, *data)

@@ -250,7 +250,7 @@ def test_a_parser_of_ones_own_needs_only_parse() -> None:
 
 class Echo(BaseRetriever):
     def _get_relevant_documents(self, query: str, *, run_manager: Any = ..., **kwargs: Any) -> list[Document]:
-        return [Document(f"{query} {run_manager} {kwargs}")]
+        return [Document(f"{query} {type(run_manager).__name__} {kwargs}")]
 
 
 class AsyncEcho(Echo):
@@ -259,8 +259,8 @@ class AsyncEcho(Echo):
 
 
 def test_a_retriever_of_ones_own_needs_only_one_method() -> None:
-    assert Echo().invoke("a") == [Document("a None {}")]
-    assert asyncio.run(Echo().ainvoke("a")) == [Document("a None {}")]
+    assert Echo().invoke("a") == [Document("a RunManager {}")]
+    assert asyncio.run(Echo().ainvoke("a")) == [Document("a RunManager {}")]
     assert asyncio.run(AsyncEcho().bind(k=3).ainvoke("a")) == [Document("async a {'k': 3}")]
 
 

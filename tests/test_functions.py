@@ -98,7 +98,7 @@ async def ahalves_with_config(x: int, *, config: RunnableConfig) -> AsyncIterato
 
 
 def with_manager(x: int, run_manager: Any, config: RunnableConfig) -> int:
-    assert run_manager.get_child() is None
+    assert not run_manager.get_child()
     assert run_manager.tags == config["tags"]
     return 2 * x
 
@@ -365,8 +365,8 @@ class TestNames:
         assert RunnableLambda(double, name="mine").get_name() == "mine"
         assert RunnableLambda(lambda x: x).get_name() == "RunnableLambda"
         assert RunnableLambda(wrapped(double)).get_name() == "double"
-        assert RunnableLambda(functools.partial(by_factor, 2)).get_name() == "by_factor"
-        assert RunnableLambda(Doubler()).get_name() == "Doubler"
+        assert RunnableLambda(functools.partial(by_factor, 2)).get_name() == "RunnableLambda"
+        assert RunnableLambda(Doubler()).get_name() == "RunnableLambda"
         assert RunnableGenerator(characters).get_name() == "characters"
 
     def test_a_suffix_takes_the_style_of_the_name(self) -> None:

@@ -1,0 +1,13 @@
+"""Run managers by the names that other libraries give them, so that a model or retriever need not be annotated anew."""
+
+from anabranch.nodes.chat_runs import AsyncModelRunManager, ModelRunManager
+from anabranch.nodes.run_managers import AsyncRunManager, RunManager
+
+CallbackManagerForChainRun = RunManager
+CallbackManagerForLLMRun = ModelRunManager
+CallbackManagerForRetrieverRun = RunManager
+CallbackManagerForToolRun = RunManager
+AsyncCallbackManagerForChainRun = AsyncRunManager
+AsyncCallbackManagerForLLMRun = AsyncModelRunManager
+AsyncCallbackManagerForRetrieverRun = AsyncRunManager
+AsyncCallbackManagerForToolRun = AsyncRunManager

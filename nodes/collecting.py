@@ -1,0 +1,109 @@
+"""What all that runs in a `with` block comes to: its runs, or the tokens that its models have used."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from anabranch.engine.runs import MISSING, Listener, RunInfo
+from anabranch.nodes.run_trees import BaseTracer, Run
+from anabranch.scheduler.handlers import tolerate
+from anabranch.scheduler.managers import AMBIENT
+
+L = TypeVar("L", bound=Listener)
+
+MODELS = ("llm", "chat_model")
+
+
+class RunCollector(BaseTracer):
+    """A callback handler that keeps the outermost runs, with all runs inside, in the order in which they ended.
+
+    Attributes:
+        traced_runs: these.
+    """
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.traced_runs: list[Run] = []
+
+    def _persist_run(self, run: Run) -> None:
+        self.traced_runs.append(run)
+
+
+class UsageMetadataCallbackHandler(Listener):
+    """A callback handler that adds up the tokens that chat models say they have used, for each model.
+
+    Attributes:
+        usage_metadata: by the name of the model, what its messages had as `usage_metadata`, added up.
+    """
+
+    inline = True
+
+    def __init__(self) -> None:
+        self.usage_metadata: dict[str, dict[str, Any]] = {}
+        self._adding = threading.Lock()
+
+    def ended(self, run: RunInfo) -> None:
+        """See `Listener`."""
+        usage = getattr(run.output, "usage_metadata", None)
+        if run.run_type not in MODELS or run.output is MISSING or not isinstance(usage, Mapping):
+            return
+        said = getattr(run.output, "response_metadata", None) or {}
+        name = said.get("model_name") or said.get("model") or run.name
+        with self._adding:
+            self.usage_metadata[name] = _sum(self.usage_metadata.get(name, {}), usage)
+
+    def broke(self, error: Exception, what: str) -> None:
+        """See `Listener`."""
+        tolerate(self, error, what)
+
+    def __repr__(self) -> str:
+        return f"UsageMetadataCallbackHandler({self.usage_metadata})"
+
+
+@contextmanager
+def collect_runs() -> Generator[RunCollector, None, None]:
+    """Keep all that runs in a `with` block, in the tasks and threads that runnables start for it too.
+
+    In a thread of your own, run it in a copy of the context (`contextvars.copy_context().run`).
+
+    Example:
+        >>> from anabranch.nodes import RunnableLambda
+        >>> with collect_runs() as collected:
+        ...     result = (RunnableLambda(abs) | str).invoke(-1)
+        >>> [child.name for child in collected.traced_runs[0].child_runs]
+        ['abs', 'str']
+    """
+    with _listening(RunCollector()) as collector:
+        yield collector
+
+
+@contextmanager
+def get_usage_metadata_callback() -> Generator[UsageMetadataCallbackHandler, None, None]:
+    """Add up the tokens that models use in a `with` block, as `collect_runs` keeps the runs."""
+    with _listening(UsageMetadataCallbackHandler()) as handler:
+        yield handler
+
+
+@contextmanager
+def _listening(listener: L) -> Generator[L, None, None]:
+    token = AMBIENT.set((*AMBIENT.get(), listener))
+    try:
+        yield listener
+    finally:
+        AMBIENT.reset(token)
+
+
+def _sum(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers added, dicts of them likewise."""
+    total = dict(left)
+    for name, value in right.items():
+        if isinstance(value, Mapping):
+            total[name] = _sum(total.get(name) or {}, value)
+        elif isinstance(value, int | float):
+            total[name] = (total.get(name) or 0) + value
+    return total
