@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import batches, branches, chains, imports, reporting, streams
+from benchmarks import batches, branches, chains, imports, reporting, streams, tracing
 from benchmarks.measuring import FULL, QUICK, Effort
 from benchmarks.reporting import Row, Verdict
 
@@ -27,6 +27,11 @@ CASES: dict[str, Case] = {
     "streams.first_chunk": streams.first_chunk,
     "streams.memory": streams.memory,
     "batches.runs_at_once": batches.runs_at_once,
+    "tracing.listened": tracing.listened,
+    "tracing.events": tracing.events,
+    "tracing.logs": tracing.logs,
+    "tracing.pace": tracing.pace,
+    "tracing.memory": tracing.memory,
     "chains.compose": chains.compose,
     "imports.nodes": imports.nodes,
 }

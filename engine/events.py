@@ -173,5 +173,26 @@ def answered(run: RunInfo) -> Any:
     if run.run_type == "retriever":
         return {"documents": output}
     if run.run_type in ("chat_model", "llm") and run.about is not None and output is not None:
-        return run.about.logged(output)
+        return _result_shown(run.about.answered(output))
     return output
+
+
+def _result_shown(result: Any) -> Any:
+    """A model's result as a dict, the messages in it as they are."""
+    if not hasattr(result, "generations"):
+        return result
+    return {
+        "generations": [[_generation_shown(each) for each in of_one] for of_one in result.generations],
+        "llm_output": result.llm_output,
+        "run": None,
+        "type": "LLMResult",
+    }
+
+
+def _generation_shown(generation: Any) -> dict[str, Any]:
+    shown = {
+        "text": generation.text,
+        "generation_info": generation.generation_info,
+        "type": type(generation).__name__,
+    }
+    return {**shown, "message": generation.message} if hasattr(generation, "message") else shown

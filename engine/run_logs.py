@@ -14,6 +14,7 @@ import jsonpatch
 
 from anabranch.engine.chunks import Accumulator, AddableDict, Algebra
 from anabranch.engine.events import Filter, answered
+from anabranch.engine.json_encoding import to_json
 from anabranch.engine.runs import MISSING, RunInfo
 
 Op = dict[str, Any]
@@ -33,6 +34,12 @@ class RunLogPatch:
     def ops(self) -> list[Op]:
         """The operations."""
         return self._ops
+
+    def to_json(self) -> list[Op]:
+        """The operations as JSON (see `json_encoding`), for a client elsewhere: applied one after the other, to null
+        at first, by any implementation of JSON patches, they give `to_json` of the state.
+        """
+        return [to_json(op) for op in self.ops]
 
     def __add__(self, other: Any) -> RunLog:
         if not isinstance(other, RunLogPatch):
@@ -154,15 +161,15 @@ class LogWriter:
         if self._root is None:
             self._root = run
             state: dict[str, Any] = {"id": str(run.id), "streamed_output": [], "final_output": None, "logs": {}}
-            return RunLogPatch(_op("replace", "", {**state, "name": run.name, "type": run.run_type}))
-        if not self._wanted.wants_run(run):
+            return RunLogPatch(_op("replace", "", {**state, "name": run.name, "type": _type_of(run)}))
+        if not self._wanted.wants(run.name, _type_of(run), run.tags):
             return None
         self._counts[run.name] = count = self._counts.get(run.name, 0) + 1
         self._keys[run.id] = key = run.name if count == 1 else f"{run.name}:{count}"
         entry = {
             "id": str(run.id),
             "name": run.name,
-            "type": run.run_type,
+            "type": _type_of(run),
             "tags": list(run.tags),
             "metadata": dict(run.metadata),
             "start_time": run.start_time.isoformat(timespec=ISO_MILLISECONDS),
@@ -272,6 +279,10 @@ class Output:
             ops = jsonpatch.JsonPatch.from_diff(before, self._known).patch
             return [{**op, "path": self._path + op["path"]} for op in ops]
         return [] if _same(before, self._known) else [_op("replace", self._path, self._known)]
+
+
+def _type_of(run: RunInfo) -> str:
+    return "llm" if run.run_type == "chat_model" else run.run_type
 
 
 def _op(op: str, path: str, value: Any) -> Op:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from time import time
 from typing import Any
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 
 class Unknown(Enum):
@@ -30,10 +30,20 @@ _random = random.Random()
 os.register_at_fork(after_in_child=_random.seed)
 
 
+_FREE_BITS = (1 << 128) - 1 & ~(0xF000 << 64) & ~(0xC000 << 48)
+_VERSION_4 = 0x4000 << 64 | 0x8000 << 48
+_blank: Any = object.__new__
+_put = object.__setattr__
+_UNKNOWN = SafeUUID.unknown
+
+
 def new_id() -> UUID:
     """A random id (version 4), made without asking the operating system for each."""
-    bits = _random.getrandbits(128)
-    return UUID(int=bits & ~(0xF000 << 64) & ~(0xC000 << 48) | 4 << 76 | 0x8000 << 48)
+    made: UUID = _blank(UUID)
+    # As `UUID(int=...)` does it, without looking at what is known to be right.
+    _put(made, "int", _random.getrandbits(128) & _FREE_BITS | _VERSION_4)
+    _put(made, "is_safe", _UNKNOWN)
+    return made
 
 
 class RunInfo:
@@ -59,30 +69,22 @@ class RunInfo:
         claimed: at the root, the ids below that were asked for, with the names of the runs that have them.
     """
 
-    __slots__ = (
-        "about",
-        "came_late",
-        "children_of",
-        "claimed",
-        "config",
-        "ended",
-        "error",
-        "id",
-        "input",
-        "is_first",
-        "listeners",
-        "metadata",
-        "name",
-        "node",
-        "output",
-        "parent",
-        "reporter",
-        "run_type",
-        "slot",
-        "started",
-        "tags",
-        "tells_chunks",
-    )
+    # Of many runs most of these stay as they are, and a run is made for every step.
+    input: Any = MISSING
+    output: Any = MISSING
+    error: BaseException | None = None
+    started = 0.0
+    ended = 0.0
+    is_first = False
+    tells_chunks = True
+    slot = -1
+    node: Any = None
+    about: Any = None
+    children_of: Any = None
+    reporter: Any = None
+    config: Any = None
+    came_late = False
+    claimed: dict[UUID, str] | None = None
 
     def __init__(
         self,
@@ -101,21 +103,6 @@ class RunInfo:
         self.tags = tags
         self.metadata = metadata
         self.listeners = listeners
-        self.input: Any = MISSING
-        self.output: Any = MISSING
-        self.error: BaseException | None = None
-        self.started = 0.0
-        self.ended = 0.0
-        self.is_first = False
-        self.tells_chunks = True
-        self.slot = -1
-        self.node: Any = None
-        self.about: Any = None
-        self.children_of: Any = None
-        self.reporter: Any = None
-        self.config: Any = None
-        self.came_late = False
-        self.claimed: dict[UUID, str] | None = None
 
     @property
     def parent_id(self) -> UUID | None:

@@ -60,7 +60,6 @@ async def afollow(unit: Unit, site: Site, context: Context) -> Effect | None:
             raise
         if effect is None:
             _end(unit, trace)
-            await _settle(trace)
     await _settle(trace)
     return effect
 

@@ -36,9 +36,19 @@ class ScopeShape:
 
 
 @dataclass(slots=True, eq=False)
+class StepShape:
+    """The same of a step: the scopes around it, the innermost first, its name, and whether its chunks are facts."""
+
+    scopes: tuple[int, ...]
+    name: str
+    tells_chunks: bool
+
+
+@dataclass(slots=True, eq=False)
 class Shape:
     """The same of a graph. `feeds`: for each slot, the scopes (but the root) whose output it is part of."""
 
+    steps: list[StepShape]
     scopes: list[ScopeShape]
     feeds: dict[int, list[tuple[int, int]]]
     kept: frozenset[int]
@@ -58,11 +68,10 @@ def _shape(graph: Graph) -> Shape:
     scopes = [
         ScopeShape(ports_of(scope.source, algebras), ports_of(scope.output, algebras), 0) for scope in graph.scopes
     ]
-    for step in graph.steps:
-        at = step.scope
-        while at >= 0:
+    steps = [StepShape(_around(graph, step.scope), step.name, tells_chunks(step.operator)) for step in graph.steps]
+    for each in steps:
+        for at in each.scopes:
             scopes[at].steps += 1
-            at = graph.scopes[at].parent
     has_root_scope = bool(graph.scopes) and graph.scopes[0].parent < 0 and all(step.scope >= 0 for step in graph.steps)
     feeds: dict[int, list[tuple[int, int]]] = {}
     kept: set[int] = {INPUT_SLOT}
@@ -71,9 +80,17 @@ def _shape(graph: Graph) -> Shape:
         for leaf, slot in enumerate(scope.output.slots):
             if index or not has_root_scope:
                 feeds.setdefault(slot, []).append((index, leaf))
-    for each in feeds.values():
-        each.sort(reverse=True)  # the inner scopes first
-    return Shape(scopes, feeds, frozenset(kept), has_root_scope)
+    for readers in feeds.values():
+        readers.sort(reverse=True)  # the inner scopes first
+    return Shape(steps, scopes, feeds, frozenset(kept), has_root_scope)
+
+
+def _around(graph: Graph, scope: int) -> tuple[int, ...]:
+    found = []
+    while scope >= 0:
+        found.append(scope)
+        scope = graph.scopes[scope].parent
+    return tuple(found)
 
 
 def starts_early(operator: Operator) -> bool:
@@ -129,6 +146,7 @@ class Trace:
         scopes = self._shape.scopes
         self._left = [scope.steps for scope in scopes]
         self._scopes: list[RunInfo | None] = [None] * len(scopes)
+        self._managers: list[CallbackManager | None] = [None] * len(scopes)
         self._inlets: dict[int, FlowInlet] = {}
         self._totals: dict[int, Accumulator] = {}
         self._open: dict[RunInfo, None] = {}
@@ -140,8 +158,10 @@ class Trace:
         """That of the scope's children. Starts what has not started. With the lock."""
         if scope < 0:
             return self._manager
-        run = self._scopes[scope]
-        return children(self._start_scope(scope) if run is None else run)
+        manager = self._managers[scope]
+        if manager is None:
+            manager = self._managers[scope] = children(self._start_scope(scope))
+        return manager
 
     def _start_scope(self, index: int) -> RunInfo:
         scope = self.graph.scopes[index]
@@ -177,13 +197,13 @@ class Trace:
 
     def start(self, step: Step, value: Any = MISSING) -> RunInfo:
         """A step's code is about to run, on this input if that is known."""
-        operator = step.operator
+        operator, shape = step.operator, self._shape.steps[step.slot]
         with self._lock:
             manager = self._manager_in(step.scope)
             if operator.is_run:
-                run = self._named(manager, step.name, operator.run_type, step.tags, step.config)
+                run = self._named(manager, shape.name, operator.run_type, step.tags, step.config)
                 run.node, run.about = step.node, operator.view
-                run.tells_chunks = run.parent is None or tells_chunks(operator)
+                run.tells_chunks = shape.tells_chunks or run.parent is None
                 if run.is_first and value is MISSING:
                     value = self._input
             else:
@@ -266,16 +286,14 @@ class Trace:
         with self._lock:
             if slot in self._shape.kept:
                 self._values[slot] = output
-            at = self.graph.steps[slot].scope
-            while at >= 0:
+            around = self._shape.steps[slot].scopes
+            for at in around:
                 self._left[at] -= 1
-                at = self.graph.scopes[at].parent
             if self._in_chunks:
                 self.close_slot(slot)
-            at = self.graph.steps[slot].scope
-            while at >= 0:
-                self._look(at)
-                at = self.graph.scopes[at].parent
+            for at in around:
+                if not self._left[at]:
+                    self._look(at)
 
     def _look(self, index: int) -> None:
         """End a scope if nothing of it is left. The root of a stream is ended by whoever reads it."""
@@ -328,7 +346,9 @@ class Trace:
     def _drain(self, index: int) -> None:
         inlet = self._inlets[index]
         while (chunk := inlet.take()) is not EMPTY and chunk is not CLOSED:
-            run = self._scopes[index] or self._start_scope(index)
+            self._manager_in(index)
+            run = self._scopes[index]
+            assert run is not None
             self._totals[index].push(chunk)
             if run.listeners:
                 self.reporter.tell(run, "chunk", chunk)
@@ -340,7 +360,8 @@ class Trace:
         if not self._shape.has_root_scope:
             return None
         with self._lock:
-            return self._scopes[0] or self._start_scope(0)
+            self._manager_in(0)
+            return self._scopes[0]
 
     def close(self, error: BaseException | None = None, *, output: Any = MISSING, later: bool = False) -> None:
         """All is over: what is still open fails with this error, or ends; the inner runs first."""

@@ -98,11 +98,12 @@ class TestEnsureConfig:
         full = ensure_config(config, {"configurable": {"user": "parent", "size": 1}})
         assert full["configurable"] == {"user": "ann", "size": 1}
 
-    def test_notes_plain_configurable_values_in_the_metadata(self) -> None:
-        noted: dict[str, Any] = {"s": "x", "i": 1, "f": 1.5, "b": True}
-        kept: dict[str, Any] = {"known": "new", "__secret": "x", "api_key": "x", "l": [1], "n": None}
+    def test_notes_the_model_in_the_metadata_and_nothing_that_may_be_secret(self) -> None:
+        noted: dict[str, Any] = {"model": "small", "checkpoint_ns": "n"}
+        kept: dict[str, Any] = {"known": "new", "__secret": "x", "api_key": "x", "l": [1], "n": None, "user": "ann"}
         full = ensure_config({"configurable": noted | kept, "metadata": {"known": "old"}})
         assert full["metadata"] == noted | {"known": "old"}
+        assert ensure_config({"configurable": {"model": object()}})["metadata"] == {}
         assert full["configurable"] == noted | kept
 
     def test_takes_tags_in_any_collection(self) -> None:
