@@ -18,6 +18,7 @@ from anabranch.engine.building import Builder, Place, build
 from anabranch.engine.errors import CompositionError
 from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Operator
+from anabranch.scheduler.managers import RUN, below
 from anabranch.scheduler.sites import SITE
 
 FORMS = ("invoke", "ainvoke", "stream", "astream", "transform", "atransform", "batch", "abatch")
@@ -70,8 +71,14 @@ def _form(leaf: Any, form: str, kwargs: Mapping[str, Any], given: tuple[Any, ...
     if not given:
         return partial(_call, leaf, form, kwargs)
     if form in LIST_FORMS:
-        return lambda values, _: _call(leaf, form, kwargs, values, [given[0]] * len(values))
-    return lambda value: _call(leaf, form, kwargs, value, given[0])
+        return lambda values, _: _call(leaf, form, kwargs, values, [_in_run(given[0])] * len(values))
+    return lambda value: _call(leaf, form, kwargs, value, _in_run(given[0]))
+
+
+def _in_run(config: Any) -> Any:
+    """A config that was given for a leaf on its own, as it is; but what is called with it is part of the leaf's run."""
+    run = RUN.get()
+    return config if run is None or not config or not config.get("callbacks") else below(config, run)
 
 
 def _call(leaf: Any, form: str, kwargs: Mapping[str, Any], value: Any, config: Any) -> Any:

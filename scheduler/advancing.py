@@ -52,7 +52,8 @@ def advance(unit: Unit, site: Site, context: Context) -> Effect | None:
         if action.kind is FLOW:
             effect = start_flow(action, unit, site, context)
         else:
-            effect = take(action, unit, context.copy().run(action.run, *arguments(action, unit, site)))
+            own = context.copy()
+            effect = take(action, unit, own.run(action.run, *own.run(arguments, action, unit, site)))
         if effect is not None:
             return effect
     return None
@@ -77,7 +78,7 @@ async def _aadvance(unit: Unit, site: Site, context: Context) -> Effect | None:
             effect = start_flow(action, unit, site, context)
         else:
             own = context.copy()
-            result = own.run(action.run, *arguments(action, unit, site))
+            result = own.run(action.run, *own.run(arguments, action, unit, site))
             if action.kind in (AWAIT, AWAIT_CONFIG):
                 result = await within(result, own)
             effect = take(action, unit, result)
@@ -206,7 +207,7 @@ def enter(unit: Unit, site: Site) -> Action:
 
 
 def arguments(action: Action, unit: Unit, site: Site) -> tuple[Any, ...]:
-    """What a step's form is called with."""
+    """What a step's form is called with. In its context, where the config finds the run."""
     if action.kind in (CONFIG, AWAIT_CONFIG):
         return unit.value, site.full_config()
     return (unit.value,)

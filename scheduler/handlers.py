@@ -179,10 +179,10 @@ def tolerate(handler: Any, error: Exception, what: str, name: str | None = None)
     with suppress(TypeError):  # it can't be referred to weakly, and is logged each time
         _LOGGED[id(handler)] = handler
     logger.warning(
-        "callback handler %s raised at a %r fact, which the run ignores (it is logged once): %r",
+        "callback handler %s raised at a %r fact, which the run ignores (it is logged once): %s",
         name or type(handler).__name__,
         what,
-        error,
+        repr(error),  # not the error itself, which would keep all that its traceback refers to
     )
 
 

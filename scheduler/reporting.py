@@ -6,13 +6,15 @@ runs code of the call waits for it (`flush`). Coroutines run on the loop, blocki
 for a loop while it holds a lock that code on the loop may want. What is found out under a lock of a blocking driver is
 put down likewise (`defer`).
 
-Coroutines of listeners run on the loop of the asynchronous call around, if there is one, else on the portal.
+Coroutines of listeners run on the loop of the asynchronous call around, if there is one, else on the portal. What a
+listener calls is no part of the run that it is told of.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,30 +22,46 @@ from anabranch.engine.runs import Listener, RunInfo
 from anabranch.scheduler.hopping import hop
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.portal import PORTAL
+from anabranch.scheduler.sites import SITE
 
 Post = tuple[Listener, str, tuple[Any, ...]]
 
 
 class Reporter:
-    """Tells listeners of the facts of one call. `loop` is that of an asynchronous call."""
+    """Tells listeners of the facts of one call. `loop` is that of an asynchronous call.
+
+    Asynchronous calls inside each other put down their facts in one place, so that their order is kept.
+    """
 
     __slots__ = ("_loop", "_settling", "_upper", "posts")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
-        self.posts: deque[Post] = deque()
-        self._settling: asyncio.Lock | None = None
+        self.posts: deque[Post]
+        self._settling: asyncio.Lock
         self._upper: Reporter | None = None  # that of the asynchronous call around a blocking one
-        if loop is None and (run := RUN.get()) is not None and run.reporter is not None:
-            self._upper = run.reporter if run.reporter._loop is not None else run.reporter._upper
+        run = RUN.get()
+        around: Reporter | None = None if run is None else run.reporter
+        if loop is not None and around is not None and around._loop is loop:
+            self.posts, self._settling = around.posts, around._settling
+            return
+        self.posts, self._settling = deque(), asyncio.Lock()
+        if loop is None and around is not None:
+            self._upper = around if around._loop is not None else around._upper
 
     def tell(self, run: RunInfo, what: str, *data: Any) -> None:
-        """Tell all listeners of a run of a fact."""
+        """Tell all listeners of a run of a fact. If one breaks the run, the others have been told nevertheless."""
+        broken: BaseException | None = None
         for listener in run.listeners:
-            if listener.inline:
-                _tell(listener, what, (run, *data))
-            else:
-                self._post(listener, what, (run, *data))
+            try:
+                if listener.inline:
+                    _tell(listener, what, (run, *data))
+                else:
+                    self._post(listener, what, (run, *data))
+            except BaseException as error:
+                broken = broken or error
+        if broken is not None:
+            raise broken
 
     def _post(self, listener: Listener, what: str, data: tuple[Any, ...]) -> None:
         if (data[0].run_type, what) in listener.deaf_to:
@@ -111,11 +129,9 @@ class Reporter:
             asyncio.run_coroutine_threadsafe(self.settle(), self._loop).result()
 
     async def settle(self) -> None:
-        """Deliver what was put down, awaiting."""
-        if not self.posts and self._settling is None:
+        """Deliver what was put down, awaiting; what somebody else is delivering, too."""
+        if not self.posts and not self._settling.locked():
             return
-        if self._settling is None:
-            self._settling = asyncio.Lock()
         async with self._settling:
             while self.posts:
                 listener, what, data = self.posts.popleft()
@@ -130,11 +146,23 @@ class Reporter:
         if upper is not None and asyncio._get_running_loop() is upper._loop:
             upper.posts.append((listener, what, data))  # this loop stands still until the call has returned
         elif not listener.is_async:
-            _tell(listener, what, data)
+            _apart(_tell, listener, what, data)
         elif upper is not None and upper._loop is not None and upper._loop.is_running():
             asyncio.run_coroutine_threadsafe(_atell(listener, what, data), upper._loop).result()
         else:
-            PORTAL.call(f"handler {type(listener.handler).__name__}", _atell, listener, what, data)
+            _apart(PORTAL.call, f"handler {type(listener.handler).__name__}", _atell, listener, what, data)
+
+
+def _apart(call: Callable[..., None], *args: Any) -> None:
+    """Call something that is no part of the run whose code is running."""
+    site, run = SITE.get(), RUN.get()
+    SITE.set(None)
+    RUN.set(None)
+    try:
+        call(*args)
+    finally:
+        SITE.set(site)
+        RUN.set(run)
 
 
 def _tell(listener: Listener, what: str, data: tuple[Any, ...]) -> None:
@@ -145,12 +173,18 @@ def _tell(listener: Listener, what: str, data: tuple[Any, ...]) -> None:
 
 
 async def _atell(listener: Listener, what: str, data: tuple[Any, ...]) -> None:
+    site, run = SITE.get(), RUN.get()
+    SITE.set(None)
+    RUN.set(None)
     try:
         coroutine = getattr(listener, what)(*data)
         if coroutine is not None:
             await coroutine
     except Exception as error:
         listener.broke(error, what)
+    finally:
+        SITE.set(site)
+        RUN.set(run)
 
 
 def _not_stopped() -> None:

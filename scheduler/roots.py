@@ -76,8 +76,9 @@ class Root:
     def told(self, chunks: Generator[Any, None, None], algebra: Algebra | None) -> Generator[Any, None, None]:
         """The chunks of the output, which are those of the root's run if that is a scope."""
         trace, total = self.trace, Accumulator(algebra, "the output")
-        run = self._begin()
+        run: RunInfo | None = None
         try:
+            run = self._begin()
             for chunk in chunks:
                 if run is not None:
                     total.push(chunk)
@@ -96,8 +97,9 @@ class Root:
     async def atold(self, chunks: AsyncGenerator[Any, None], algebra: Algebra | None) -> AsyncGenerator[Any, None]:
         """The same on a loop, awaiting the listeners."""
         trace, total = self.trace, Accumulator(algebra, "the output")
-        run = self._begin()
+        run: RunInfo | None = None
         try:
+            run = self._begin()
             async for chunk in chunks:
                 if run is not None:
                     total.push(chunk)
