@@ -24,7 +24,7 @@ def import_extra(module: str, extra: str, needed_by: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # it is there, and lacks something itself
         raise MissingExtraError(
             f'{needed_by} needs the package {module}, which is not installed: pip install "anabranch[{extra}]"'

@@ -90,6 +90,25 @@ SAID = {
         the same as invoke gives: True
         stopped after {'shown': 'O'}
         """,
+    "tracing.py": """
+        > RunnableSequence
+          > RunnableAssign<facts>
+            > RunnableParallel<facts>
+              > RunnableWithFallbacks
+                > search
+                ! search ... ms, TimeoutError: the library is closed
+                > remember
+        ...
+        < RunnableSequence ...s
+        <BLANKLINE>
+        what failed, as the file has it:
+          search: the library is closed
+        <BLANKLINE>
+        the steps, and when each was over:
+          RunnableAssign<facts>            ...
+        ...
+        the answer: To stay together.
+        """,
 }
 """What each example prints, with `...` for what may differ."""
 
