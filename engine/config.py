@@ -33,6 +33,8 @@ class RunnableConfig(TypedDict, total=False):
         run_id: the id of this run alone.
         timeout: how long the call may take, in seconds; by default, as long as it likes.
         channel_capacity: how many chunks may wait between two segments.
+        progress: of a batch: True for a progress bar, or a function that is called with the number of inputs
+            that are done, and of all, whenever one is. Not handed down.
     """
 
     tags: list[str]
@@ -45,6 +47,7 @@ class RunnableConfig(TypedDict, total=False):
     run_id: uuid.UUID | None
     timeout: float | None
     channel_capacity: int
+    progress: bool | Callable[[int, int], object]
 
 
 CONFIG_KEYS = frozenset(RunnableConfig.__annotations__)

@@ -59,6 +59,10 @@ def _is_natural(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+def _is_progress(value: Any) -> bool:
+    return isinstance(value, bool) or (callable(value) and not isinstance(value, type))
+
+
 def _is_duration(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
@@ -75,5 +79,8 @@ _CHECKS: dict[object, _Check] = {
     "configurable": _Check(_is_mapping, "a mapping", "Write configurable={'field': value}."),
     "run_id": _Check(lambda value: isinstance(value, uuid.UUID), "a uuid.UUID", "Wrap a string: uuid.UUID(text)."),
     "timeout": _Check(_is_duration, "seconds, a number of at least 0", "Leave it out for no timeout."),
+    "progress": _Check(
+        _is_progress, "a bool, or a function of two numbers", "Write progress=True for a bar, or progress=function."
+    ),
     "channel_capacity": _Check(_is_count, "an int of at least 1", "Leave it out for the default."),
 }

@@ -28,6 +28,7 @@ from anabranch.nodes.composing import Composing
 from anabranch.nodes.describing import Described
 from anabranch.nodes.event_streams import Telling
 from anabranch.nodes.leaves import adopt, graph_below, graph_for, operator_of, types_of
+from anabranch.nodes.progress import with_bar
 from anabranch.scheduler import astreams, awaiting, blocking, streams
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, ChunkStream
 from anabranch.scheduler.handles import RunHandle
@@ -200,6 +201,8 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Composable, 
         self, verb: str, kwargs: Mapping[str, Any], configs: Configs, length: int
     ) -> tuple[Graph, RunnableConfig | None, list[RunnableConfig] | None]:
         """The graph that a batch runs; and one config for all inputs, or a list with one for each."""
+        if configs is not None:
+            configs = with_bar(configs)
         if configs is None or (isinstance(configs, Mapping) and configs.get("run_id") is None):
             graph, shared = self._enter(verb, kwargs, configs)
             return graph, shared, None

@@ -17,6 +17,7 @@ from anabranch.scheduler.ledger import Ledger, Waiter
 from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.managers import RUN, below, children, is_heard, managed
 from anabranch.scheduler.plans import Plan
+from anabranch.scheduler.progress import progress_of
 from anabranch.scheduler.sites import PermitSite, Site, inherited_config
 from anabranch.scheduler.units import Activation, Group, Unit
 
@@ -37,12 +38,14 @@ def opened_config(config: RunnableConfig | None, parent: Site | None) -> Runnabl
     """
     if config is not None:
         check_config(config)
-    if parent is None:
-        return None if config is None else ensure_config(config)
-    if parent.stopped:
+    if parent is not None and parent.stopped:
         raise Stopped("the call around this step was stopped")
-    inherited = parent.inherited()
-    return inherited if config is None else ensure_config(config, inherited)
+    inherited = None if parent is None else parent.inherited()
+    if config is None:
+        return inherited
+    opened = ensure_config(config, inherited)
+    opened.pop("progress", None)
+    return opened
 
 
 def batch_group(
@@ -63,6 +66,7 @@ def batch_group(
     if heard:
         configs = [managed(config) for config in opened] if opened else managed(common)
     group = Group(plan, inputs, configs, keep_errors=keep_errors, timeout=timeout, heard=heard)
+    group.progress = progress_of(each or (shared,), len(inputs))
     return group, common
 
 

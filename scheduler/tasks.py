@@ -89,6 +89,8 @@ class TaskCall:
 
     def _open(self, group: Group) -> None:
         self._group = group
+        if group.progress is not None:
+            group.progress.begin()
         self._frontier.open(group)
         if self._aborted is not None:  # before it began
             self._frontier.stop(group, self._aborted)
@@ -363,9 +365,17 @@ class TaskCall:
         """See `Host`."""
         if self._settled is not None:
             self._settled.append((index, result))
-            self.ended()
+            self._look()
+        if self._group is not None and self._group.progress is not None:
+            self._group.progress.tick()
 
     def ended(self) -> None:
         """See `Host`."""
+        if self._group is not None and self._group.progress is not None:
+            self._group.progress.close()
+        self._look()
+
+    def _look(self) -> None:
+        """Whoever waits for the call looks whether that is enough."""
         if self._changed is not None:
             resolve(self._changed)

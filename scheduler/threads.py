@@ -94,6 +94,8 @@ class ThreadCall:
             self._open(group)
         try:
             while self._work_a_while(lambda: bool(settled) or group.over) and settled:
+                if self._tells_progress:
+                    self.reporter.flush()
                 yield settled.popleft()
         finally:
             if parent is not None:
@@ -130,6 +132,8 @@ class ThreadCall:
 
     def _open(self, group: Group) -> None:
         self._group = group
+        if group.progress is not None:
+            group.progress.begin()
         self._frontier.open(group)
         if self._aborted is not None:  # before it began
             self._frontier.stop(group, self._aborted)
@@ -175,6 +179,8 @@ class ThreadCall:
         rests = not self._frontier.running and not self._frontier.has_ready
         self._lock.release()
         try:
+            if self._tells_progress:
+                self.reporter.flush()
             if not (rests and self._clock.jump()):
                 idle.wake.acquire()
         finally:
@@ -243,6 +249,8 @@ class ThreadCall:
             self._look()
             if not self._frontier.running and not self._frontier.has_ready:
                 self._wake(False)  # everybody sleeps: the caller may let a virtual clock jump
+        if self._tells_progress:
+            self.reporter.flush()
 
     # Units
 
@@ -302,6 +310,8 @@ class ThreadCall:
         context.run(SITE.set, site)
         self._lock.release()
         try:
+            if self._tells_progress:
+                self.reporter.flush()
             yield context
         finally:
             if not site.end():
@@ -346,9 +356,19 @@ class ThreadCall:
         """See `Host`."""
         if self._settled is not None:
             self._settled.append((index, result))
+        self._put_down_progress("tick")
 
     def ended(self) -> None:
         """See `Host`."""
+        self._put_down_progress("close")
+
+    @property
+    def _tells_progress(self) -> bool:
+        return bool(self.reporter.posts) and self._group is not None and self._group.progress is not None
+
+    def _put_down_progress(self, what: str) -> None:
+        if self._group is not None and self._group.progress is not None:
+            self.reporter.posts.append((self._group.progress, what, ()))
 
 
 class _Idle:

@@ -16,6 +16,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.operators import Flow
 from anabranch.engine.runs import RunInfo
 from anabranch.scheduler.plans import Plan, Segment
+from anabranch.scheduler.progress import Progress
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.traces import Trace
 
@@ -161,6 +162,7 @@ class Group:
         seat: the driver's own.
         heard: somebody listens to it.
         reporter: tells those; the driver's.
+        progress: told of each input that is done; None where nobody asked for it.
     """
 
     __slots__ = (
@@ -174,6 +176,7 @@ class Group:
         "over",
         "parent",
         "plan",
+        "progress",
         "reporter",
         "results",
         "seat",
@@ -199,6 +202,7 @@ class Group:
     ) -> None:
         self.plan = plan
         self.heard = heard
+        self.progress: Progress | None = None
         self.reporter: Reporter | None = None
         self.values = values
         self.configs = configs
@@ -225,7 +229,8 @@ class Group:
     @property
     def plain(self) -> bool:
         """Whether its inputs can be run without activations, as long as all goes well."""
-        return not self.heard and self.plan.plain and (self.configs is None or isinstance(self.configs, dict))
+        is_followed = self.heard or self.progress is not None
+        return not is_followed and self.plan.plain and (self.configs is None or isinstance(self.configs, dict))
 
     def adopt(self, index: int, value: Any, position: int) -> Unit:
         """An activation for an input that was run without one until that would do no more; its running unit."""

@@ -1,0 +1,49 @@
+"""The progress bar of a batch, drawn by tqdm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from anabranch.nodes.extras import import_extra
+
+
+class Bar:
+    """A bar on the standard error stream, as `config["progress"]` of one batch.
+
+    The first one imports tqdm, which reads files: where a loop must not wait for that, import it before.
+
+    Raises:
+        MissingExtraError: an `ImportError`, when tqdm isn't installed.
+    """
+
+    def __init__(self) -> None:
+        library = import_extra("tqdm.auto", "progress", 'config={"progress": True}')
+        # tqdm would start a thread of its own to watch over bars that have come to a halt.
+        self._kind = type("Bar", (library.tqdm,), {"monitor_interval": 0})
+        self._bar: Any = None
+
+    def begin(self, total: int) -> None:
+        """Draw it, empty."""
+        if total:
+            self._bar = self._kind(total=total)
+
+    def __call__(self, done: int, total: int) -> None:
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def with_bar(configs: Any) -> Any:
+    """The config of a batch, or one for each input, with a bar where the first asks for one."""
+    if isinstance(configs, Mapping):
+        return {**configs, "progress": Bar()} if configs.get("progress") is True else configs
+    if not isinstance(configs, list | tuple):
+        return configs  # it is refused later
+    for index, config in enumerate(configs):
+        if isinstance(config, Mapping) and config.get("progress") is True:
+            return [*configs[:index], with_bar(config), *configs[index + 1 :]]
+    return configs
