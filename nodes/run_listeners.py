@@ -104,11 +104,11 @@ def _taking_config(function: Any, name: str, is_async: bool) -> Callable[[Run, R
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # of what is built in nothing is known
-        parameters = []
+        return lambda run, config: function(run)
     places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     if len(places) > 1 or any(each.kind is each.VAR_POSITIONAL for each in parameters):
         return cast(Callable[[Run, RunnableConfig], Any], function)
-    if parameters and not places:
+    if not places:
         raise CompositionError(f"{verb}: {name} must take a run, or a run and its config, got {function!r:.80}")
 
     @wraps(function)

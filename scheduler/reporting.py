@@ -13,6 +13,7 @@ listener calls is no part of the run that it is told of.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +34,7 @@ class Reporter:
     Asynchronous calls inside each other put down their facts in one place, so that their order is kept.
     """
 
-    __slots__ = ("_loop", "_settling", "_upper", "posts")
+    __slots__ = ("_flushing", "_loop", "_settling", "_upper", "posts")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
@@ -45,7 +46,7 @@ class Reporter:
         if loop is not None and around is not None and around._loop is loop:
             self.posts, self._settling = around.posts, around._settling
             return
-        self.posts, self._settling = deque(), asyncio.Lock()
+        self.posts, self._settling, self._flushing = deque(), asyncio.Lock(), threading.Lock()
         if loop is None and around is not None:
             self._upper = around if around._loop is not None else around._upper
 
@@ -93,39 +94,21 @@ class Reporter:
 
     async def atell(self, run: RunInfo, what: str, *data: Any) -> None:
         """The same, awaiting that they were told, on whatever loop this is."""
-        here = asyncio.get_running_loop()
-        if self._loop is here:
-            self.tell(run, what, *data)
+        self.defer(run, what, *data)
+        if self._loop is asyncio.get_running_loop():
             await self.settle()
-            return
-        for listener in run.listeners:
-            if listener.inline:
-                _tell(listener, what, (run, *data))
-            elif not listener.is_async:
-                await hop(partial(_tell, listener, what, (run, *data)), _not_stopped)
-            elif (home := self._home) is None or home is here:
-                await _atell(listener, what, (run, *data))
-            else:
-                told = asyncio.run_coroutine_threadsafe(_atell(listener, what, (run, *data)), home)
-                await asyncio.wrap_future(told)
-
-    @property
-    def _home(self) -> asyncio.AbstractEventLoop | None:
-        """The loop on which coroutines of listeners run; None for the portal's."""
-        return self._loop if self._upper is None else self._upper._loop
+        else:
+            await hop(self.flush, _not_stopped)
 
     def flush(self) -> None:
-        """Deliver what was put down, waiting in this thread."""
-        if not self.posts:
-            return
+        """Deliver what was put down, waiting in this thread; what another thread is delivering, too."""
         if self._loop is None:
-            while self.posts:
-                try:
-                    post = self.posts.popleft()
-                except IndexError:  # another thread has it
-                    return
-                self._tell_here(*post)
-        elif asyncio._get_running_loop() is not self._loop:
+            if not self.posts and not self._flushing.locked():
+                return
+            with self._flushing:
+                while self.posts:
+                    self._tell_here(*self.posts.popleft())
+        elif (self.posts or self._settling.locked()) and asyncio._get_running_loop() is not self._loop:
             asyncio.run_coroutine_threadsafe(self.settle(), self._loop).result()
 
     async def settle(self) -> None:
