@@ -211,11 +211,13 @@ def _move_strays(configurable: dict[str, Any], config: RunnableConfig) -> None:
     configurable.update({key: value for key, value in config.items() if value is not None and key not in known})
 
 
+_NOTED = ("model", "checkpoint_ns")  # what LangChain notes; other values may be anybody's
+
+
 def _note_configurable(metadata: dict[str, Any], configurable: dict[str, Any]) -> None:
-    for key, value in configurable.items():
-        plain = isinstance(value, str | int | float)
-        if plain and key not in metadata and key != "api_key" and not str(key).startswith("__"):
-            metadata[key] = value
+    for key in _NOTED:
+        if isinstance(configurable.get(key), str | int | float) and key not in metadata:
+            metadata[key] = configurable[key]
 
 
 def _listed(values: Iterable[Any]) -> list[Any]:

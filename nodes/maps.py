@@ -61,3 +61,12 @@ class RunnableEach(Value, Runnable[list[Any], list[Output]]):
 
     def __repr__(self) -> str:
         return f"{self.bound!r}.map()"
+
+    def astream_events(self, *args: Any, **kwargs: Any) -> Any:
+        """Not to be had of a map itself, as with LangChain. Of a chain with a map in it, it is."""
+        raise NotImplementedError(
+            f"{self.get_name()} has no event stream of its own; put it into a chain, "
+            "such as RunnablePassthrough() | x.map(), or give callbacks"
+        )
+
+    stream_events = astream_events

@@ -158,6 +158,7 @@ class AsyncWatchedPuller(AsyncPuller):
             trace.end(run, total.value, taken.value)
             raise
         except BaseException as error:
+            await aclose(chunks)  # it goes on, if it was a listener that raised or was waited for
             trace.fail(run, error, taken.value)
             raise
         trace.end(run, total.value, taken.value)

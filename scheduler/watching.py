@@ -149,6 +149,7 @@ class WatchedPuller(Puller):
             trace.end(run, total.value, taken.value)
             raise
         except BaseException as error:
+            close(chunks)  # it goes on, if it was a listener that raised
             trace.fail(run, error, taken.value)
             raise
         trace.end(run, total.value, taken.value)

@@ -28,6 +28,7 @@ WRONG_CONFIGS: list[tuple[Any, tuple[str, ...]]] = [
     ({"recursion_limit": True}, ("recursion_limit", "int", "True")),
     ({"configurable": "field"}, ("configurable", "mapping", "field")),
     ({"tags": [1]}, ("tags", "list of strings", "[1]")),
+    ({"progress": "loud"}, ("progress", "bool", "loud")),
     ("no mapping", ("mapping", "str")),
     (17, ("mapping", "int")),
 ]
