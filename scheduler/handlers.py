@@ -32,7 +32,8 @@ EVENTS = {
 }
 """The run type as the names of a handler's methods have it."""
 
-_IGNORED_BY = {"chain": "ignore_chain", "llm": "ignore_llm", "retriever": "ignore_retriever", "tool": "ignore_agent"}
+_IGNORED_BY = {run_type: {"tool": "ignore_agent"}.get(kind, f"ignore_{kind}") for run_type, kind in EVENTS.items()}
+_ENDED = {run_type: f"on_{kind}_end" for run_type, kind in EVENTS.items()}
 
 _ENDINGS = {"started": "start", "ended": "end", "failed": "error"}
 
@@ -66,6 +67,7 @@ class HandlerListener(Listener):
         known = _known_of(type(handler))  # type: ignore[arg-type] # a class is hashable
         self._handler = handler
         self._blocking = known.blocking
+        self._methods: dict[str, Any] = {}
         self.deaf_to = known.deaf_to
         self.is_async = known.is_async
         self.inline = not self.is_async and bool(getattr(handler, "run_inline", False))
@@ -80,8 +82,10 @@ class HandlerListener(Listener):
         known = None if run.input is MISSING else run.input
         if run.run_type == "chat_model":
             return self._asked_messages(run, known)
-        common = {**self._place(run), "metadata": run.metadata, "name": run.name}
-        serialized = serialized_of(run)
+        common = self._place(run)
+        common["metadata"] = run.metadata
+        common["name"] = run.name
+        serialized = None if run.run_type == "chain" else serialized_of(run)
         if run.run_type == "llm":
             asked = run.about.said(run.about.asked(known)) if run.about is not None else [known]
             return self._call(run, "on_llm_start", serialized, asked, **common, **_options(run))
@@ -106,11 +110,11 @@ class HandlerListener(Listener):
             said = run.about.said(asked) if run.about is not None else [str(known)]
             return self._call(run, "on_llm_start", serialized, said, **about)
 
-        method = _method(handler, "on_chat_model_start")
+        method = self._method("on_chat_model_start")
         if method is None:
             return as_text()
         if self.is_async:
-            return _or_as_text(self._made("on_chat_model_start", method, serialized, asked, **about), as_text)
+            return _or_as_text(method(serialized, asked, **about), as_text)
         try:
             return method(serialized, asked, **about)
         except NotImplementedError:
@@ -128,11 +132,15 @@ class HandlerListener(Listener):
         output = None if run.output is MISSING else run.output
         if run.about is not None and run.output is not MISSING:
             output = run.about.answered(output)
-        return self._call(run, f"on_{EVENTS[run.run_type]}_end", output, **self._place(run), **_late_input(run))
+        about = self._place(run)
+        if run.came_late:
+            about |= _late_input(run)
+        return self._call(run, _ENDED[run.run_type], output, **about)
 
     def failed(self, run: RunInfo) -> Any:
         """See `Listener`."""
-        return self._call(run, f"on_{EVENTS[run.run_type]}_error", run.error, **self._place(run), **_late_input(run))
+        about = {**self._place(run), **_late_input(run)}
+        return self._call(run, f"on_{EVENTS[run.run_type]}_error", run.error, **about)
 
     def told(self, run: RunInfo, what: str, *data: Any) -> Any:
         """See `Listener`."""
@@ -148,19 +156,25 @@ class HandlerListener(Listener):
         return {"run_id": run.id, "parent_run_id": run.parent_id, "tags": run.tags}
 
     def _call(self, run: RunInfo, method: str, /, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self._handler, _IGNORED_BY[EVENTS[run.run_type]], False):
+        if getattr(self._handler, _IGNORED_BY[run.run_type], False):
             return None
         return self._invoke(method, *args, **kwargs)
 
     def _invoke(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        method = _method(self._handler, name)
-        return None if method is None else self._made(name, method, *args, **kwargs)
+        try:
+            method = self._methods[name]
+        except KeyError:
+            method = self._methods[name] = self._method(name)
+        return None if method is None else method(*args, **kwargs)
 
-    def _made(self, name: str, method: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """What a method makes; a blocking one among coroutine functions runs in a thread."""
+    def _method(self, name: str) -> Any:
+        """A method that does something. A blocking one among coroutine functions runs in a thread."""
+        method = getattr(self._handler, name, None)
+        if method is None or getattr(method, "does_nothing", False) is True:
+            return None
         if name in self._blocking:
-            return hop(partial(method, *args, **kwargs), _not_stopped)
-        return method(*args, **kwargs)
+            return lambda *args, **kwargs: hop(partial(method, *args, **kwargs), _not_stopped)
+        return method
 
     def broke(self, error: Exception, what: str) -> None:
         """See `Listener`."""
@@ -236,12 +250,6 @@ async def _or_as_text(made: Any, as_text: Callable[[], Any]) -> None:
 
 def _not_stopped() -> None:
     """A handler is waited for, whatever comes."""
-
-
-def _method(handler: Any, name: str) -> Any:
-    """A method that does something."""
-    method = getattr(handler, name, None)
-    return None if getattr(method, "does_nothing", False) is True else method
 
 
 @dataclass(frozen=True, slots=True)

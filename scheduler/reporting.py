@@ -53,10 +53,13 @@ class Reporter:
     def tell(self, run: RunInfo, what: str, *data: Any) -> None:
         """Tell all listeners of a run of a fact. If one breaks the run, the others have been told nevertheless."""
         broken: BaseException | None = None
+        # The common case, without detours: a blocking call, and none around it.
+        at_once = self._loop is None and self._upper is None and not self.posts and SITE.get() is None
         for listener in run.listeners:
             try:
-                if listener.inline:
-                    _tell(listener, what, (run, *data))
+                if listener.inline or (at_once and not listener.is_async):
+                    if (run.run_type, what) not in listener.deaf_to:
+                        _tell(listener, what, (run, *data))
                 else:
                     self._post(listener, what, (run, *data))
             except BaseException as error:
@@ -70,7 +73,8 @@ class Reporter:
         if self._loop is not None:
             self.posts.append((listener, what, data))
             return
-        self.flush()
+        if self.posts or self._flushing.locked():
+            self.flush()
         self._tell_here(listener, what, data)
 
     def tell_chunk(self, run: RunInfo, chunk: Any) -> None:
@@ -139,6 +143,8 @@ class Reporter:
 def _apart(call: Callable[..., None], *args: Any) -> None:
     """Call something that is no part of the run whose code is running."""
     site, run = SITE.get(), RUN.get()
+    if site is None and run is None:
+        return call(*args)
     SITE.set(None)
     RUN.set(None)
     try:

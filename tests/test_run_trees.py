@@ -266,7 +266,9 @@ class Metered(BaseChatModel):
 
     def _generate(self, messages: Any, stop: Any = None, **kwargs: Any) -> ChatResult:
         usage = {"input_tokens": self.used, "total_tokens": self.used, "input_token_details": {"cache_read": 1}}
-        said = AIMessage(content="a", usage_metadata=usage, response_metadata={"model_name": self.model})
+        said = AIMessage("a").model_copy(
+            update={"usage_metadata": usage, "response_metadata": {"model_name": self.model}}
+        )
         return ChatResult(generations=[ChatGeneration(message=said)])
 
 
