@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
@@ -60,7 +59,7 @@ def _astream_heard(
     whole: bool,
 ) -> AsyncChunkStream[Any]:
     """The same where somebody listens."""
-    reporter = Reporter(asyncio.get_running_loop())
+    reporter = Reporter()  # which enters the loop when it is known, for a stream may be opened before
     plan, root = chunk_plan_of(graph, ASYNC, heard=True), Root(Trace(graph, config, reporter, in_chunks=True))
     source, open_puller = root.afed(source, whole), partial(AsyncWatchedPuller, root.trace)
     if plan.straight and timeout is None:

@@ -38,17 +38,28 @@ class Reporter:
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
-        self.posts: deque[Post]
-        self._settling: asyncio.Lock
+        self.posts: deque[Post] = deque()
+        self._settling = asyncio.Lock()
+        self._flushing = threading.Lock()
         self._upper: Reporter | None = None  # that of the asynchronous call around a blocking one
         run = RUN.get()
-        around: Reporter | None = None if run is None else run.reporter
-        if loop is not None and around is not None and around._loop is loop:
+        if run is not None and run.reporter is not None:
+            around: Reporter = run.reporter
+            if loop is None:
+                self._upper = around if around._loop is not None else around._upper
+            else:
+                self._join(around)
+
+    def enter(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The call turns out to be one of this loop, before anything was told."""
+        self._loop = loop
+        if self._upper is not None:
+            self._join(self._upper)
+
+    def _join(self, around: Reporter) -> None:
+        self._upper = None
+        if around._loop is self._loop:
             self.posts, self._settling = around.posts, around._settling
-            return
-        self.posts, self._settling, self._flushing = deque(), asyncio.Lock(), threading.Lock()
-        if loop is None and around is not None:
-            self._upper = around if around._loop is not None else around._upper
 
     def tell(self, run: RunInfo, what: str, *data: Any) -> None:
         """Tell all listeners of a run of a fact. If one breaks the run, the others have been told nevertheless."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Any
 
@@ -96,6 +97,7 @@ class Root:
 
     async def atold(self, chunks: AsyncGenerator[Any, None], algebra: Algebra | None) -> AsyncGenerator[Any, None]:
         """The same on a loop, awaiting the listeners."""
+        self.trace.reporter.enter(asyncio.get_running_loop())
         trace, total = self.trace, Accumulator(algebra, "the output")
         run: RunInfo | None = None
         try:

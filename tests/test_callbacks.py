@@ -371,6 +371,12 @@ class TestWhereHandlersRun:
         asyncio.run(main())
         assert runs_are_whole(handler.notes)
 
+    def test_a_stream_may_be_opened_before_there_is_a_loop(self) -> None:
+        handler = Coroutines()
+        stream = (RunnableLambda(one) | two).astream("x", {"callbacks": [handler]})
+        assert asyncio.run(alist(stream)) == ["x12"]
+        assert handler.notes.of("end") == ["one", "two", "RunnableSequence"]
+
     def test_a_blocking_verb_on_a_loop_says_that_it_cannot_await_a_handler(self) -> None:
         handler = Coroutines()
 
