@@ -22,6 +22,7 @@ from anabranch.engine.errors import (
 )
 from anabranch.engine.fitting import DictType
 from anabranch.engine.json_encoding import to_json
+from anabranch.engine.run_logs import RunLog, RunLogPatch
 from anabranch.nodes import making as _making  # noqa: F401 (it completes `Runnable`)
 from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.branches import RouterRunnable, RunnableBranch
@@ -242,6 +243,8 @@ __all__ = [
     "Run",
     "RunCollector",
     "RunHandle",
+    "RunLog",
+    "RunLogPatch",
     "RunManager",
     "Runnable",
     "RunnableAssign",
