@@ -63,6 +63,7 @@ class RunInfo:
         slot: of a step in its graph; -1 for a scope.
         node: what the user composed.
         about: what more its operator says of it to handlers.
+        named: of what stands in for a run, the name and the id that were asked for.
         reporter: who tells its listeners; the driver's.
         config: that of its call.
         came_late: it started before its input was known.
@@ -81,6 +82,7 @@ class RunInfo:
     node: Any = None
     about: Any = None
     children_of: Any = None
+    named: tuple[str | None, UUID | None] = (None, None)
     reporter: Any = None
     config: Any = None
     came_late = False

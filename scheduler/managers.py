@@ -46,6 +46,7 @@ class CallbackManager:
         "local_metadata",
         "local_tags",
         "metadata_below",
+        "named",
         "parent",
         "tags_below",
     )
@@ -69,6 +70,7 @@ class CallbackManager:
         self.metadata_below: dict[str, Any] = dict(inheritable_metadata or {})
         self.local_metadata: dict[str, Any] = dict(metadata or {})
         self.parent: RunInfo | None = None
+        self.named: tuple[str | None, UUID | None] = (None, None)  # what the next run is called, if that was asked for
         self._parent_id = parent_run_id
 
     @classmethod
@@ -84,6 +86,7 @@ class CallbackManager:
         made = cls.__new__(cls)
         made.listeners, made.tags_below, made.metadata_below, made.parent = listeners, tags, metadata, parent
         made.local, made.local_tags, made.local_metadata, made._parent_id = (), local_tags, {}, None
+        made.named = (None, None)
         return made
 
     # As users of LangChain know it
@@ -129,6 +132,7 @@ class CallbackManager:
             self.listeners, list(self.tags_below), dict(self.metadata_below), self.parent, list(self.local_tags)
         )
         made.local, made.local_metadata, made._parent_id = self.local, dict(self.local_metadata), self._parent_id
+        made.named = self.named
         return made
 
     def add_handler(self, handler: Any, inherit: bool = True) -> None:
@@ -256,7 +260,9 @@ def children(run: RunInfo, tag: str | None = None) -> CallbackManager:
     """The manager of what a run calls; `tag` marks the next run only."""
     listeners, tags, metadata = run.children_of
     if run.about is HIDDEN:
-        return CallbackManager.below(listeners, tags, metadata, run.parent, [*run.node, *([tag] if tag else [])])
+        made = CallbackManager.below(listeners, tags, metadata, run.parent, [*run.node, *([tag] if tag else [])])
+        made.named = run.named
+        return made
     return CallbackManager.below(listeners, tags, metadata, run, [tag] if tag else [])
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from anabranch.engine.chunks import Accumulator
 from anabranch.engine.config import RunnableConfig
+from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Step
 from anabranch.engine.operators import Operator
 from anabranch.engine.runs import MISSING, RunInfo
@@ -138,8 +139,9 @@ class Trace:
         self._shape = shape_of(graph)
         self._config = config
         self._manager: CallbackManager = manager_of(config)
-        self._name = config.get("run_name") if config else None
-        self._id = config.get("run_id") if config else None
+        name, id = self._manager.named
+        self._name = (config.get("run_name") if config else None) or name
+        self._id = (config.get("run_id") if config else None) or id
         self._in_chunks = in_chunks
         self._input = value
         self._values: dict[int, Any] = {} if value is MISSING else {INPUT_SLOT: value}
@@ -167,7 +169,7 @@ class Trace:
         scope = self.graph.scopes[index]
         manager = self._manager_in(scope.parent)
         if not scope.is_run:
-            run = manager.hidden(scope.tags, scope.config)
+            run = self._hidden(manager, scope.tags, scope.config)
         else:
             run = self._named(manager, scope.name, "chain", scope.tags, scope.config)
         run.node = run.node or scope.node
@@ -189,6 +191,12 @@ class Trace:
         run.is_first = True
         return run
 
+    def _hidden(self, manager: CallbackManager, tags: tuple[str, ...], bound: RunnableConfig | None) -> RunInfo:
+        run = manager.hidden(tags, bound)
+        if manager is self._manager:
+            run.named = (self._name, self._id)  # it is for the first run inside
+        return run
+
     def _begin(self, run: RunInfo) -> None:
         run.reporter, run.config, run.came_late = self.reporter, self._config, run.input is MISSING
         run.start()
@@ -207,7 +215,7 @@ class Trace:
                 if run.is_first and value is MISSING:
                     value = self._input
             else:
-                run = manager.hidden(step.tags, step.config)
+                run = self._hidden(manager, step.tags, step.config)
             run.slot = step.slot
             run.input = value
             self._begin(run)
@@ -308,7 +316,10 @@ class Trace:
         shape = self._shape.scopes[index]
         if run.input is MISSING:
             run.input = self._gathered(shape.source)
-        run.output = self._totals[index].value if index in self._totals else self._gathered(shape.output)
+        try:
+            run.output = self._totals[index].value if index in self._totals else self._gathered(shape.output)
+        except StepInputError:
+            return  # of keys that can't be assigned: the call is about to raise it, and the scope fails with it
         self._over(run, "ended")
 
     # Chunks of scopes
