@@ -10,7 +10,6 @@ import os
 import random
 from datetime import UTC, datetime
 from enum import Enum
-from time import time
 from typing import Any
 from uuid import UUID, SafeUUID
 
@@ -130,14 +129,6 @@ class RunInfo:
     def end_time(self) -> datetime | None:
         """When it ended, in UTC."""
         return datetime.fromtimestamp(self.ended, UTC) if self.ended else None
-
-    def start(self) -> None:
-        """It starts now."""
-        self.started = time()
-
-    def end(self) -> None:
-        """It is over now."""
-        self.ended = time()
 
     def __repr__(self) -> str:
         state = "failed" if self.error is not None else "over" if self.ended else "running"

@@ -6,10 +6,11 @@ A run that is parked stays open; it ends when the answer is there.
 from __future__ import annotations
 
 from contextvars import Context
+from typing import Any
 
 from anabranch.engine.operators import Effect
 from anabranch.engine.runs import RunInfo
-from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, FLOW, Action
+from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, CALL, FLOW, Action
 from anabranch.scheduler.advancing import arguments, begin, enter, start_flow, take, within
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.sites import Site
@@ -26,7 +27,8 @@ def follow(unit: Unit, site: Site, context: Context) -> Effect | None:
         run = _start(unit, action, trace)
         own = _context_of(run, context)
         try:
-            trace.reporter.flush()
+            if trace.reporter.posts:
+                trace.reporter.flush()
             effect = _act(unit, action, site, own)
         except BaseException as error:
             _fail(unit, trace, error)
@@ -50,7 +52,7 @@ async def afollow(unit: Unit, site: Site, context: Context) -> Effect | None:
             if trace.reporter.posts:
                 await trace.reporter.settle()
             if action.kind in (AWAIT, AWAIT_CONFIG):
-                result = own.run(action.run, *own.run(arguments, action, unit, site))
+                result = own.run(action.run, *_arguments(action, unit, site, own))
                 effect = take(action, unit, await within(result, own))
             else:
                 effect = _act(unit, action, site, own)
@@ -99,7 +101,13 @@ def _context_of(run: RunInfo, context: Context) -> Context:
 def _act(unit: Unit, action: Action, site: Site, own: Context) -> Effect | None:
     if action.kind is FLOW:
         return own.run(start_flow, action, unit, site, own.copy())
-    return take(action, unit, own.run(action.run, *own.run(arguments, action, unit, site)))
+    return take(action, unit, own.run(action.run, *_arguments(action, unit, site, own)))
+
+
+def _arguments(action: Action, unit: Unit, site: Site, own: Context) -> tuple[Any, ...]:
+    if action.kind is CALL or action.kind is AWAIT:
+        return (unit.value,)
+    return own.run(arguments, action, unit, site)
 
 
 def _end(unit: Unit, trace: Trace) -> None:

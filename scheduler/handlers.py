@@ -79,24 +79,39 @@ class HandlerListener(Listener):
 
     def started(self, run: RunInfo) -> Any:
         """See `Listener`."""
+        if EVENTS[run.run_type] == "chain":
+            return self._chain_started(run)
         known = None if run.input is MISSING else run.input
         if run.run_type == "chat_model":
             return self._asked_messages(run, known)
         common = self._place(run)
         common["metadata"] = run.metadata
         common["name"] = run.name
-        serialized = None if run.run_type == "chain" else serialized_of(run)
+        serialized = serialized_of(run)
         if run.run_type == "llm":
             asked = run.about.said(run.about.asked(known)) if run.about is not None else [known]
             return self._call(run, "on_llm_start", serialized, asked, **common, **_options(run))
         if run.run_type == "retriever":
             return self._call(run, "on_retriever_start", serialized, known, **common)
-        if run.run_type == "tool":
-            inputs = known if isinstance(known, dict) else None
-            return self._call(run, "on_tool_start", serialized, str(known), **common, inputs=inputs)
-        run_type = None if run.run_type == "chain" else run.run_type
-        inputs = {"input": ""} if run.input is MISSING else known
-        return self._call(run, "on_chain_start", serialized, inputs, **common, run_type=run_type)
+        inputs = known if isinstance(known, dict) else None
+        return self._call(run, "on_tool_start", serialized, str(known), **common, inputs=inputs)
+
+    def _chain_started(self, run: RunInfo) -> Any:
+        """`started` for what there is most of, without detours."""
+        method = self._heeded(run, "on_chain_start")
+        if method is None:
+            return None
+        is_chain, parent = run.run_type == "chain", run.parent
+        return method(
+            None if is_chain else serialized_of(run),
+            {"input": ""} if run.input is MISSING else run.input,
+            run_id=run.id,
+            parent_run_id=None if parent is None else parent.id,
+            tags=run.tags,
+            metadata=run.metadata,
+            name=run.name,
+            run_type=None if is_chain else run.run_type,
+        )
 
     def _asked_messages(self, run: RunInfo, known: Any) -> Any:
         handler = self._handler
@@ -130,6 +145,11 @@ class HandlerListener(Listener):
     def ended(self, run: RunInfo) -> Any:
         """See `Listener`."""
         output = None if run.output is MISSING else run.output
+        if EVENTS[run.run_type] == "chain" and not run.came_late:
+            method, parent = self._heeded(run, "on_chain_end"), run.parent
+            if method is None:
+                return None
+            return method(output, run_id=run.id, parent_run_id=None if parent is None else parent.id, tags=run.tags)
         if run.about is not None and run.output is not MISSING:
             output = run.about.answered(output)
         about = self._place(run)
@@ -156,15 +176,24 @@ class HandlerListener(Listener):
         return {"run_id": run.id, "parent_run_id": run.parent_id, "tags": run.tags}
 
     def _call(self, run: RunInfo, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        heeded = self._heeded(run, method)
+        return None if heeded is None else heeded(*args, **kwargs)
+
+    def _heeded(self, run: RunInfo, name: str) -> Any:
+        """A method, unless the handler ignores such runs, or it does nothing."""
         if getattr(self._handler, _IGNORED_BY[run.run_type], False):
             return None
-        return self._invoke(method, *args, **kwargs)
+        return self._known(name)
 
-    def _invoke(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+    def _known(self, name: str) -> Any:
         try:
-            method = self._methods[name]
+            return self._methods[name]
         except KeyError:
             method = self._methods[name] = self._method(name)
+            return method
+
+    def _invoke(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
+        method = self._known(name)
         return None if method is None else method(*args, **kwargs)
 
     def _method(self, name: str) -> Any:

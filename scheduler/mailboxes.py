@@ -19,6 +19,7 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.events import Filter
 from anabranch.engine.graphs import Graph
 from anabranch.engine.runs import Listener, RunInfo
+from anabranch.scheduler.hopping import hop
 from anabranch.scheduler.loops import resolve
 from anabranch.scheduler.managers import CallbackManager, joined, manager_of
 from anabranch.scheduler.pools import POOL
@@ -189,7 +190,7 @@ class ThreadMailbox(Mailbox):
 
     async def room(self) -> None:
         """See `Listener`. It is read in a thread, so it is waited for in one."""
-        await asyncio.get_running_loop().run_in_executor(None, self.wait_for_room)
+        await hop(self.wait_for_room, lambda: None)
 
     def wait_for_room(self) -> None:
         """See `Listener`."""

@@ -208,8 +208,8 @@ class CallbackManager:
             name,
             run_type,
             self.parent,
-            list(dict.fromkeys([*first, *tags])) if first else list(tags),
-            {**metadata, **self.local_metadata} if self.local_metadata else dict(metadata),
+            list(dict.fromkeys([*first, *tags])) if first and tags else first or tags.copy(),
+            {**metadata, **self.local_metadata} if self.local_metadata else metadata.copy(),
             joined(listeners, local) if local else listeners,
             id,
         )

@@ -69,7 +69,7 @@ class Reporter:
         for listener in run.listeners:
             try:
                 if listener.inline or (at_once and not listener.is_async):
-                    if (run.run_type, what) not in listener.deaf_to:
+                    if not listener.deaf_to or (run.run_type, what) not in listener.deaf_to:
                         _tell(listener, what, (run, *data))
                 else:
                     self._post(listener, what, (run, *data))
@@ -135,8 +135,11 @@ class Reporter:
                 listener, what, data = self.posts.popleft()
                 if listener.is_async:
                     await _atell(listener, what, data)
-                else:
-                    await hop(partial(_tell, listener, what, data), _not_stopped)
+                    continue
+                together = [(listener, what, data)]
+                while self.posts and not self.posts[0][0].is_async:
+                    together.append(self.posts.popleft())
+                await hop(partial(_tell_all, together), _not_stopped)
 
     def _tell_here(self, listener: Listener, what: str, data: tuple[Any, ...]) -> None:
         """For a blocking call."""
@@ -170,6 +173,18 @@ def _tell(listener: Listener, what: str, data: tuple[Any, ...]) -> None:
         getattr(listener, what)(*data)
     except Exception as error:
         listener.broke(error, what)
+
+
+def _tell_all(posts: list[Post]) -> None:
+    """Tell of several facts. If one breaks the run, the others have been told nevertheless."""
+    broken: BaseException | None = None
+    for post in posts:
+        try:
+            _tell(*post)
+        except BaseException as error:
+            broken = broken or error
+    if broken is not None:
+        raise broken
 
 
 async def _atell(listener: Listener, what: str, data: tuple[Any, ...]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from dataclasses import dataclass
+from time import time
 from typing import Any
 
 from anabranch.engine.chunks import Accumulator
@@ -199,7 +200,7 @@ class Trace:
 
     def _begin(self, run: RunInfo) -> None:
         run.reporter, run.config, run.came_late = self.reporter, self._config, run.input is MISSING
-        run.start()
+        run.started = time()
         self._open[run] = None
         self.reporter.tell(run, "started")
 
@@ -207,9 +208,14 @@ class Trace:
         """A step's code is about to run, on this input if that is known."""
         operator, shape = step.operator, self._shape.steps[step.slot]
         with self._lock:
-            manager = self._manager_in(step.scope)
+            manager = self._managers[step.scope] if step.scope >= 0 else self._manager
+            if manager is None:
+                manager = self._manager_in(step.scope)
             if operator.is_run:
-                run = self._named(manager, shape.name, operator.run_type, step.tags, step.config)
+                if manager is self._manager:
+                    run = self._named(manager, shape.name, operator.run_type, step.tags, step.config)
+                else:
+                    run = manager.run(shape.name, operator.run_type, step.tags, step.config)
                 run.node, run.about = step.node, operator.view
                 run.tells_chunks = shape.tells_chunks or run.parent is None
                 if run.is_first and value is MISSING:
@@ -255,7 +261,7 @@ class Trace:
         self._over(run, "failed")
 
     def _over(self, run: RunInfo, what: str, later: bool = False) -> None:
-        run.end()
+        run.ended = time()
         self._open.pop(run, None)
         (self.reporter.defer if later else self.reporter.tell)(run, what)
 
