@@ -24,8 +24,9 @@ def follow(unit: Unit, site: Site, context: Context) -> Effect | None:
     effect = _resume(unit, trace, context)
     while effect is None and unit.position < len(unit.segment.actions):
         action = enter(unit, site)
-        run = _start(unit, action, trace)
-        own = _context_of(run, context)
+        run = unit.run = unit.run or trace.start(action.step, unit.value)
+        own = context.copy()
+        own.run(RUN.set, run)
         try:
             if trace.reporter.posts:
                 trace.reporter.flush()

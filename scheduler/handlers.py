@@ -180,10 +180,13 @@ class HandlerListener(Listener):
         return None if heeded is None else heeded(*args, **kwargs)
 
     def _heeded(self, run: RunInfo, name: str) -> Any:
-        """A method, unless the handler ignores such runs, or it does nothing."""
-        if getattr(self._handler, _IGNORED_BY[run.run_type], False):
-            return None
-        return self._known(name)
+        """A method, unless the handler ignores such runs, or it does nothing. Looked up once a call."""
+        try:
+            return self._methods[name]
+        except KeyError:
+            ignored = getattr(self._handler, _IGNORED_BY[run.run_type], False)
+            method = self._methods[name] = None if ignored else self._method(name)
+            return method
 
     def _known(self, name: str) -> Any:
         try:

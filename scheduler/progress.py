@@ -14,8 +14,8 @@ from anabranch.scheduler.handlers import tolerate
 class Progress(Listener):
     """Counts what is done, and shows it.
 
-    A blocking batch shows it in one of its threads, without a lock of the engine; an asynchronous one on its event
-    loop. What the function raises breaks no run; it is logged once.
+    It is shown in a thread, never on an event loop, and without a lock of the engine. What the function raises breaks
+    no run; it is logged once.
 
     Args:
         show: called with how many inputs are done, and how many there are. It may have methods `begin`, called with

@@ -68,11 +68,13 @@ class Reporter:
         at_once = self._loop is None and self._upper is None and not self.posts and SITE.get() is None
         for listener in run.listeners:
             try:
-                if listener.inline or (at_once and not listener.is_async):
-                    if not listener.deaf_to or (run.run_type, what) not in listener.deaf_to:
-                        _tell(listener, what, (run, *data))
-                else:
+                if not (listener.inline or (at_once and not listener.is_async)):
                     self._post(listener, what, (run, *data))
+                elif not listener.deaf_to or (run.run_type, what) not in listener.deaf_to:
+                    try:
+                        getattr(listener, what)(run, *data)
+                    except Exception as error:
+                        listener.broke(error, what)
             except BaseException as error:
                 broken = broken or error
         if broken is not None:

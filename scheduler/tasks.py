@@ -89,8 +89,7 @@ class TaskCall:
 
     def _open(self, group: Group) -> None:
         self._group = group
-        if group.progress is not None:
-            group.progress.begin()
+        self._put_down_progress("begin")
         self._frontier.open(group)
         if self._aborted is not None:  # before it began
             self._frontier.stop(group, self._aborted)
@@ -123,6 +122,7 @@ class TaskCall:
                 await self._wait_a_while(lambda: bool(settled) or group.over)
                 if not settled:
                     break
+                await self._tell_progress()
                 yield settled.popleft()
         finally:
             if parent is not None:
@@ -151,6 +151,7 @@ class TaskCall:
         while not until():
             self._changed = self._loop.create_future()
             try:
+                await self._tell_progress()
                 await self._changed
             except BaseException as error:
                 cancelled = error
@@ -366,14 +367,24 @@ class TaskCall:
         if self._settled is not None:
             self._settled.append((index, result))
             self._look()
-        if self._group is not None and self._group.progress is not None:
-            self._group.progress.tick()
+        if self._put_down_progress("tick"):
+            self._look()
 
     def ended(self) -> None:
         """See `Host`."""
-        if self._group is not None and self._group.progress is not None:
-            self._group.progress.close()
+        self._put_down_progress("close")
         self._look()
+
+    def _put_down_progress(self, what: str) -> bool:
+        """Have the progress told by the task that waits for the call, in a thread. Whether anybody asked for that."""
+        if self._group is None or self._group.progress is None:
+            return False
+        self.reporter.posts.append((self._group.progress, what, ()))
+        return True
+
+    async def _tell_progress(self) -> None:
+        if self._group is not None and self._group.progress is not None:
+            await self.reporter.settle()
 
     def _look(self) -> None:
         """Whoever waits for the call looks whether that is enough."""

@@ -132,8 +132,7 @@ class ThreadCall:
 
     def _open(self, group: Group) -> None:
         self._group = group
-        if group.progress is not None:
-            group.progress.begin()
+        self._put_down_progress("begin")
         self._frontier.open(group)
         if self._aborted is not None:  # before it began
             self._frontier.stop(group, self._aborted)

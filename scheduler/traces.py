@@ -215,7 +215,7 @@ class Trace:
                 if manager is self._manager:
                     run = self._named(manager, shape.name, operator.run_type, step.tags, step.config)
                 else:
-                    run = manager.run(shape.name, operator.run_type, step.tags, step.config)
+                    run = manager.run(shape.name, operator.run_type, step.tags, step.config)  # without a detour
                 run.node, run.about = step.node, operator.view
                 run.tells_chunks = shape.tells_chunks or run.parent is None
                 if run.is_first and value is MISSING:
