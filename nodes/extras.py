@@ -6,6 +6,7 @@ They are imported when such a node is made; the error where one is missing says 
 from __future__ import annotations
 
 import importlib
+from importlib.util import find_spec
 from typing import Any
 
 from anabranch.engine.errors import AnabranchError
@@ -13,6 +14,16 @@ from anabranch.engine.errors import AnabranchError
 
 class MissingExtraError(AnabranchError, ImportError):
     """Raised when a node is made whose library isn't installed."""
+
+
+def require_extra(module: str, extra: str, needed_by: str) -> None:
+    """See that `import_extra` will find a module, without importing it.
+
+    Raises:
+        MissingExtraError: an `ImportError`, when it isn't installed.
+    """
+    if find_spec(module) is None:
+        raise _missing(module, extra, needed_by)
 
 
 def import_extra(module: str, extra: str, needed_by: str) -> Any:
@@ -26,6 +37,10 @@ def import_extra(module: str, extra: str, needed_by: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # it is there, and lacks something itself
-        raise MissingExtraError(
-            f'{needed_by} needs the package {module}, which is not installed: pip install "anabranch[{extra}]"'
-        ) from error
+        raise _missing(module, extra, needed_by) from error
+
+
+def _missing(module: str, extra: str, needed_by: str) -> MissingExtraError:
+    return MissingExtraError(
+        f'{needed_by} needs the package {module}, which is not installed: pip install "anabranch[{extra}]"'
+    )

@@ -5,31 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anabranch.nodes.extras import import_extra
+from anabranch.nodes.extras import import_extra, require_extra
 
 
 class Bar:
     """A bar on the standard error stream, as `config["progress"]` of one batch.
-
-    The first one imports tqdm, which reads files: where a loop must not wait for that, import it before.
 
     Raises:
         MissingExtraError: an `ImportError`, when tqdm isn't installed.
     """
 
     def __init__(self) -> None:
-        library = import_extra("tqdm.auto", "progress", 'config={"progress": True}')
-        # tqdm would start a thread of its own to watch over bars that have come to a halt.
-        self._kind = type("Bar", (library.tqdm,), {"monitor_interval": 0})
+        require_extra("tqdm", "progress", 'config={"progress": True}')
         self._bar: Any = None
 
     def begin(self, total: int) -> None:
         """Draw it, empty."""
         if total:
-            self._bar = self._kind(total=total)
+            library = import_extra("tqdm.auto", "progress", 'config={"progress": True}')
+            # tqdm would start a thread of its own to watch over bars that have come to a halt.
+            self._bar = type("Bar", (library.tqdm,), {"monitor_interval": 0})(total=total)
 
     def __call__(self, done: int, total: int) -> None:
-        self._bar.update(done - self._bar.n)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
         """Leave it as it is."""

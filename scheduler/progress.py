@@ -26,21 +26,27 @@ class Progress(Listener):
     def __init__(self, show: Callable[[int, int], object], total: int) -> None:
         self._show = show
         self._total = total
-        self._done = 0
+        self._done = self._shown = 0
         self._lock = threading.Lock()
 
     def begin(self) -> None:
         """The batch begins."""
         self._call(getattr(self._show, "begin", None), self._total)
 
+    def count(self) -> None:
+        """One more is done, which is shown later. One thread at a time calls this."""
+        self._done += 1
+
     def tick(self) -> None:
-        """One more is done."""
+        """Show what is done and wasn't shown."""
         with self._lock:
-            self._done += 1
-            self._call(self._show, self._done, self._total)
+            while self._shown < self._done:
+                self._shown += 1
+                self._call(self._show, self._shown, self._total)
 
     def close(self) -> None:
         """The batch is over."""
+        self.tick()  # another thread may be about to
         self._call(getattr(self._show, "close", None))
 
     def _call(self, function: Any, *args: int) -> None:

@@ -122,7 +122,8 @@ class TaskCall:
                 await self._wait_a_while(lambda: bool(settled) or group.over)
                 if not settled:
                     break
-                await self._tell_progress()
+                if self._tells_progress:
+                    await self.reporter.settle()
                 yield settled.popleft()
         finally:
             if parent is not None:
@@ -151,7 +152,8 @@ class TaskCall:
         while not until():
             self._changed = self._loop.create_future()
             try:
-                await self._tell_progress()
+                if self._tells_progress:
+                    await self.reporter.settle()
                 await self._changed
             except BaseException as error:
                 cancelled = error
@@ -367,7 +369,9 @@ class TaskCall:
         if self._settled is not None:
             self._settled.append((index, result))
             self._look()
-        if self._put_down_progress("tick"):
+        if self._group is not None and self._group.progress is not None:
+            self._group.progress.count()
+            self._put_down_progress("tick")
             self._look()
 
     def ended(self) -> None:
@@ -375,16 +379,14 @@ class TaskCall:
         self._put_down_progress("close")
         self._look()
 
-    def _put_down_progress(self, what: str) -> bool:
-        """Have the progress told by the task that waits for the call, in a thread. Whether anybody asked for that."""
-        if self._group is None or self._group.progress is None:
-            return False
-        self.reporter.posts.append((self._group.progress, what, ()))
-        return True
-
-    async def _tell_progress(self) -> None:
+    def _put_down_progress(self, what: str) -> None:
+        """Have the progress told, in a thread, by the task that waits for the call."""
         if self._group is not None and self._group.progress is not None:
-            await self.reporter.settle()
+            self.reporter.posts.append((self._group.progress, what, ()))
+
+    @property
+    def _tells_progress(self) -> bool:
+        return bool(self.reporter.posts) and self._group is not None and self._group.progress is not None
 
     def _look(self) -> None:
         """Whoever waits for the call looks whether that is enough."""

@@ -355,7 +355,9 @@ class ThreadCall:
         """See `Host`."""
         if self._settled is not None:
             self._settled.append((index, result))
-        self._put_down_progress("tick")
+        if self._group is not None and self._group.progress is not None:
+            self._group.progress.count()
+            self._put_down_progress("tick")
 
     def ended(self) -> None:
         """See `Host`."""

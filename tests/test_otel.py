@@ -188,9 +188,8 @@ def test_a_tool_has_its_name_and_the_id_of_the_call() -> None:
     listener = traced.tracer.listener()
     run = RunInfo("search", "tool", None, [], {}, (listener,))
     run.about, run.input, run.output = SimpleNamespace(tool_call_id="call-1"), {"query": "otters"}, ["hands"]
-    run.start()
+    run.started, run.ended = 10.0, 11.0
     listener.started(run)
-    run.end()
     listener.ended(run)
     found = attributes(traced.named("execute_tool search"))
     assert found["gen_ai.tool.name"] == "search"

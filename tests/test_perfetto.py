@@ -122,9 +122,10 @@ def test_chunks_are_marks_unless_they_are_not_wanted(tmp_path: Path) -> None:
 
 def test_arguments_tell_tags_metadata_and_errors(tmp_path: Path) -> None:
     path = tmp_path / "trace.json"
-    with PerfettoTracer(path) as tracer, pytest.raises(ValueError, match="no"):
+    with PerfettoTracer(path) as tracer:
         config: Any = {"tags": ["mine"], "metadata": {"user": {1}}, "callbacks": [tracer]}
-        RunnableLambda(fail).invoke("x", config)
+        with pytest.raises(ValueError, match="no"):
+            RunnableLambda(fail).invoke("x", config)
     (bar,) = check(path)
     assert (bar["name"], bar["cat"]) == ("fail", "chain")
     assert bar["args"]["tags"] == ["mine"]

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import tqdm.auto  # noqa: F401 # reads files when it is imported
 
 from anabranch.nodes import ConfigError, Runnable, RunnableLambda
 
