@@ -90,9 +90,7 @@ class TestFunctions:
         assert input_of(RunnableLambda(get_value)) == of_keys("get_value_input", variable_name=None)
         assert input_of(RunnableLambda(aget_values)) == of_keys("aget_values_input", a=None, b=None)
         assert input_of(RunnableLambda(lambda x: x["a"])) == of_keys("RunnableLambdaInput", a=None)
-        assert input_of(RunnableLambda(itemgetter("b", "a"))) == of_keys(
-            "itemgetterInput".replace("I", "_i"), a=None, b=None
-        )
+        assert input_of(RunnableLambda(itemgetter("b", "a"))) == of_keys("RunnableLambdaInput", a=None, b=None)
         assert input_of(RunnableLambda(lambda x: x)) == {"title": "RunnableLambdaInput"}
 
     def test_generators_tell_the_types_of_their_chunks(self) -> None:
