@@ -24,7 +24,7 @@ demo: $(VENV)/.demo $(LINKS)  ## answer a question from the documents of the sta
 	$(BIN)/python examples/retrieval.py $(ARGS)
 
 test: $(VENV)/.dev $(LINKS)  ## run the whole test suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 check: $(VENV)/.dev $(LINKS)  ## lint, formatting, types and layers
 	$(BIN)/ruff check .
