@@ -194,4 +194,4 @@ def memory(effort: Effort) -> Iterator[Row]:
         return peak_kilobytes(lambda: asyncio.run(drained(of_chunks(count).astream_events("i"))))
 
     few, many = peak(FEW), peak(CHUNKS)
-    yield ratio(f"memory of the events of {CHUNKS:,} chunks, over {FEW:,}", many, few, "KB", None)
+    yield ratio(f"memory of the events of {CHUNKS:,} chunks, over {FEW:,}", many, few, "KB", 2.0)

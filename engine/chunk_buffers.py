@@ -26,6 +26,10 @@ class Buffer:
         """The sum of what was taken."""
         raise NotImplementedError
 
+    def settle(self) -> int:
+        """Let go of the pieces, where their sum is smaller; for how many more pieces that will do."""
+        return 1 << 62
+
 
 class Text(Buffer):
     """Pieces of text, joined when read."""
@@ -41,6 +45,9 @@ class Text(Buffer):
         # In place, since `take` is bound to this list; the next reader finds a single piece.
         self.pieces[:] = [self.blank.join(self.pieces)]
         return self.pieces[0]
+
+    def settle(self) -> int:
+        return 1024 + len(self.value()) // 64  # so that all the copying stays linear
 
 
 class Bytes(Text):

@@ -192,6 +192,26 @@ def algebra_of(value: object) -> Algebra:
     return Algebra.SNAPSHOTS if _rule_of(kind) is SNAPSHOT else Algebra.ADDITIVE
 
 
+class Tally(Accumulator):
+    """An accumulator for long streams of which only the sum is wanted: it doesn't keep the pieces of a text."""
+
+    __slots__ = ("_left",)
+
+    def __init__(self, algebra: Algebra | None = None, where: str = "") -> None:
+        super().__init__(algebra, where)
+        self._left = 1024
+
+    def push(self, chunk: Any) -> None:
+        """Add one chunk. See `Accumulator`."""
+        if type(chunk) is self._kind:
+            self._take(chunk)
+        else:
+            self._admit(chunk)
+        self._left -= 1
+        if not self._left:
+            self._left = 1024 if self._buffer is None else self._buffer.settle()
+
+
 def add(left: Any, right: Any, algebra: Algebra | None = None, where: str = "") -> Any:
     """The sum of two chunks. Arguments and errors are those of `Accumulator`; neither chunk is changed."""
     if type(left) is type(right) and type(left) in _PLAIN and algebra is not Algebra.SNAPSHOTS:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Self
 
-from anabranch.engine.chunks import Accumulator
+from anabranch.engine.chunks import Accumulator, Tally
 from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
@@ -136,7 +136,7 @@ class AsyncWatchedPuller(AsyncPuller):
         """The chunks of a step, while its run is told of."""
         run, chunks = await begin()
         trace, pull = self._trace, chunks.__anext__
-        total, at_once = Accumulator(step.operator.algebra, step.name), ends_at_once(step, run)
+        total, at_once = Tally(step.operator.algebra, step.name), ends_at_once(step, run)
         try:
             while True:
                 before = RUN.set(run)
@@ -171,7 +171,7 @@ class AsyncFed:
     def __init__(self, chunks: AsyncIterator[Any], step: Step) -> None:
         self._pull = chunks.__anext__
         self._first: list[Any] = []
-        self.total = Accumulator(where=step.name)
+        self.total = Tally(where=step.name)
 
     async def begin(self) -> None:
         """Take the first chunk, if there is one."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import Any
 
-from anabranch.engine.chunks import Accumulator, Algebra
+from anabranch.engine.chunks import Algebra, Tally
 from anabranch.engine.graphs import INPUT_SLOT
 from anabranch.engine.runs import RunInfo
 from anabranch.scheduler.reporting import aease, ease, is_busy
@@ -19,7 +19,7 @@ class Root:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self._taken = Accumulator(where="the input")
+        self._taken = Tally(where="the input")
         self._is_whole = False
 
     # The input
@@ -76,7 +76,7 @@ class Root:
 
     def told(self, chunks: Generator[Any, None, None], algebra: Algebra | None) -> Generator[Any, None, None]:
         """The chunks of the output, which are those of the root's run if that is a scope."""
-        trace, total = self.trace, Accumulator(algebra, "the output")
+        trace, total = self.trace, Tally(algebra, "the output")
         run: RunInfo | None = None
         try:
             run = self._begin()
@@ -98,7 +98,7 @@ class Root:
     async def atold(self, chunks: AsyncGenerator[Any, None], algebra: Algebra | None) -> AsyncGenerator[Any, None]:
         """The same on a loop, awaiting the listeners."""
         self.trace.reporter.enter(asyncio.get_running_loop())
-        trace, total = self.trace, Accumulator(algebra, "the output")
+        trace, total = self.trace, Tally(algebra, "the output")
         run: RunInfo | None = None
         try:
             run = self._begin()

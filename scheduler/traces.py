@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from time import time
 from typing import Any
 
-from anabranch.engine.chunks import Accumulator
+from anabranch.engine.chunks import Accumulator, Tally
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Step
@@ -357,7 +357,7 @@ class Trace:
             ports = self._shape.scopes[index].output
             inlet = self._inlets[index] = FlowInlet(ports, self.graph.scopes[index].name, 0)
             algebra = None if ports.joins else ports.leaves[0].algebra
-            self._totals[index] = Accumulator(algebra)
+            self._totals[index] = Tally(algebra)
         return inlet
 
     def _drain(self, index: int) -> None:

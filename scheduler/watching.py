@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Self
 
-from anabranch.engine.chunks import Accumulator
+from anabranch.engine.chunks import Accumulator, Tally
 from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.managers import RUN
@@ -128,7 +128,7 @@ class WatchedPuller(Puller):
         """The chunks of a step, while its run is told of."""
         run, chunks = begin()
         trace, pull = self._trace, chunks.__next__
-        total, at_once = Accumulator(step.operator.algebra, step.name), ends_at_once(step, run)
+        total, at_once = Tally(step.operator.algebra, step.name), ends_at_once(step, run)
         try:
             while True:
                 before = RUN.set(run)
@@ -161,7 +161,7 @@ class Fed:
     def __init__(self, chunks: Iterator[Any], step: Step) -> None:
         self._pull = chunks.__next__
         self._first: list[Any] = []
-        self.total = Accumulator(where=step.name)
+        self.total = Tally(where=step.name)
 
     def begin(self) -> None:
         """Take the first chunk, if there is one."""
@@ -183,8 +183,8 @@ class Maps:
     def __init__(self, trace: Trace, steps: tuple[Step, ...]) -> None:
         self._trace = trace
         self._steps = steps
-        self._totals = [Accumulator(where=steps[0].name)]  # of the input, and of each step's output
-        self._totals += [Accumulator(step.operator.algebra, step.name) for step in steps]
+        self._totals = [Tally(where=steps[0].name)]  # of the input, and of each step's output
+        self._totals += [Tally(step.operator.algebra, step.name) for step in steps]
         self._at = -1  # which of them runs
         self.runs: list[RunInfo] = []
 
