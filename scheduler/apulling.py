@@ -93,6 +93,9 @@ class AsyncPuller:
             note_place(error, scope_refusing(error, self._graph) or self._graph.place(slot))
         return slot
 
+    def _note(self, error: BaseException, slot: int) -> None:
+        note_place(error, self._graph.place(slot))
+
     def _open(self, stage: Stage, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         if isinstance(stage, Loop):
             return self._loop(stage, chunks) if stage.phases else _mapped(stage.maps, chunks)
@@ -141,7 +144,7 @@ class AsyncPuller:
             try:
                 effect = await self._advance(unit)
             except BaseException as error:
-                note_place(error, self._graph.place(unit.slot))
+                self._note(error, unit.slot)
                 raise
             if effect is None:
                 return Once(unit.value)
@@ -177,7 +180,7 @@ class AsyncPuller:
             async for chunk in chunks:
                 yield chunk
         except BaseException as error:
-            note_place(error, self._graph.place(step.slot))
+            self._note(error, step.slot)
             raise
         finally:
             await aclose(chunks)

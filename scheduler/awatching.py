@@ -10,6 +10,7 @@ from anabranch.engine.chunks import Accumulator, Tally
 from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
+from anabranch.scheduler.calls import note_place
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.reporting import aease, is_busy
 from anabranch.scheduler.sites import Site
@@ -34,6 +35,7 @@ class AsyncWatchedPuller(AsyncPuller):
         open_stream: OpenStream,
     ) -> None:
         self._trace = trace
+        self._blamed: tuple[BaseException, int] | None = None
         super().__init__(stages, source, site, graph, open_stream)
 
     def _open(self, stage: Stage, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -63,6 +65,23 @@ class AsyncWatchedPuller(AsyncPuller):
         if self._trace.reporter.posts:
             await self._trace.reporter.settle()
         return run
+
+    def _note(self, error: BaseException, slot: int) -> None:
+        run = RUN.get()
+        note_place(error, self._graph.place(slot), None if run is None else run.id)
+
+    def _blame_step(self, error: BaseException, step: Step, run: RunInfo) -> None:
+        """Note on an error which step raised it: that whose run sees it first."""
+        if self._blamed is None or self._blamed[0] is not error:
+            self._blamed = error, step.slot
+            note_place(error, self._graph.place(step.slot), run.id)
+
+    def blame(self, error: BaseException) -> int:
+        """See `AsyncPuller`."""
+        if self._blamed is None or (error is not self._blamed[0] and error.__cause__ is not self._blamed[0]):
+            return super().blame(error)
+        note_place(error, self._graph.place(self._blamed[1]))
+        return self._blamed[1]
 
     # Loops
 
@@ -107,6 +126,7 @@ class AsyncWatchedPuller(AsyncPuller):
                 RUN.reset(before)
         except BaseException as error:
             if run is not None:
+                self._blame_step(error, step, run)
                 trace.fail(run, error, total.value)
             raise
 
@@ -127,6 +147,8 @@ class AsyncWatchedPuller(AsyncPuller):
                     yield made
             maps.end()
         except BaseException as error:
+            if (at := maps.failing) is not None:
+                self._blame_step(error, steps[at], maps.runs[at])
             maps.fail(error)
             raise
 
@@ -159,6 +181,7 @@ class AsyncWatchedPuller(AsyncPuller):
             raise
         except BaseException as error:
             await aclose(chunks)  # it goes on, if it was a listener that raised or was waited for
+            self._blame_step(error, step, run)
             trace.fail(run, error, taken.value)
             raise
         trace.end(run, total.value, taken.value)

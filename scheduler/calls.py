@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
+from uuid import UUID
 
 from anabranch.engine.config import RunnableConfig, check_config, ensure_config, patch_config
 from anabranch.engine.errors import StepInputError, Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Run
+from anabranch.engine.runs import new_id
 from anabranch.scheduler.ledger import Ledger, Waiter
 from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.managers import RUN, below, children, is_heard, managed
@@ -153,10 +154,10 @@ def places_of(unit: Unit, *, inside: bool = False) -> list[str]:
     return list(filter(None, places[::-1]))
 
 
-def explain(error: BaseException, unit: Unit) -> None:
+def explain(error: BaseException, unit: Unit, run: UUID | None = None) -> None:
     """Note on an error which step raised it, where that stands, and in which run."""
     *around, own = places_of(unit)
-    note_place(error, " > ".join([*around, scope_refusing(error, unit.activation.plan.graph) or own]))
+    note_place(error, " > ".join([*around, scope_refusing(error, unit.activation.plan.graph) or own]), run)
 
 
 def explain_output(error: BaseException, activation: Activation) -> None:
@@ -174,13 +175,13 @@ def scope_refusing(error: BaseException, graph: Graph) -> str | None:
     return graph.place_of_scope(scope)
 
 
-def note_place(error: BaseException, place: str) -> None:
-    """Add the note to an exception, unless the same stands there already."""
+def note_place(error: BaseException, place: str, run: UUID | None = None) -> None:
+    """Add the note to an exception, unless the same stands there already. `run`: its id, if it is traced."""
     text = f"raised in step {place}"
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
         _inherit_notes(error, error.__cause__)  # Python has made the one of the other
     if isinstance(error, Exception) and not any(n.startswith(text) for n in getattr(error, "__notes__", ())):
-        error.add_note(f"{text} (run {uuid.uuid4()})")
+        error.add_note(f"{text} (run {run or new_id()})")
 
 
 def raisable(error: BaseException) -> BaseException:

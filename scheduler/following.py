@@ -12,6 +12,7 @@ from anabranch.engine.operators import Effect
 from anabranch.engine.runs import RunInfo
 from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, CALL, FLOW, Action
 from anabranch.scheduler.advancing import arguments, begin, enter, start_flow, take, within
+from anabranch.scheduler.calls import explain
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.traces import Trace
@@ -120,6 +121,7 @@ def _end(unit: Unit, trace: Trace) -> None:
 def _fail(unit: Unit, trace: Trace, error: BaseException) -> None:
     run, unit.run = unit.run, None
     if run is not None:
+        explain(error, unit, run.id)
         trace.fail(run, error)
 
 

@@ -84,6 +84,9 @@ class Puller:
             note_place(error, scope_refusing(error, self._graph) or self._graph.place(slot))
         return slot
 
+    def _note(self, error: BaseException, slot: int) -> None:
+        note_place(error, self._graph.place(slot))
+
     def _open(self, stage: Stage, chunks: Iterator[Any]) -> Iterator[Any]:
         if isinstance(stage, Loop):
             return self._loop(stage, chunks) if stage.phases else _mapped(stage.maps, chunks)
@@ -128,7 +131,7 @@ class Puller:
             try:
                 effect = advance(unit, self._site, copy_context())
             except BaseException as error:
-                note_place(error, self._graph.place(unit.slot))
+                self._note(error, unit.slot)
                 raise
             if effect is None:
                 return (unit.value,)
@@ -145,7 +148,7 @@ class Puller:
         try:
             yield from chunks
         except BaseException as error:
-            note_place(error, self._graph.place(step.slot))
+            self._note(error, step.slot)
             raise
 
     # Steps

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from verbs import PATIENCE, aiterate, alist, until
+from verbs import PATIENCE, VERBS, aiterate, alist, until
 
+from anabranch.engine.trace_laws import Recorder
 from anabranch.nodes import (
     RunnableBranch,
     RunnableGenerator,
@@ -365,3 +366,31 @@ def test_two_event_streams_at_once_do_not_mix() -> None:
             assert len({event["run_id"] for event in events}) == 3
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("verb", ["invoke", "batch", "stream", "ainvoke", "abatch", "astream"])
+def test_an_error_names_the_run_that_failed(verb: str) -> None:
+    def boom(text: str) -> str:
+        raise ValueError(text)
+
+    def halting(chunks: Iterator[str]) -> Iterator[str]:
+        for chunk in chunks:
+            yield chunk
+            raise ValueError(chunk)
+
+    inner = RunnableLambda(one) | boom
+    chains: list[Any] = [
+        RunnableLambda(one) | boom | two,
+        RunnableLambda(one) | RunnableGenerator(halting) | two,
+        RunnablePassthrough() | {"a": boom} | RunnableLambda(str),
+        RunnableLambda(one) | RunnableLambda(lambda text: inner),
+        RunnableLambda(one) | inner.with_retry(stop_after_attempt=1),
+    ]
+    for made in chains:
+        recorder = Recorder()
+        with pytest.raises(ValueError, match="i") as raised:
+            VERBS[verb](made, "i", {"callbacks": [recorder]})
+        failed = {str(run.id): run.name for what, run, _ in recorder.facts if what == "failed"}
+        for note in raised.value.__notes__:
+            place, run_id = note.removesuffix(")").split(" (run ")
+            assert place.endswith(failed[run_id])

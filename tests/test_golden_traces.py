@@ -43,8 +43,8 @@ class Pieces(BaseChatModel):
 
     def _stream(self, messages: Any, stop: Any = None, **_: Any) -> Iterator[ChatGenerationChunk]:
         for at, piece in enumerate(PIECES):
-            last = {"chunk_position": "last"} if at == len(PIECES) - 1 else {}
-            yield ChatGenerationChunk(message=AIMessageChunk(content=piece, **last))
+            last: Any = "last" if at == len(PIECES) - 1 else None
+            yield ChatGenerationChunk(message=AIMessageChunk(content=piece, chunk_position=last))
 
     async def _astream(self, messages: Any, stop: Any = None, **_: Any) -> AsyncIterator[ChatGenerationChunk]:
         for chunk in self._stream(messages):
@@ -139,7 +139,7 @@ def line(event: dict[str, Any]) -> str:
         case "on_chat_model_start":
             return "\nStreaming LLM:\n"
         case "on_chat_model_stream":
-            return event["data"]["chunk"].content + "|"
+            return f"{event['data']['chunk'].content}|"
         case "on_chat_model_end":
             return "\nDone streaming LLM.\n"
     return ""
