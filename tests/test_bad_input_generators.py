@@ -91,7 +91,7 @@ def test_a_stop_iteration_inside_a_generator_step_is_an_error_and_no_end(verb: s
 class Leaf(Runnable[Any, Any]):
     """One whose `transform` is no generator function, so that it raises as soon as it is called."""
 
-    def transform(self, chunks: Any, config: Any = None, **kwargs: Any) -> Any:
+    def transform(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
         return next(iter([]))
 
 

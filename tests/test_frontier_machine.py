@@ -20,6 +20,7 @@ from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.frontier import Frontier
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Plan, plan_of
+from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.units import Activation, Group, State, Unit
 from anabranch.scheduler.wiring import narrowed
 
@@ -58,6 +59,7 @@ class Host:
     """Plays the driver and writes down what the frontier asks of it."""
 
     def __init__(self) -> None:
+        self.reporter = Reporter()
         self.frontier = Frontier(self)
         self.cancelled: set[object] = set()
         self.timers: list[Timer] = []

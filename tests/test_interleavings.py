@@ -28,6 +28,7 @@ from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.frontier import Frontier
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Plan, plan_of
+from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.units import Group, Unit
 
 
@@ -158,6 +159,7 @@ class Simulation:
     """
 
     def __init__(self, permits: int, durations: Callable[[int], float], chance: random.Random) -> None:
+        self.reporter = Reporter()
         self.frontier = Frontier(self, plainly=False)
         self.permits = permits
         self.durations = durations
