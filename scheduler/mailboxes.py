@@ -20,7 +20,7 @@ from anabranch.engine.events import Filter
 from anabranch.engine.graphs import Graph
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.scheduler.hopping import hop
-from anabranch.scheduler.loops import resolve
+from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.managers import CallbackManager, joined, manager_of
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE, Site
@@ -76,6 +76,13 @@ class Mailbox(Listener):
         """See `Listener`."""
         self._put(run, self._writer.told(run, what, *data))
 
+    def _is_crowded(self) -> bool:
+        """Whether one must wait. `full` says that it may be so: a thread may set it when all was read meanwhile."""
+        if len(self._items) >= CAPACITY and not self._closed:
+            return True
+        self.full = False
+        return False
+
     def _put(self, run: RunInfo, item: Any) -> None:
         if item is not None and (self._wanted is None or self._wanted.wants_run(run)):
             self._items.append(item)
@@ -111,26 +118,29 @@ class AsyncMailbox(Mailbox):
 
     async def room(self) -> None:
         """See `Listener`."""
-        while self.full:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._writers.append(partial(resolve, waiter))
+        while self._is_crowded():
+            loop = asyncio.get_running_loop()  # the reader's, or the portal's
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._writers.append(partial(on_loop, loop, partial(resolve, waiter)))
+            if not self._is_crowded():
+                return  # it was read meanwhile
             await waiter
 
     def wait_for_room(self) -> None:
         """See `Listener`. Where a loop runs it can't wait."""
         if asyncio._get_running_loop() is not None:
             return
-        while self.full:
+        while self._is_crowded():
             woken = threading.Event()
             self._writers.append(woken.set)
-            if not self.full:
-                return
+            if not self._is_crowded():
+                return  # it was read meanwhile
             woken.wait()
 
     def _make_room(self) -> None:
-        """All is read: whoever waits goes on, until it is full again."""
+        """All is read: whoever waits looks again."""
         self.full = False
-        while self._writers and not self.full:
+        for _ in range(len(self._writers)):
             self._writers.popleft()()
 
     def close(self, *_: Any) -> None:
@@ -195,7 +205,7 @@ class ThreadMailbox(Mailbox):
     def wait_for_room(self) -> None:
         """See `Listener`."""
         with self._changed:
-            self._changed.wait_for(lambda: not self.full)
+            self._changed.wait_for(lambda: not self._is_crowded())
 
     def read(self, run: Callable[[], None], graph: Graph) -> Generator[Any, None, None]:
         """Run something in a thread and give what there is to read of it; closing stops it."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from verbs import PATIENCE, VERBS, aiterate, alist, until
 
+from anabranch.engine.events import Formatter
 from anabranch.engine.trace_laws import Recorder
 from anabranch.nodes import (
     RunnableBranch,
@@ -20,6 +21,7 @@ from anabranch.nodes import (
     adispatch_custom_event,
     dispatch_custom_event,
 )
+from anabranch.scheduler.mailboxes import AsyncMailbox, ThreadMailbox
 
 BOTH = pytest.mark.parametrize("sync", [True, False], ids=["stream_events", "astream_events"])
 
@@ -394,3 +396,18 @@ def test_an_error_names_the_run_that_failed(verb: str) -> None:
         for note in raised.value.__notes__:
             place, run_id = note.removesuffix(")").split(" (run ")
             assert place.endswith(failed[run_id])
+
+
+def test_a_mailbox_that_was_read_meanwhile_makes_nobody_wait() -> None:
+    async def main() -> None:
+        mailbox = AsyncMailbox(Formatter())
+        mailbox.full = True  # as a thread leaves it that is overtaken by the reader
+        await mailbox.room()
+        await asyncio.to_thread(mailbox.wait_for_room)
+        assert not mailbox.full
+
+    asyncio.run(main())
+    blocking = ThreadMailbox(Formatter())
+    blocking.full = True
+    blocking.wait_for_room()
+    assert not blocking.full
