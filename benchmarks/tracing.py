@@ -129,17 +129,17 @@ def events(effort: Effort) -> Iterator[Row]:
     """Event streams, against hand-written ones; and many chunks against few."""
     count, few = effort.sized(CHUNKS), effort.sized(FEW)
     chain, by_hand = of_chunks(count), ByHand(count)
-    work = f"{count:,} chunks through 2 steps, astream_events, an event"
+    work = f"{count:,} chunks, an event of astream_events"
 
     def against(theirs: Callable[[], AsyncIterator[Any]]) -> tuple[float, float]:
         ours: Callable[[], Awaitable[int]] = lambda: drained(chain.astream_events("i"))  # noqa: E731
         return side_by_side(awaits(ours), awaits(lambda: drained(theirs())), effort, 1)
 
-    yield ratio(f"{work}, against a queue", *against(by_hand.queued), "µs", 2.0, 3 * count)
-    yield ratio(f"{work}, against one generator", *against(by_hand.inlined), "µs", None, 3 * count)
+    yield ratio(f"{work}, to a queue", *against(by_hand.queued), "µs", 2.0, 3 * count)
+    yield ratio(f"{work}, to one loop", *against(by_hand.inlined), "µs", None, 3 * count)
     many = timed(count, lambda: chain.astream_events("i"), effort)
     less = timed(few, lambda: of_chunks(few).astream_events("i"), effort)
-    yield ratio(f"an event of {count:,} chunks, against one of {few:,}", many, less, "µs", 1.25)
+    yield ratio(f"an event of {count:,} chunks, to one of {few:,}", many, less, "µs", 1.25)
 
 
 def logs(effort: Effort) -> Iterator[Row]:
@@ -158,9 +158,9 @@ def logs(effort: Effort) -> Iterator[Row]:
         return side_by_side(contender, contender, effort, 1)[0]
 
     many, less = seconds("x", count), seconds("x", few)
-    yield ratio(f"a patch of {count:,} texts, against one of {few:,}", many / count, less / few, "µs", 1.5)
+    yield ratio(f"a patch of {count:,} texts, to one of {few:,}", many / count, less / few, "µs", 1.5)
     many, less = seconds(["x"], count), seconds(["x"], few)
-    yield ratio(f"a patch of {count:,} lists, against one of {few:,}", many / count, less / few, "µs", 1.5)
+    yield ratio(f"a patch of {count:,} lists, to one of {few:,}", many / count, less / few, "µs", 1.5)
     yield limit(f"run log of {effort.sized(2_000):,} lists", seconds(["x"], effort.sized(2_000)), "ms", 150)
 
 
