@@ -13,10 +13,11 @@ from anabranch.scheduler.apulling import AsyncPuller, OpenStream
 from anabranch.scheduler.calls import note_place
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.reporting import aease, is_busy
+from anabranch.scheduler.shapes import ends_at_once, starts_early
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import Fold, Loop, Stage
-from anabranch.scheduler.traces import Trace, ends_at_once, starts_early
+from anabranch.scheduler.traces import Trace
 from anabranch.scheduler.watching import Maps
 
 Begun = tuple[RunInfo, AsyncIterator[Any]]

@@ -17,10 +17,11 @@ from anabranch.scheduler.calls import note_place
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.pulling import OpenStream, Puller
 from anabranch.scheduler.reporting import ease
+from anabranch.scheduler.shapes import ends_at_once, starts_early
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import Fold, Loop, Stage
-from anabranch.scheduler.traces import Trace, ends_at_once, starts_early
+from anabranch.scheduler.traces import Trace
 
 Begun = tuple[RunInfo, Iterator[Any]]
 
