@@ -48,8 +48,8 @@ def portal_chunks(
     site = SITE.get()
     if site is not None:
         site.hook(link, link.cancel)
-    link.start(open_chunks)
     try:
+        link.start(open_chunks)
         while True:
             word, said = link.pull(source)
             if word is Word.END:
@@ -57,6 +57,11 @@ def portal_chunks(
             if word is Word.ERROR:
                 raise said
             yield said
+    except GeneratorExit:
+        raise
+    except BaseException:
+        link.interrupt()
+        raise
     finally:
         if site is not None:
             site.unhook(link)
@@ -116,6 +121,11 @@ class _PortalLink:
                 self._say((Word.END, None))
             elif word is Word.ERROR and not self._cancelled:
                 raise said
+
+    def interrupt(self) -> None:
+        """This thread was interrupted, if the generator hasn't ended."""
+        if self._last is None:
+            self.cancel()
 
     def cancel(self) -> None:
         """Cancel the generator's code, from any thread."""

@@ -20,6 +20,9 @@ class Errand:
     def __init__(self) -> None:
         self._done = threading.Lock()
         self._done.acquire()
+        self.is_scheduled = False
+        self.is_dead = False  # the thread was interrupted before it was scheduled
+        self.over = False  # nobody is to wait any more
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = False
         self._result: Any = None
@@ -37,23 +40,36 @@ class Errand:
         except BaseException as error:
             self._error = error
         finally:
-            self._done.release()
+            self._end()
 
     def cancel(self, loop: asyncio.AbstractEventLoop) -> None:
         """Cancel it, from any thread."""
         self._cancelled = True
-        loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+        loop.call_soon_threadsafe(self._cancel)
 
-    def wait(self, loop: asyncio.AbstractEventLoop) -> Any:
-        """The result. An interrupt of the waiting thread cancels it, and is raised when it has ended."""
-        interrupt: BaseException | None = None
-        while True:
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        elif not self.is_scheduled and not self.is_dead:
+            self.is_dead = True
+            self._end()
+
+    def _end(self) -> None:
+        self.over = True
+        self._done.release()
+
+    def wait(self, loop: asyncio.AbstractEventLoop, interrupt: BaseException | None = None) -> Any:
+        """The result. An interrupt of the waiting thread cancels it, and is raised when it has ended.
+
+        `interrupt`: one that came before the thread waited.
+        """
+        while not self.over:
             try:
-                self._done.acquire()
-                break
+                if interrupt is not None:
+                    self.cancel(loop)
+                self._done.acquire()  # an interrupt may come just when it was acquired
             except BaseException as error:
                 interrupt = error
-                self.cancel(loop)
         if interrupt is not None:
             raise interrupt
         if self._error is not None:
@@ -102,8 +118,10 @@ class Portal:
         try:
             start(loop, errand, main)
             return errand.wait(loop)
-        except RuntimeError as error:
-            if _FOREIGN_LOOP in str(error):
+        except BaseException as error:
+            if not errand.over:  # an interrupt while this thread did not wait
+                errand.wait(loop, error)
+            if isinstance(error, RuntimeError) and _FOREIGN_LOOP in str(error):
                 error.add_note(
                     f"step {name!r} was run by a synchronous verb, on a loop of the library's own, but uses something "
                     "that belongs to your loop; await `ainvoke` (or `astream`, `abatch`) there instead"
@@ -119,6 +137,9 @@ def start(loop: asyncio.AbstractEventLoop, errand: Errand, main: Callable[[], An
     context = copy_context()
 
     def begin() -> None:
+        if errand.is_dead:
+            return
+        errand.is_scheduled = True
         keep(loop.create_task(errand.run(main), context=context))
 
     loop.call_soon_threadsafe(begin)
