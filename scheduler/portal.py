@@ -97,8 +97,9 @@ class Portal:
             )
         with self._starting:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="anabranch-portal", daemon=True).start()
+                loop = asyncio.new_event_loop()
+                threading.Thread(target=loop.run_forever, name="anabranch-portal", daemon=True).start()
+                self._loop = loop  # not before it runs: an interrupt may come between
             return self._loop
 
     def call(self, name: str, run: Callable[..., Any], *arguments: Any) -> Any:
