@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from anabranch.nodes import BaseCallbackHandler, Runnable, RunnableGenerator
 from benchmarks.chains import chained
-from benchmarks.measuring import Effort, awaits, calls, peak_kilobytes, side_by_side
+from benchmarks.measuring import Contender, Effort, awaits, calls, peak_kilobytes, side_by_side
 from benchmarks.reporting import Row, limit, ratio
 
 NODES = 100
@@ -110,6 +110,23 @@ class ByHand:
             yield event
         await task
 
+    async def log(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """The patches of a log of the source alone, made while it runs in a task of its own."""
+        queue: asyncio.Queue[list[dict[str, Any]] | None] = asyncio.Queue(24)
+
+        async def run() -> None:
+            total = ""
+            for _ in range(self._count):
+                total += "x"
+                listed = {"op": "add", "path": "/streamed_output/-", "value": "x"}
+                await queue.put([listed, {"op": "replace", "path": "/final_output", "value": total}])
+            await queue.put(None)
+
+        task = asyncio.create_task(run())
+        while (patch := await queue.get()) is not None:
+            yield patch
+        await task
+
     async def inlined(self) -> AsyncIterator[dict[str, Any]]:
         """All in one generator: no steps, and nothing is seen before a step has ended its turn."""
         for _ in range(self._count):
@@ -143,10 +160,10 @@ def events(effort: Effort) -> Iterator[Row]:
 
 
 def logs(effort: Effort) -> Iterator[Row]:
-    """Run logs: many chunks against few, texts and lists."""
+    """Run logs, against a hand-written one; and many chunks against few, texts and lists."""
     count, few = effort.sized(CHUNKS // 2), effort.sized(FEW // 2)
 
-    def seconds(chunk: Any, number: int) -> float:
+    def logging(chunk: Any, number: int) -> Contender:
         async def source(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
             async for _ in chunks:
                 pass
@@ -154,9 +171,20 @@ def logs(effort: Effort) -> Iterator[Row]:
                 yield chunk
 
         chain = RunnableGenerator(source)
-        contender = awaits(lambda: drained(chain.astream_log("i")))
+        return awaits(lambda: drained(chain.astream_log("i")))
+
+    def seconds(chunk: Any, number: int) -> float:
+        contender = logging(chunk, number)
         return side_by_side(contender, contender, effort, 1)[0]
 
+    by_hand = awaits(lambda: drained(ByHand(count).log()))
+    yield ratio(
+        f"{count:,} texts, a patch of astream_log, to a queue",
+        *side_by_side(logging("x", count), by_hand, effort, 1),
+        "µs",
+        2.0,
+        count,
+    )
     many, less = seconds("x", count), seconds("x", few)
     yield ratio(f"a patch of {count:,} texts, to one of {few:,}", many / count, less / few, "µs", 1.5)
     many, less = seconds(["x"], count), seconds(["x"], few)

@@ -53,8 +53,6 @@ class RunLogPatch:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RunLogPatch) and self.ops == other.ops
 
-    __hash__ = None  # type: ignore[assignment] # it can be changed
-
 
 class RunLog(RunLogPatch):
     """The state of a run after some patches. Adding a patch takes time for that patch only.
@@ -93,8 +91,6 @@ class RunLog(RunLogPatch):
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RunLog) and self.state == other.state and self.ops == other.ops
-
-    __hash__ = None
 
 
 class _History:

@@ -86,7 +86,7 @@ class EventFile(Sink):
         formatter = self._formatters[run]
         event = formatter.chunk(run, chunk)
         log = None
-        if formatter is not self._formatters.get(run.parent):  # type: ignore[arg-type] # None is no key
+        if run.parent is None or formatter is not self._formatters.get(run.parent):
             log = how_it_adds(chunk)
             if event is None:
                 event = {"event": None, "name": run.name, "run_id": str(run.id), "data": {"chunk": chunk}}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Sequence
-from typing import Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.events import Event, Filter, Formatter, Version
 from anabranch.engine.run_logs import LogWriter, RunLog, RunLogPatch
 from anabranch.scheduler.mailboxes import AsyncMailbox, ThreadMailbox, listened
+
+if TYPE_CHECKING:
+    from anabranch.engine.graphs import Graph
+    from anabranch.scheduler.chunk_streams import AsyncChunkStream, ChunkStream
 
 Input = TypeVar("Input", contravariant=True)
 Names = Sequence[str] | None
@@ -16,6 +20,15 @@ Names = Sequence[str] | None
 
 class Telling(Generic[Input]):
     """See the module. Part of every runnable."""
+
+    if TYPE_CHECKING:  # what every runnable has
+
+        @property
+        def graph(self) -> Graph: ...
+        def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> ChunkStream[Any]: ...
+        def astream(
+            self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
+        ) -> AsyncChunkStream[Any]: ...
 
     def astream_events(
         self,
@@ -53,7 +66,7 @@ class Telling(Generic[Input]):
         _check_version(version)
         wanted = Filter(include_names, include_types, include_tags, exclude_names, exclude_types, exclude_tags)
         mailbox = AsyncMailbox(Formatter(version, input, errors), wanted)
-        return mailbox.read(lambda: self.astream(input, listened(config, mailbox), **kwargs))  # type: ignore[attr-defined]
+        return mailbox.read(lambda: self.astream(input, listened(config, mailbox), **kwargs))
 
     def stream_events(
         self,
@@ -77,10 +90,10 @@ class Telling(Generic[Input]):
         told = listened(config, mailbox)
 
         def run() -> None:
-            for _ in self.stream(input, told, **kwargs):  # type: ignore[attr-defined]
+            for _ in self.stream(input, told, **kwargs):
                 pass
 
-        return mailbox.read(run, self.graph)  # type: ignore[attr-defined]
+        return mailbox.read(run, self.graph)
 
     @overload
     def astream_log(
@@ -121,9 +134,9 @@ class Telling(Generic[Input]):
         mailbox = AsyncMailbox(writer)
 
         def open_stream() -> AsyncIterator[Any]:
-            stream = self.astream(input, listened(config, mailbox), **kwargs)  # type: ignore[attr-defined]
+            stream = self.astream(input, listened(config, mailbox), **kwargs)
             writer.declare(stream.algebra)
-            return stream  # type: ignore[no-any-return]
+            return stream
 
         patches = mailbox.read(open_stream)
         return patches if diff else _states(patches)

@@ -10,6 +10,10 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import Any
 
+from anabranch.engine.graphs import Graph
+from anabranch.engine.runs import RunInfo
+from anabranch.scheduler.calls import note_place
+from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.stages import Loop, Stage
 from anabranch.scheduler.units import Unit
 
@@ -83,3 +87,30 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
             last, traceback = traceback.tb_frame, traceback.tb_next
         cause = at.__cause__
         at = cause if isinstance(at, RuntimeError) and isinstance(cause, StopIteration | StopAsyncIteration) else None
+
+
+class Blame:
+    """Whose error it was, in a segment that is listened to: that step whose run sees it first."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._seen: tuple[BaseException, int] | None = None
+
+    def see(self, error: BaseException, slot: int, run: RunInfo) -> None:
+        """A step's run sees an error. The first to see it has it noted."""
+        if self._seen is None or self._seen[0] is not error:
+            self._seen = error, slot
+            note_place(error, self._graph.place(slot), run.id)
+
+    def slot_of(self, error: BaseException) -> int | None:
+        """The slot of the step that raised it; None if none has seen it. Python may have made another error of it."""
+        if self._seen is None or (error is not self._seen[0] and error.__cause__ is not self._seen[0]):
+            return None
+        note_place(error, self._graph.place(self._seen[1]))
+        return self._seen[1]
+
+
+def note_here(error: BaseException, place: str) -> None:
+    """Note on an error the place, and the run whose code is running."""
+    run = RUN.get()
+    note_place(error, place, None if run is None else run.id)

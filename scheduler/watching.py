@@ -13,7 +13,7 @@ from typing import Any, Self
 from anabranch.engine.chunks import Accumulator, Tally
 from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
-from anabranch.scheduler.calls import note_place
+from anabranch.scheduler.blaming import Blame, note_here
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.pulling import OpenStream, Puller
 from anabranch.scheduler.reporting import ease
@@ -39,7 +39,7 @@ class WatchedPuller(Puller):
         open_stream: OpenStream,
     ) -> None:
         self._trace = trace
-        self._blamed: tuple[BaseException, int] | None = None
+        self._blame = Blame(graph)
         super().__init__(stages, source, site, graph, open_stream)
 
     def _open(self, stage: Stage, chunks: Iterator[Any]) -> Iterator[Any]:
@@ -65,21 +65,12 @@ class WatchedPuller(Puller):
         return self._told(step, begin, fed.total)
 
     def _note(self, error: BaseException, slot: int) -> None:
-        run = RUN.get()
-        note_place(error, self._graph.place(slot), None if run is None else run.id)
-
-    def _blame_step(self, error: BaseException, step: Step, run: RunInfo) -> None:
-        """Note on an error which step raised it: that whose run sees it first."""
-        if self._blamed is None or self._blamed[0] is not error:
-            self._blamed = error, step.slot
-            note_place(error, self._graph.place(step.slot), run.id)
+        note_here(error, self._graph.place(slot))
 
     def blame(self, error: BaseException) -> int:
         """See `Puller`."""
-        if self._blamed is None or (error is not self._blamed[0] and error.__cause__ is not self._blamed[0]):
-            return super().blame(error)
-        note_place(error, self._graph.place(self._blamed[1]))
-        return self._blamed[1]
+        slot = self._blame.slot_of(error)
+        return super().blame(error) if slot is None else slot
 
     # Loops
 
@@ -123,7 +114,7 @@ class WatchedPuller(Puller):
                 RUN.reset(before)
         except BaseException as error:
             if run is not None:
-                self._blame_step(error, step, run)
+                self._blame.see(error, step.slot, run)
                 trace.fail(run, error, total.value)
             raise
         return self._told(step, lambda: (run, iter(made)), total)
@@ -141,7 +132,7 @@ class WatchedPuller(Puller):
             maps.end()
         except BaseException as error:
             if (at := maps.failing) is not None:
-                self._blame_step(error, steps[at], maps.runs[at])
+                self._blame.see(error, steps[at].slot, maps.runs[at])
             maps.fail(error)
             raise
 
@@ -173,7 +164,7 @@ class WatchedPuller(Puller):
             raise
         except BaseException as error:
             close(chunks)  # it goes on, if it was a listener that raised
-            self._blame_step(error, step, run)
+            self._blame.see(error, step.slot, run)
             trace.fail(run, error, taken.value)
             raise
         trace.end(run, total.value, taken.value)

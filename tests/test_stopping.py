@@ -128,40 +128,36 @@ def test_a_failed_vector_is_repeated_item_by_item_so_that_only_the_guilty_one_fa
     assert [result if isinstance(result, int) else type(result) for result in results] == [2, 4, ValueError, 8]
 
 
-def test_the_smallest_cap_counts_given_or_bound() -> None:
-    most, inside, lock = [0], [0], threading.Lock()
-    barrier = threading.Barrier(2)
+class Pairs:
+    """A function that goes on when two are inside it; counts how many ever were."""
 
-    def enter(value: Any) -> Any:
-        with lock:
-            inside[0] += 1
-            most[0] = max(most[0], inside[0])
-        barrier.wait(10)
-        with lock:
-            inside[0] -= 1
+    def __init__(self) -> None:
+        self.most = self._inside = 0
+        self._lock = threading.Lock()
+        self._barrier = threading.Barrier(2)
+
+    def enter(self, value: Any) -> Any:
+        with self._lock:
+            self._inside += 1
+            self.most = max(self.most, self._inside)
+        self._barrier.wait(10)
+        with self._lock:
+            self._inside -= 1
         return value
 
-    branches = RunnableParallel({key: RunnableLambda(enter) for key in "abcd"})
+
+def test_the_smallest_cap_counts_given_or_bound() -> None:
+    pairs = Pairs()
+    branches = RunnableParallel({key: RunnableLambda(pairs.enter) for key in "abcd"})
     capped = branches.with_config(max_concurrency=2)
     capped.invoke(1)
     (RunnableLambda(lambda x: x) | capped).invoke(1, {"max_concurrency": 4})
-    assert most[0] == 2
+    assert pairs.most == 2
 
 
 def test_a_nested_call_may_have_a_cap_where_the_outer_has_none() -> None:
-    most, inside, lock = [0], [0], threading.Lock()
-    barrier = threading.Barrier(2)
-
-    def enter(value: Any) -> Any:
-        with lock:
-            inside[0] += 1
-            most[0] = max(most[0], inside[0])
-        barrier.wait(10)
-        with lock:
-            inside[0] -= 1
-        return value
-
-    leaf = RunnableLambda(enter)
+    pairs = Pairs()
+    leaf = RunnableLambda(pairs.enter)
     outer = {"a": RunnableLambda(lambda _: leaf.batch([1, 2, 3, 4], {"max_concurrency": 2}))} | RunnableLambda(len)
     assert outer.invoke(0) == 1
-    assert most[0] == 2
+    assert pairs.most == 2
