@@ -37,10 +37,8 @@ class Sink(Listener):
         self._noted.append(item)
         if asyncio._get_running_loop() is None or run.reporter is None:
             self.flush()
-            return
-        posts = run.reporter.posts
-        if not posts or posts[-1][0] is not self._writer:
-            posts.append((self._writer, "write", (run,)))
+        else:
+            run.reporter.put(self._writer, "write", run)
 
     def write(self, items: list[Any]) -> None:
         """Write what was noted, in order. One thread at a time calls this."""

@@ -60,17 +60,12 @@ async def afollow(unit: Unit, site: Site, context: Context) -> Effect | None:
                 effect = _act(unit, action, site, own)
         except BaseException as error:
             _fail(unit, trace, error)
-            await _settle(trace)
+            await trace.reporter.settle()
             raise
         if effect is None:
             _end(unit, trace)
-    await _settle(trace)
+    await trace.reporter.settle()
     return effect
-
-
-async def _settle(trace: Trace) -> None:
-    if trace.reporter.posts:
-        await trace.reporter.settle()
 
 
 def _resume(unit: Unit, trace: Trace, context: Context) -> Effect | None:

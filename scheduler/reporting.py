@@ -109,6 +109,11 @@ class Reporter:
             elif (run.run_type, what) not in listener.deaf_to:
                 self.posts.append((listener, what, (run, *data)))
 
+    def put(self, listener: Listener, what: str, *data: Any) -> None:
+        """Have a listener told of something of its own when the driver can wait; once, if that is what comes next."""
+        if not self.posts or self.posts[-1][0] is not listener:
+            self.posts.append((listener, what, data))
+
     async def atell(self, run: RunInfo, what: str, *data: Any) -> None:
         """The same, awaiting that they were told, on whatever loop this is."""
         self.defer(run, what, *data)
