@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from anabranch.nodes.console import ConsoleTracer
     from anabranch.nodes.custom_events import adispatch_custom_event, dispatch_custom_event
     from anabranch.nodes.documents import Document, format_documents
+    from anabranch.nodes.embeddings import Embeddings
     from anabranch.nodes.event_files import EventFile, JsonLinesTracer
     from anabranch.nodes.extractive import ExtractiveChatModel
     from anabranch.nodes.extras import MissingExtraError
@@ -127,6 +128,7 @@ _DEFERRED = {
     "console": "ConsoleTracer",
     "custom_events": "adispatch_custom_event dispatch_custom_event",
     "documents": "Document format_documents",
+    "embeddings": "Embeddings",
     "event_files": "EventFile JsonLinesTracer",
     "extractive": "ExtractiveChatModel",
     "extras": "MissingExtraError",
@@ -218,6 +220,7 @@ __all__ = [
     "DictType",
     "Document",
     "EdgeTypeError",
+    "Embeddings",
     "EventFile",
     "EventFileError",
     "ExtractiveChatModel",
