@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import signal
 import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -140,6 +141,7 @@ CASES: dict[str, Callable[[], Any]] = {
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell inherits that it is ignored
     threading.Thread(target=listen, daemon=True).start()
     while case := told.get():
         begun.clear()
