@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     from anabranch.nodes.openai_models import ChatOpenAI
     from anabranch.nodes.otel import OpenTelemetryTracer
     from anabranch.nodes.parsers import BaseOutputParser, StrOutputParser
+    from anabranch.nodes.partial_json import parse_partial_json
     from anabranch.nodes.perfetto import ChromeTrace, PerfettoTracer
     from anabranch.nodes.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
     from anabranch.nodes.prompts import BasePromptTemplate, ChatPromptTemplate, MissingVariablesError, PromptTemplate
@@ -142,6 +143,7 @@ _DEFERRED = {
     "openai_models": "ChatOpenAI",
     "otel": "OpenTelemetryTracer",
     "parsers": "BaseOutputParser StrOutputParser",
+    "partial_json": "parse_partial_json",
     "perfetto": "ChromeTrace PerfettoTracer",
     "prompt_values": "ChatPromptValue PromptValue StringPromptValue",
     "prompts": "BasePromptTemplate ChatPromptTemplate MissingVariablesError PromptTemplate",
@@ -292,6 +294,7 @@ __all__ = [
     "get_usage_metadata_callback",
     "merge_configs",
     "message_chunk_to_message",
+    "parse_partial_json",
     "patch_config",
     "replay",
     "replay_log",

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("engine", "scheduler", "nodes", "viz")
-REQUIRED = {"networkx", "pydantic", "jsonpatch", "graphviz"}
+REQUIRED = {"networkx", "pydantic", "pydantic_core", "jsonpatch", "graphviz"}  # pydantic_core comes with pydantic
 OPTIONAL = {
     "IPython",
     "bm25s",
