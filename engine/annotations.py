@@ -22,7 +22,7 @@ from types import FunctionType, UnionType
 from typing import Annotated, Any, Optional, Union, get_args, get_origin, get_type_hints
 
 from anabranch.engine.operators import Composable
-from anabranch.engine.signatures import EMPTY, first_parameter, innermost_function, kind_of, own_annotations
+from anabranch.engine.signatures import EMPTY, first_parameter, innermost_function, kind_of, own_annotations, parameters
 
 STREAMS = (Iterator, Iterable, Generator, AsyncIterator, AsyncIterable, AsyncGenerator)
 
@@ -59,6 +59,11 @@ def output_type(func: Callable[..., Any]) -> Any:
     elif kind == "function" and get_origin(tp) in (Awaitable, Coroutine):
         tp = get_args(tp)[-1]
     return Any if _may_be_composable(tp) else tp
+
+
+def parameter_types(func: Callable[..., Any]) -> dict[str, Any]:
+    """The annotated types of all parameters, by name, with what `Annotated` says of them; each may be Any."""
+    return {each.name: _resolved(each.annotation, func) for each in parameters(func) or ()}
 
 
 def chunk_types(func: Callable[..., Any]) -> tuple[Any, Any]:

@@ -171,7 +171,7 @@ def _fields(keys: Keys, within: tuple[Any, ...]) -> dict[str, tuple[Any, Any]]:
     fields: dict[str, tuple[Any, Any]] = {}
     for key, declared in keys.types.items():
         tp = _pydantic_type(declared, key.title().replace("_", " "), within)
-        name = _field_name(key, keys.types)
+        name = field_name(key, keys.types)
         about: dict[str, Any] = {} if name == key else {"alias": key}
         if key not in keys.required:
             # None stands for a key that isn't there; in the JSON schema the key just isn't required.
@@ -182,7 +182,7 @@ def _fields(keys: Keys, within: tuple[Any, ...]) -> dict[str, tuple[Any, Any]]:
     return fields
 
 
-def _field_name(key: str, keys: Container[str]) -> str:
+def field_name(key: str, keys: Container[str]) -> str:
     """A name that pydantic takes for a key: the key, unless a model has an attribute of that name."""
     if key.isidentifier() and not key.startswith("_") and not hasattr(SchemaModel, key):
         return key
@@ -264,7 +264,7 @@ def config_model(title: str, keys: Mapping[str, Any], specs: Iterable[Any]) -> t
     """
     inner = {}
     for spec in specs:
-        name = _field_name(spec.id, ())
+        name = field_name(spec.id, ())
         about = {} if name == spec.id else {"alias": spec.id}
         tp = Any if spec.annotation is None else spec.annotation
         inner[name] = (tp, Field(spec.default, title=spec.name, description=spec.description, **about))

@@ -79,7 +79,13 @@ if TYPE_CHECKING:
     from anabranch.nodes.extractive import ExtractiveChatModel
     from anabranch.nodes.extras import MissingExtraError
     from anabranch.nodes.fake_chat_models import FakeListChatModel, GenericFakeChatModel
+    from anabranch.nodes.function_calling import (
+        convert_to_json_schema,
+        convert_to_openai_function,
+        convert_to_openai_tool,
+    )
     from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
+    from anabranch.nodes.injected_arguments import InjectedToolArg, InjectedToolCallId
     from anabranch.nodes.message_chunks import (
         AIMessageChunk,
         BaseMessageChunk,
@@ -134,7 +140,9 @@ _DEFERRED = {
     "extractive": "ExtractiveChatModel",
     "extras": "MissingExtraError",
     "fake_chat_models": "FakeListChatModel GenericFakeChatModel",
+    "function_calling": "convert_to_json_schema convert_to_openai_function convert_to_openai_tool",
     "generations": "ChatGeneration ChatGenerationChunk ChatResult LLMResult",
+    "injected_arguments": "InjectedToolArg InjectedToolCallId",
     "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk HumanMessageChunk "
     "SystemMessageChunk message_chunk_to_message",
     "message_conversion": "convert_to_messages",
@@ -231,6 +239,8 @@ __all__ = [
     "GraphError",
     "HumanMessage",
     "HumanMessageChunk",
+    "InjectedToolArg",
+    "InjectedToolCallId",
     "JsonLinesTracer",
     "LLMResult",
     "MessagesPlaceholder",
@@ -284,7 +294,10 @@ __all__ = [
     "chain",
     "coerce_to_runnable",
     "collect_runs",
+    "convert_to_json_schema",
     "convert_to_messages",
+    "convert_to_openai_function",
+    "convert_to_openai_tool",
     "dispatch_custom_event",
     "ensure_config",
     "fold",
