@@ -183,14 +183,14 @@ def test_a_function_without_a_name_is_an_error() -> None:
 
 @pytest.mark.parametrize("base", [TypedDict, typing_extensions.TypedDict])
 def test_of_a_typed_dict_keys_defaults_and_descriptions_are_told(base: Any) -> None:
-    Inner = base("Inner", {"deep": int})
+    Inner: Any = base("Inner", {"deep": int})
     Joke = base(
         "Joke",
         {
             "setup": Annotated[str, ..., "how it begins"],
             "rating": Annotated[int, 5, "out of ten"],
             "tag": Annotated[str, "a word"],
-    Inner: Any = base("Inner", {"deep": int})
+            "inner": list[Inner],
             "note": NotRequired[str],
         },
     )
