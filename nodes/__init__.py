@@ -50,6 +50,7 @@ from anabranch.scheduler.handles import RunHandle
 from anabranch.scheduler.managers import CallbackManager
 
 if TYPE_CHECKING:
+    from anabranch.nodes.any_message import AnyMessage
     from anabranch.nodes.async_callback_handlers import AsyncCallbackHandler
     from anabranch.nodes.bm25 import BM25Retriever
     from anabranch.nodes.callback_handlers import BaseCallbackHandler
@@ -90,18 +91,21 @@ if TYPE_CHECKING:
         AIMessageChunk,
         BaseMessageChunk,
         ChatMessageChunk,
+        FunctionMessageChunk,
         HumanMessageChunk,
         SystemMessageChunk,
+        ToolMessageChunk,
         message_chunk_to_message,
     )
     from anabranch.nodes.message_conversion import convert_to_messages
     from anabranch.nodes.message_templates import MessagesPlaceholder
     from anabranch.nodes.messages import (
         AIMessage,
-        AnyMessage,
         BaseMessage,
         ChatMessage,
+        FunctionMessage,
         HumanMessage,
+        RemoveMessage,
         SystemMessage,
         ToolMessage,
         get_buffer_string,
@@ -121,8 +125,18 @@ if TYPE_CHECKING:
     from anabranch.nodes.stdlib_corpus import stdlib_documents
     from anabranch.nodes.templates import TemplateError
     from anabranch.nodes.terms import terms_of
+    from anabranch.nodes.token_usage import InputTokenDetails, OutputTokenDetails, UsageMetadata, add_usage
+    from anabranch.nodes.tool_calls import (
+        InvalidToolCall,
+        ToolCall,
+        ToolCallChunk,
+        invalid_tool_call,
+        tool_call,
+        tool_call_chunk,
+    )
 
 _DEFERRED = {
+    "any_message": "AnyMessage",
     "async_callback_handlers": "AsyncCallbackHandler",
     "bm25": "BM25Retriever",
     "callback_handlers": "BaseCallbackHandler",
@@ -143,11 +157,12 @@ _DEFERRED = {
     "function_calling": "convert_to_json_schema convert_to_openai_function convert_to_openai_tool",
     "generations": "ChatGeneration ChatGenerationChunk ChatResult LLMResult",
     "injected_arguments": "InjectedToolArg InjectedToolCallId",
-    "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk HumanMessageChunk "
-    "SystemMessageChunk message_chunk_to_message",
+    "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk FunctionMessageChunk HumanMessageChunk "
+    "SystemMessageChunk ToolMessageChunk message_chunk_to_message",
     "message_conversion": "convert_to_messages",
     "message_templates": "MessagesPlaceholder",
-    "messages": "AIMessage AnyMessage BaseMessage ChatMessage HumanMessage SystemMessage ToolMessage get_buffer_string",
+    "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
+    "ToolMessage get_buffer_string",
     "openai_models": "ChatOpenAI",
     "otel": "OpenTelemetryTracer",
     "parsers": "BaseOutputParser StrOutputParser",
@@ -163,6 +178,8 @@ _DEFERRED = {
     "stdlib_corpus": "stdlib_documents",
     "templates": "TemplateError",
     "terms": "terms_of",
+    "token_usage": "InputTokenDetails OutputTokenDetails UsageMetadata add_usage",
+    "tool_calls": "InvalidToolCall ToolCall ToolCallChunk invalid_tool_call tool_call tool_call_chunk",
 }
 """What each module that is imported later exports."""
 
@@ -235,12 +252,16 @@ __all__ = [
     "EventFileError",
     "ExtractiveChatModel",
     "FakeListChatModel",
+    "FunctionMessage",
+    "FunctionMessageChunk",
     "GenericFakeChatModel",
     "GraphError",
     "HumanMessage",
     "HumanMessageChunk",
     "InjectedToolArg",
     "InjectedToolCallId",
+    "InputTokenDetails",
+    "InvalidToolCall",
     "JsonLinesTracer",
     "LLMResult",
     "MessagesPlaceholder",
@@ -249,10 +270,12 @@ __all__ = [
     "ModelRunManager",
     "NotRunnableError",
     "OpenTelemetryTracer",
+    "OutputTokenDetails",
     "PerfettoTracer",
     "PortalError",
     "PromptTemplate",
     "PromptValue",
+    "RemoveMessage",
     "RetryState",
     "RouterRunnable",
     "Run",
@@ -287,8 +310,13 @@ __all__ = [
     "SystemMessage",
     "SystemMessageChunk",
     "TemplateError",
+    "ToolCall",
+    "ToolCallChunk",
     "ToolMessage",
+    "ToolMessageChunk",
+    "UsageMetadata",
     "UsageMetadataCallbackHandler",
+    "add_usage",
     "adispatch_custom_event",
     "afold",
     "chain",
@@ -305,6 +333,7 @@ __all__ = [
     "from_dag",
     "get_buffer_string",
     "get_usage_metadata_callback",
+    "invalid_tool_call",
     "merge_configs",
     "message_chunk_to_message",
     "parse_partial_json",
@@ -316,4 +345,6 @@ __all__ = [
     "stdlib_retriever",
     "terms_of",
     "to_json",
+    "tool_call",
+    "tool_call_chunk",
 ]

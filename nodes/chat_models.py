@@ -15,11 +15,12 @@ from anabranch.engine.chunks import Accumulator
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError, StepInputError
 from anabranch.engine.operators import Operator
+from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.chat_runs import AsyncModelRunManager, ChatView, ModelRunManager, note_result
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
 from anabranch.nodes.message_chunks import AIMessageChunk, message_chunk_to_message, message_to_chunk
 from anabranch.nodes.message_conversion import MessageLike, convert_to_messages
-from anabranch.nodes.messages import AnyMessage, BaseMessage
+from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from anabranch.nodes.run_managers import takes_run_manager
 from anabranch.nodes.serializable import RunnableSerializable

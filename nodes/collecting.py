@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from anabranch.engine.runs import MISSING, Listener, RunInfo
 from anabranch.nodes.run_trees import BaseTracer, Run
+from anabranch.nodes.token_usage import add_counts
 from anabranch.scheduler.handlers import tolerate
 from anabranch.scheduler.managers import AMBIENT
 
@@ -55,7 +56,7 @@ class UsageMetadataCallbackHandler(Listener):
         said = getattr(run.output, "response_metadata", None) or {}
         name = said.get("model_name") or said.get("model") or run.name
         with self._adding:
-            self.usage_metadata[name] = _sum(self.usage_metadata.get(name, {}), usage)
+            self.usage_metadata[name] = add_counts(self.usage_metadata.get(name, {}), usage)
 
     def broke(self, error: Exception, what: str) -> None:
         """See `Listener`."""
@@ -96,14 +97,3 @@ def _listening(listener: L) -> Generator[L, None, None]:
         yield listener
     finally:
         AMBIENT.reset(token)
-
-
-def _sum(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers added, dicts of them likewise."""
-    total = dict(left)
-    for name, value in right.items():
-        if isinstance(value, Mapping):
-            total[name] = _sum(total.get(name) or {}, value)
-        elif isinstance(value, int | float):
-            total[name] = (total.get(name) or 0) + value
-    return total

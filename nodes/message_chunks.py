@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field
 
 from anabranch.engine.chunks import Algebra
-from anabranch.nodes.message_merging import merge_content, merge_dicts
+from anabranch.nodes.base_messages import BaseMessage, kind_field
+from anabranch.nodes.message_merging import merge_content, merge_dicts, merge_values
 from anabranch.nodes.messages import (
     AIMessage,
-    BaseMessage,
     ChatMessage,
+    FunctionMessage,
     HumanMessage,
     SystemMessage,
-    kind_field,
+    ToolMessage,
+)
+from anabranch.nodes.token_usage import add_usage
+from anabranch.nodes.tool_calls import (
+    ToolCallChunk,
+    join_pieces,
+    openai_pieces,
+    pieces_of,
+    read_pieces,
 )
 
 
@@ -24,19 +35,33 @@ class BaseMessageChunk(BaseMessage):
     def __add__(self, other: BaseMessageChunk) -> Self:
         if not isinstance(other, type(self)):
             return NotImplemented
-        return type(self)(**self._sum(other))
+        fields = self._sum(other)
+        total = self.__copy__()
+        total.__dict__.update(fields)  # not through pydantic, since both have been validated
+        total.__pydantic_fields_set__.update(other.__pydantic_fields_set__)
+        if self.__pydantic_extra__ is not None and other.__pydantic_extra__:
+            total.__pydantic_extra__ = {**self.__pydantic_extra__, **other.__pydantic_extra__}
+        return total
 
     def _sum(self, other: Self) -> dict[str, Any]:
-        """The fields of the sum. A subclass with more fields adds them here."""
+        """The fields of the sum that may differ from those here. A subclass with more fields adds them."""
         return {
-            **(self.model_extra or {}),
-            **(other.model_extra or {}),
             "content": merge_content(self.content, other.content),
             "additional_kwargs": merge_dicts(self.additional_kwargs, other.additional_kwargs),
             "response_metadata": merge_dicts(self.response_metadata, other.response_metadata),
             "name": self.name or other.name,
             "id": self.id or other.id,
         }
+
+    def _agree(self, other: Self, field: str) -> None:
+        """See that both are pieces of one message.
+
+        Raises:
+            TypeError: when they differ in what names it.
+        """
+        mine, theirs = getattr(self, field), getattr(other, field)
+        if mine != theirs:
+            raise TypeError(f"chunks with the {field} {mine!r} and {theirs!r} are not of one message")
 
 
 class HumanMessageChunk(HumanMessage, BaseMessageChunk):
@@ -56,30 +81,85 @@ class ChatMessageChunk(ChatMessage, BaseMessageChunk):
 
     type: Literal["ChatMessageChunk"] = kind_field("ChatMessageChunk")  # type: ignore[assignment]
 
-    def __add__(self, other: BaseMessageChunk) -> Self:
-        if isinstance(other, ChatMessageChunk) and other.role != self.role:
-            raise TypeError(f"chunks of the speakers {self.role!r} and {other.role!r} are not of one message")
-        return super().__add__(other)
+    def _sum(self, other: Self) -> dict[str, Any]:
+        self._agree(other, "role")
+        return super()._sum(other)
+
+
+class FunctionMessageChunk(FunctionMessage, BaseMessageChunk):
+    """A piece of the result of executing a function."""
+
+    type: Literal["FunctionMessageChunk"] = kind_field("FunctionMessageChunk")  # type: ignore[assignment]
 
     def _sum(self, other: Self) -> dict[str, Any]:
-        return {**super()._sum(other), "role": self.role}
+        self._agree(other, "name")
+        return super()._sum(other)
+
+
+class ToolMessageChunk(ToolMessage, BaseMessageChunk):
+    """A piece of the result of executing a tool. It failed if one of its pieces says so."""
+
+    type: Literal["ToolMessageChunk"] = kind_field("ToolMessageChunk")  # type: ignore[assignment]
+
+    def _sum(self, other: Self) -> dict[str, Any]:
+        self._agree(other, "tool_call_id")
+        return {
+            **super()._sum(other),
+            "artifact": merge_values("artifact", self.artifact, other.artifact),
+            "status": "error" if "error" in (self.status, other.status) else "success",
+        }
+
+
+def _piece(piece: ToolCallChunk) -> ToolCallChunk:
+    return {**piece, "type": "tool_call_chunk"}
 
 
 class AIMessageChunk(AIMessage, BaseMessageChunk):
-    """A piece of a message from an AI. The last piece of a message has the `chunk_position` "last"."""
+    """A piece of a message from an AI. The last piece of a message has the `chunk_position` "last".
+
+    Its `tool_calls` are what can be read of its `tool_call_chunks`: as far as they go while more may come; in a
+    chunk that is the last, or in a sum with it, arguments that break off are invalid.
+    """
 
     type: Literal["AIMessageChunk"] = kind_field("AIMessageChunk")  # type: ignore[assignment]
+    tool_call_chunks: list[Annotated[ToolCallChunk, AfterValidator(_piece)]] = Field(default_factory=list)
     chunk_position: Literal["last"] | None = None
 
+    def _complete(self) -> None:
+        if self.tool_call_chunks:
+            self.tool_call_chunks = join_pieces([], self.tool_call_chunks)
+        elif self.tool_calls or self.invalid_tool_calls:
+            self.tool_call_chunks = pieces_of(self.tool_calls, self.invalid_tool_calls)
+        else:
+            return
+        self.tool_calls, self.invalid_tool_calls = self._read(self.tool_call_chunks, self.chunk_position)
+
+    def _take_openai_calls(self, told: Any, kwargs: dict[str, Any]) -> None:
+        if not any(kwargs.get(field) for field in ("tool_call_chunks", "tool_calls", "invalid_tool_calls")):
+            kwargs["tool_call_chunks"] = openai_pieces(told)
+
     def _sum(self, other: Self) -> dict[str, Any]:
-        return {**super()._sum(other), "chunk_position": other.chunk_position or self.chunk_position}
+        total = super()._sum(other)
+        total["chunk_position"] = position = other.chunk_position or self.chunk_position
+        if self.usage_metadata or other.usage_metadata:
+            total["usage_metadata"] = add_usage(self.usage_metadata, other.usage_metadata)
+        if self.tool_call_chunks or other.tool_call_chunks:
+            total["tool_call_chunks"] = pieces = join_pieces(self.tool_call_chunks, other.tool_call_chunks)
+            total["tool_calls"], total["invalid_tool_calls"] = self._read(pieces, position)
+        return total
+
+    @staticmethod
+    def _read(pieces: list[ToolCallChunk], position: str | None) -> Any:
+        return read_pieces(pieces, complete=position == "last")
 
 
 CHUNKS: dict[type[BaseMessage], type[BaseMessageChunk]] = {
     AIMessage: AIMessageChunk,
     ChatMessage: ChatMessageChunk,
+    FunctionMessage: FunctionMessageChunk,
     HumanMessage: HumanMessageChunk,
     SystemMessage: SystemMessageChunk,
+    ToolMessage: ToolMessageChunk,
 }
 """The class of the pieces of each class of message."""
 
@@ -89,12 +169,19 @@ WHOLES = {chunk: whole for whole, chunk in CHUNKS.items()}
 def message_chunk_to_message(chunk: BaseMessage) -> BaseMessage:
     """The whole message that a chunk (or a sum of chunks) stands for; a whole message is given back as it is.
 
+    Nothing more will come, so a tool call whose arguments break off is among the `invalid_tool_calls`.
+
     Example:
         >>> message_chunk_to_message(AIMessageChunk("Hel") + AIMessageChunk("lo"))
         AIMessage(content='Hello')
     """
     whole = WHOLES.get(type(chunk))  # type: ignore[arg-type]
-    return whole(**_said(chunk)) if whole else chunk
+    if whole is None:
+        return chunk
+    said = _said(chunk)
+    if isinstance(chunk, AIMessageChunk) and chunk.tool_call_chunks:
+        said["tool_calls"], said["invalid_tool_calls"] = read_pieces(chunk.tool_call_chunks, complete=True)
+    return whole(**said)
 
 
 def message_to_chunk(message: BaseMessage) -> BaseMessage:
@@ -111,4 +198,5 @@ def message_to_chunk(message: BaseMessage) -> BaseMessage:
 
 def _said(message: BaseMessage) -> dict[str, Any]:
     """The fields of a message that a chunk and a whole have in common, without copying what is in them."""
-    return {name: value for name, value in message if name not in ("type", "chunk_position")}
+    own = ("type", "chunk_position", "tool_call_chunks")
+    return {name: value for name, value in message if name not in own}

@@ -12,8 +12,8 @@ from typing import Any
 
 Content = str | list[str | dict[str, Any]]
 
-IDENTIFYING = frozenset({"id", "index", "type", "role", "name"})
-"""Keys whose values name a block; they are repeated in each piece, not continued."""
+IDENTIFYING = frozenset({"id", "index", "type", "role", "name", "model_name", "model_provider", "output_version"})
+"""Keys whose values name a block, or who made it; they are repeated in each piece, not continued."""
 
 
 def merge_content(left: Content, right: Content) -> Content:
@@ -33,15 +33,14 @@ def merge_dicts(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
     Raises:
         TypeError: when two values of a key don't combine. It names the key.
     """
-    if not right:
-        return left
     merged = dict(left)
     for key, value in right.items():
-        merged[key] = _merge_values(key, merged.get(key), value)
+        merged[key] = merge_values(key, merged.get(key), value)
     return merged
 
 
-def _merge_values(key: str, left: Any, right: Any) -> Any:
+def merge_values(key: str, left: Any, right: Any) -> Any:
+    """What two chunks in a row have under a key; an error says that it was under this key."""
     if left is None or right is None:
         return right if left is None else left
     if key in IDENTIFYING:

@@ -6,67 +6,17 @@ which add up by `+`, are in `message_chunks`; what else can be read as a message
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-from anabranch.engine.chunks import Algebra
-from anabranch.nodes.message_merging import Content
+from anabranch.nodes.base_messages import BaseMessage as BaseMessage
+from anabranch.nodes.base_messages import kind_field
+from anabranch.nodes.token_usage import UsageMetadata
+from anabranch.nodes.tool_calls import InvalidToolCall, ToolCall, openai_pieces, read_pieces
 
-
-def kind_field(kind: str) -> Any:
-    """The field that tells in JSON which class an object is of. Its schema has an `enum` and a `const`."""
-    return Field(default=kind, json_schema_extra={"enum": [kind]})
-
-
-class BaseMessage(BaseModel):
-    """What all messages have.
-
-    Args:
-        content: the text, or a list of texts and blocks (dicts with a `type`); may be given by position.
-        additional_kwargs: what a provider says besides, uninterpreted.
-        response_metadata: facts about the answer, such as `finish_reason`.
-        name: the name of the speaker.
-        id: the id of the message.
-    """
-
-    model_config = ConfigDict(extra="allow")
-    __chunk_algebra__: ClassVar[Algebra] = Algebra.SNAPSHOTS
-
-    content: Content = Field(kw_only=False)  # for type checkers; by position it is read in __init__
-    additional_kwargs: dict[str, Any] = Field(default_factory=dict)
-    response_metadata: dict[str, Any] = Field(default_factory=dict)
-    type: str
-    name: str | None = None
-    id: str | None = None
-
-    def __init__(self, content: Content | None = None, **kwargs: Any) -> None:
-        # Without content the field is left out, so that pydantic says what is missing.
-        super().__init__(**kwargs if content is None else {"content": content, **kwargs})
-
-    @property
-    def text(self) -> str:
-        """The text of the content: all of it, or that of its text blocks."""
-        if isinstance(self.content, str):
-            return self.content
-        return "".join(_text_of_block(block) for block in self.content)
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """Only what was said: fields at their default are left out."""
-        for name, value in super().__repr_args__():
-            if name != "type" and value is not None and value != {}:
-                yield name, value
-
-
-def _text_of_block(block: str | dict[str, Any]) -> str:
-    if isinstance(block, str):
-        return block
-    text = block.get("text")
-    return text if block.get("type", "text") == "text" and isinstance(text, str) else ""
-
-
-# The docstrings below are the descriptions in JSON schemas, which others know word for word.
+# The docstrings of the classes are the descriptions in JSON schemas, which others know word for word.
 
 
 class SystemMessage(BaseMessage):
@@ -83,11 +33,49 @@ class HumanMessage(BaseMessage):
     example: bool = Field(default=False, repr=False)
 
 
+def _call(call: ToolCall) -> ToolCall:
+    return {**call, "type": "tool_call"}
+
+
+def _invalid_call(call: InvalidToolCall) -> InvalidToolCall:
+    return {**call, "error": call.get("error"), "type": "invalid_tool_call"}
+
+
 class AIMessage(BaseMessage):
     """A Message from an AI."""
 
     type: Literal["ai"] = kind_field("ai")
     example: bool = Field(default=False, repr=False)
+    tool_calls: list[Annotated[ToolCall, AfterValidator(_call)]] = Field(default_factory=list)
+    invalid_tool_calls: list[Annotated[InvalidToolCall, AfterValidator(_invalid_call)]] = Field(default_factory=list)
+    usage_metadata: UsageMetadata | None = None
+
+    def _prepare(self, fields: dict[str, Any]) -> None:
+        # Tool calls that a provider has told in OpenAI's form only.
+        besides = fields.get("additional_kwargs")
+        if besides and isinstance(besides, Mapping) and "tool_calls" in besides:
+            self._take_openai_calls(besides["tool_calls"], fields)
+
+    def _take_openai_calls(self, told: Any, fields: dict[str, Any]) -> None:
+        """Add calls in OpenAI's form to what was given for fields, where that doesn't say which calls there are."""
+        if not fields.get("tool_calls") and not fields.get("invalid_tool_calls"):
+            fields["tool_calls"], fields["invalid_tool_calls"] = read_pieces(openai_pieces(told), complete=True)
+
+    def pretty_repr(self, html: bool = False) -> str:
+        """The message for people to read, with its tool calls. See `BaseMessage.pretty_repr`."""
+        lines = [super().pretty_repr(html).removesuffix("\n\n")]
+        if self.tool_calls:
+            lines.append("Tool Calls:")
+            for call in self.tool_calls:
+                args = [f"    {name}: {value}" for name, value in call["args"].items()]
+                lines += [f"  {call['name']} ({call['id']})", f" Call ID: {call['id']}", "  Args:", *args]
+        if self.invalid_tool_calls:
+            lines.append("Invalid Tool Calls:")
+            for each in self.invalid_tool_calls:
+                error = [f"  Error: {each['error']}"] if each.get("error") else []
+                lines += [f"  {each['name']} ({each['id']})", f" Call ID: {each['id']}", *error, "  Args:"]
+                lines.append(f"    {each['args']}")
+        return "\n".join(lines)
 
 
 class ChatMessage(BaseMessage):
@@ -97,14 +85,47 @@ class ChatMessage(BaseMessage):
     role: str
 
 
+class FunctionMessage(BaseMessage):
+    """A Message for passing the result of executing a function back to a model."""
+
+    type: Literal["function"] = kind_field("function")
+    name: str
+
+
 class ToolMessage(BaseMessage):
     """A Message for passing the result of executing a tool back to a model."""
 
     type: Literal["tool"] = kind_field("tool")
-    tool_call_id: str
+    tool_call_id: str = Field(coerce_numbers_to_str=True)
+    artifact: Any = None
+    status: Literal["success", "error"] = "success"
+
+    def _prepare(self, fields: dict[str, Any]) -> None:
+        # What a tool gives may be anything.
+        content = fields.get("content")
+        if isinstance(content, list | tuple):
+            fields["content"] = [each if isinstance(each, str | dict) else str(each) for each in content]
+        elif content is not None and not isinstance(content, str):
+            fields["content"] = str(content)
 
 
-AnyMessage = AIMessage | HumanMessage | ChatMessage | SystemMessage | ToolMessage
+class RemoveMessage(BaseMessage):
+    """The wish that a message be removed from where messages are kept.
+
+    Args:
+        id: of the message to remove; may be given by position.
+
+    Example:
+        >>> RemoveMessage("run-1")
+        RemoveMessage(content='', id='run-1')
+    """
+
+    type: Literal["remove"] = kind_field("remove")
+
+    def __init__(self, id: str, **kwargs: Any) -> None:
+        if kwargs.pop("content", None):
+            raise ValueError("a RemoveMessage has no content; it only names the message to remove")
+        super().__init__("", id=id, **kwargs)
 
 
 def get_buffer_string(messages: Iterable[BaseMessage], human_prefix: str = "Human", ai_prefix: str = "AI") -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 from anabranch.engine.errors import StepInputError
 from anabranch.engine.operators import Operator
-from anabranch.nodes.messages import AnyMessage, BaseMessage
+from anabranch.nodes.any_message import AnyMessage
+from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.runnables import Output
 from anabranch.nodes.serializable import RunnableSerializable
 

@@ -7,13 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, SerializeAsAny
 
-from anabranch.nodes.messages import (
-    AnyMessage,
-    BaseMessage,
-    HumanMessage,
-    get_buffer_string,
-    kind_field,
-)
+from anabranch.nodes.any_message import AnyMessage
+from anabranch.nodes.base_messages import kind_field
+from anabranch.nodes.messages import BaseMessage, HumanMessage, get_buffer_string
 
 
 class PromptValue(BaseModel):

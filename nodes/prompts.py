@@ -10,13 +10,14 @@ from pydantic import BaseModel, Field, PrivateAttr
 from anabranch.engine.errors import AnabranchError, StepInputError
 from anabranch.engine.operators import Operator
 from anabranch.engine.schemas import keyed_model
+from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.message_templates import (
     MessagesPlaceholder,
     PartLike,
     fill_parts,
     read_part,
 )
-from anabranch.nodes.messages import AnyMessage, BaseMessage
+from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.prompt_values import (
     ChatPromptValue,
     ChatPromptValueConcrete,

@@ -14,7 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = ("engine", "scheduler", "nodes", "viz")
-REQUIRED = {"networkx", "pydantic", "pydantic_core", "jsonpatch", "graphviz"}  # pydantic_core comes with pydantic
+REQUIRED = {"networkx", "pydantic", "jsonpatch", "graphviz", "pydantic_core", "typing_extensions"}
+"""The last two are what pydantic is made of."""
 OPTIONAL = {
     "IPython",
     "bm25s",

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from anabranch.engine.chunks import Algebra, algebra_of, fold
+from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.documents import Document, format_documents
 from anabranch.nodes.message_chunks import (
     CHUNKS,
@@ -27,7 +28,6 @@ from anabranch.nodes.message_chunks import (
 from anabranch.nodes.message_conversion import convert_to_messages
 from anabranch.nodes.messages import (
     AIMessage,
-    AnyMessage,
     BaseMessage,
     ChatMessage,
     HumanMessage,
@@ -238,7 +238,7 @@ def test_documents_in_a_prompt_are_headed_by_their_source() -> None:
 
 @pytest.mark.parametrize("kind", CHUNKS.values())
 def test_every_chunk_class_adds_to_itself(kind: type[BaseMessageChunk]) -> None:
-    role: dict[str, Any] = {"role": "critic"} if kind is ChatMessageChunk else {}
-    total = kind(content="a", **role) + kind(content="b", **role)
+    who: dict[str, Any] = {field: "critic" for field in ("role", "name", "tool_call_id") if field in kind.model_fields}
+    total = kind(content="a", **who) + kind(content="b", **who)
     assert type(total) is kind
     assert total.content == "ab"
