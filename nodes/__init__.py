@@ -97,7 +97,8 @@ if TYPE_CHECKING:
         ToolMessageChunk,
         message_chunk_to_message,
     )
-    from anabranch.nodes.message_conversion import convert_to_messages
+    from anabranch.nodes.message_conversion import MessageLikeRepresentation, convert_to_messages
+    from anabranch.nodes.message_dicts import message_to_dict, messages_from_dict, messages_to_dict
     from anabranch.nodes.message_templates import MessagesPlaceholder
     from anabranch.nodes.messages import (
         AIMessage,
@@ -141,8 +142,8 @@ _DEFERRED = {
     "bm25": "BM25Retriever",
     "callback_handlers": "BaseCallbackHandler",
     "callback_managers": "AsyncCallbackManagerForChainRun AsyncCallbackManagerForLLMRun "
-    "AsyncCallbackManagerForRetrieverRun AsyncCallbackManagerForToolRun "
-    "CallbackManagerForChainRun CallbackManagerForLLMRun CallbackManagerForRetrieverRun CallbackManagerForToolRun",
+    "AsyncCallbackManagerForRetrieverRun AsyncCallbackManagerForToolRun CallbackManagerForChainRun "
+    "CallbackManagerForLLMRun CallbackManagerForRetrieverRun CallbackManagerForToolRun",
     "chat_models": "BaseChatModel",
     "chat_runs": "AsyncModelRunManager ModelRunManager",
     "collecting": "RunCollector UsageMetadataCallbackHandler collect_runs get_usage_metadata_callback",
@@ -159,7 +160,8 @@ _DEFERRED = {
     "injected_arguments": "InjectedToolArg InjectedToolCallId",
     "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk FunctionMessageChunk HumanMessageChunk "
     "SystemMessageChunk ToolMessageChunk message_chunk_to_message",
-    "message_conversion": "convert_to_messages",
+    "message_conversion": "MessageLikeRepresentation convert_to_messages",
+    "message_dicts": "message_to_dict messages_from_dict messages_to_dict",
     "message_templates": "MessagesPlaceholder",
     "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
     "ToolMessage get_buffer_string",
@@ -264,6 +266,7 @@ __all__ = [
     "InvalidToolCall",
     "JsonLinesTracer",
     "LLMResult",
+    "MessageLikeRepresentation",
     "MessagesPlaceholder",
     "MissingExtraError",
     "MissingVariablesError",
@@ -336,6 +339,9 @@ __all__ = [
     "invalid_tool_call",
     "merge_configs",
     "message_chunk_to_message",
+    "message_to_dict",
+    "messages_from_dict",
+    "messages_to_dict",
     "parse_partial_json",
     "patch_config",
     "replay",

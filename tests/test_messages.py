@@ -36,6 +36,7 @@ from anabranch.nodes.messages import (
     get_buffer_string,
 )
 from anabranch.nodes.prompt_values import ChatPromptValue, StringPromptValue
+from anabranch.nodes.tool_calls import tool_call
 
 texts = st.text("ab ", max_size=3)
 blocks = st.one_of(
@@ -158,7 +159,7 @@ def test_messages_are_read_in_many_forms() -> None:
             ("system", "c"),
             ["ai", "d"],
             {"role": "user", "content": "e", "name": "Ada"},
-            {"role": "assistant", "content": None, "tool_calls": [1]},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "f"}}]},
             {"type": "human", "content": "f"},
             {"role": "tool", "content": "g", "tool_call_id": "call-1"},
             ("developer", "h"),
@@ -170,10 +171,10 @@ def test_messages_are_read_in_many_forms() -> None:
         SystemMessage("c"),
         AIMessage("d"),
         HumanMessage("e", name="Ada"),
-        AIMessage("", additional_kwargs={"tool_calls": [1]}),
+        AIMessage("", tool_calls=[tool_call(name="f", args={}, id="1")]),
         HumanMessage("f"),
         ToolMessage("g", tool_call_id="call-1"),
-        SystemMessage("h"),
+        SystemMessage("h", additional_kwargs={"__openai_role__": "developer"}),
     ]
 
 
