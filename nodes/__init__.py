@@ -111,6 +111,7 @@ if TYPE_CHECKING:
         ToolMessage,
         get_buffer_string,
     )
+    from anabranch.nodes.openai_embeddings import OpenAIEmbeddings
     from anabranch.nodes.openai_models import ChatOpenAI
     from anabranch.nodes.otel import OpenTelemetryTracer
     from anabranch.nodes.parsers import BaseOutputParser, StrOutputParser
@@ -165,6 +166,7 @@ _DEFERRED = {
     "message_templates": "MessagesPlaceholder",
     "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
     "ToolMessage get_buffer_string",
+    "openai_embeddings": "OpenAIEmbeddings",
     "openai_models": "ChatOpenAI",
     "otel": "OpenTelemetryTracer",
     "parsers": "BaseOutputParser StrOutputParser",
@@ -272,6 +274,7 @@ __all__ = [
     "MissingVariablesError",
     "ModelRunManager",
     "NotRunnableError",
+    "OpenAIEmbeddings",
     "OpenTelemetryTracer",
     "OutputTokenDetails",
     "PerfettoTracer",

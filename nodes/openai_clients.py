@@ -8,14 +8,17 @@ whatever the loop does next. Calls one after the other pay with a new connection
 from __future__ import annotations
 
 import asyncio
+import inspect
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
 from anabranch.nodes.extras import import_extra
+from anabranch.nodes.in_thread import in_thread
 
 
 @dataclass(slots=True)
@@ -30,29 +33,45 @@ class OpenAIClients:
     Args:
         options: what `openai.OpenAI` is made with.
         needed_by: who asks, for the error.
+        proxy: the address of a proxy.
+        given: HTTP clients to use, for threads and for loops; `None` where there is none.
 
     Raises:
         MissingExtraError: an `ImportError`, when openai isn't installed.
         openai.OpenAIError: when there is no key, neither given nor in OPENAI_API_KEY.
     """
 
-    def __init__(self, options: dict[str, Any], needed_by: str) -> None:
+    def __init__(
+        self,
+        options: dict[str, Any],
+        needed_by: str,
+        proxy: str | None = None,
+        given: tuple[Any, Any] = (None, None),
+    ) -> None:
+        self._made_of = (options, needed_by, proxy, given)
         self._options = options
-        self._needed_by = needed_by
         # Imports and certificates are files: read now, they don't hold up a loop later.
         self.library = import_extra("openai", "openai", needed_by)
-        import_extra("openai.resources.chat", "openai", needed_by)
-        self._certificates = _http_library(self.library).create_ssl_context()
+        for resource in ("chat", "completions", "embeddings"):
+            import_extra(f"openai.resources.{resource}", "openai", needed_by)
+        self._http: dict[str, Any] = {"verify": _certificates(_http_library(self.library)), "proxy": proxy}
+        self._given_async = given[1]
         self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
-        http = self.library.DefaultHttpxClient(verify=self._certificates)
+        http = given[0]
+        if http is None:
+            http = self.library.DefaultHttpxClient(**self._http)
+            finalize(self, http.close)
+        options = {**options, "api_key": _for_threads(options.get("api_key"))}
         self.sync = self.library.OpenAI(**options, http_client=http)
-        finalize(self, http.close)
 
-    def __reduce__(self) -> tuple[type[OpenAIClients], tuple[dict[str, Any], str]]:
-        return OpenAIClients, (self._options, self._needed_by)
+    def __reduce__(self) -> tuple[type[OpenAIClients], tuple[Any, ...]]:
+        return OpenAIClients, self._made_of
+
+    def __deepcopy__(self, memo: Any) -> OpenAIClients:
+        return OpenAIClients(*self._made_of)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, OpenAIClients) and self._options == other._options
+        return isinstance(other, OpenAIClients) and self._made_of == other._made_of
 
     @asynccontextmanager
     async def of_loop(self) -> AsyncIterator[Any]:
@@ -68,14 +87,61 @@ class OpenAIClients:
             shared.users -= 1
             if not shared.users:
                 del self._of_loops[loop]  # before the wait: who comes meanwhile makes a new one
-                await shared.client.close()
+                if self._given_async is None:
+                    await shared.client.close()
 
     def _new_client(self) -> Any:
-        http = self.library.DefaultAsyncHttpxClient(verify=self._certificates)
-        return self.library.AsyncOpenAI(**self._options, http_client=http)
+        http = self._given_async
+        if http is None:
+            http = self.library.DefaultAsyncHttpxClient(**self._http)
+        options = {**self._options, "api_key": _for_loops(self._options.get("api_key"))}
+        return self.library.AsyncOpenAI(**options, http_client=http)
+
+    @contextmanager
+    def failures(self, request: Any) -> Iterator[None]:
+        """Raise what goes wrong with a connection as the error that the SDK has for it."""
+        try:
+            yield
+        except _http_errors("TimeoutException") as error:
+            raise self.library.APITimeoutError(request=request) from error
+        except _http_errors("RequestError") as error:
+            raise self.library.APIConnectionError(message=f"Connection error: {error}", request=request) from error
+
+
+def _for_threads(key: Any) -> Any:
+    """A key as the synchronous client takes it. A coroutine function can't be called there."""
+    if not inspect.iscoroutinefunction(key):
+        return key
+
+    def refuse() -> str:
+        raise TypeError("the function that gives api_key is asynchronous; use the asynchronous verbs")
+
+    return refuse
+
+
+def _for_loops(key: Any) -> Any:
+    """A key as the asynchronous client takes it: a function may block, so it runs in a thread."""
+    if not callable(key) or inspect.iscoroutinefunction(key):
+        return key
+
+    async def ask() -> Any:
+        return await in_thread(key)
+
+    return ask
+
+
+@cache
+def _certificates(http: Any) -> Any:
+    """The certificates that servers are checked with. Reading them takes long, so it is done once."""
+    return http.create_ssl_context()
 
 
 def _http_library(library: Any) -> Any:
     """The HTTP library under openai: httpx, or what has taken its place."""
     base = library.DefaultHttpxClient.__mro__[1]
     return sys.modules[base.__module__.partition(".")[0]]
+
+
+def _http_errors(name: str) -> tuple[type[Exception], ...]:
+    """The errors of that name of all HTTP libraries that a client may be made with."""
+    return tuple(getattr(sys.modules[library], name) for library in ("httpx", "httpx2") if library in sys.modules)

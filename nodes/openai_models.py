@@ -2,210 +2,202 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
-from typing import Annotated, Any
+import os
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import aclosing, closing
+from typing import Any
 
-from pydantic import AfterValidator, AliasChoices, Field, PrivateAttr, SecretStr
+from pydantic import AliasChoices, Field, model_validator
 
 from anabranch.nodes.chat_models import BaseChatModel
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
-from anabranch.nodes.message_chunks import AIMessageChunk
-from anabranch.nodes.messages import (
-    AIMessage,
-    BaseMessage,
-    ChatMessage,
-    HumanMessage,
-    SystemMessage,
-    ToolMessage,
+from anabranch.nodes.message_chunks import message_chunk_to_message
+from anabranch.nodes.messages import BaseMessage
+from anabranch.nodes.openai_messages import told
+from anabranch.nodes.openai_pieces import ChatPieces, result_of
+from anabranch.nodes.openai_settings import OpenAISettings
+from anabranch.nodes.openai_streams import aanswer_of, aevents_of, answer_of, events_of
+
+CHAT = "chat.completions"
+
+PARAMETERS = (
+    "temperature",
+    "top_p",
+    "n",
+    "seed",
+    "stop",
+    "presence_penalty",
+    "frequency_penalty",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "reasoning_effort",
+    "verbosity",
+    "service_tier",
+    "store",
+    "extra_body",
 )
-from anabranch.nodes.openai_clients import OpenAIClients
-
-ROLES: dict[type[BaseMessage], str] = {
-    SystemMessage: "system",
-    HumanMessage: "user",
-    AIMessage: "assistant",
-    ToolMessage: "tool",
-}
+"""The settings that a request says under the same name."""
 
 
-def _secret(key: SecretStr | str | None) -> SecretStr | None:
-    """A key as something that doesn't show it when it is printed."""
-    return SecretStr(key) if isinstance(key, str) else key
+class ChatOpenAI(OpenAISettings, BaseChatModel):
+    """A chat model of OpenAI, or of any server that speaks its protocol.
 
-
-class ChatOpenAI(BaseChatModel):
-    """A chat model of OpenAI, or of any server that speaks its protocol. Text in and out.
-
-    Retries and time-outs are those of the SDK. Closing a stream closes its connection. The optional
-    dependencies `openai` bring the package: `pip install "anabranch[openai]"`.
+    Retries and time-outs are those of the SDK. Closing a stream, by whatever way it is left, closes its connection.
+    The optional dependencies `openai` bring the package: `pip install "anabranch[openai]"`.
 
     Args:
         model: the name of the model.
-        temperature: how freely it answers, from 0 to 2; by default as the server likes.
-        max_tokens: how long the answer may be.
-        base_url: the server; by default OPENAI_BASE_URL, or OpenAI itself.
-        api_key: the key; by default OPENAI_API_KEY.
-        organization: who is billed, if the key belongs to several.
-        timeout: how long a request may take, in seconds.
-        max_retries: how often the SDK tries again; 2 by default.
-        default_headers: headers for every request.
-        model_kwargs: other parameters of every request.
+        temperature: how freely it answers, from 0 to 2; by default as the server likes, as with all of these.
+        max_tokens: how long the answer may be; `max_completion_tokens` is the same.
+        top_p: which share of the likeliest next tokens it chooses from, up to 1.
+        n: how many answers. The first is the output, handlers see all; a stream has the first only.
+        seed: the same seed is to give the same answer.
+        stop: texts at which the answer ends.
+        presence_penalty: how much it avoids what was said, from -2 to 2.
+        frequency_penalty: how much it avoids what was said often, from -2 to 2.
+        logprobs: tell how likely each token was, in `response_metadata`.
+        top_logprobs: and how many others would have been likely, up to 20.
+        logit_bias: by how much tokens are made likelier, from -100 to 100, by their numbers.
+        reasoning_effort: how long a reasoning model thinks, such as "low".
+        verbosity: how much it says, such as "low".
+        service_tier: how the request is served, such as "flex".
+        store: whether OpenAI keeps the answer.
+        streaming: let `invoke` use a stream, too.
+        stream_usage: ask what the answer cost at the end of a stream; by default if it is OpenAI that is asked.
+        model_kwargs: other parameters of every request, which the SDK knows.
+        extra_body: other parameters of every request, which only the server knows.
+        **settings: of the connection; see `OpenAISettings`.
 
     Raises:
         MissingExtraError: an `ImportError`, when the package openai isn't installed.
-        openai.OpenAIError: when there is no key; when a request fails.
+        openai.OpenAIError: when there is no key; when a request fails, or a stream breaks off.
 
     Example:
-        >>> ChatOpenAI(model="gpt-4o-mini", api_key="sk-...").get_name()
-        'ChatOpenAI'
+        >>> ChatOpenAI(model="gpt-4o-mini", api_key="sk-...", temperature=0).model_name
+        'gpt-4o-mini'
     """
 
-    model: str = Field(default="gpt-4o-mini", validation_alias=AliasChoices("model", "model_name"))
+    model_name: str = Field(default="gpt-4o-mini", alias="model")
     temperature: float | None = None
-    max_tokens: int | None = None
-    base_url: str | None = Field(default=None, validation_alias=AliasChoices("base_url", "openai_api_base"))
-    api_key: Annotated[SecretStr | str | None, AfterValidator(_secret)] = Field(
-        default=None, validation_alias=AliasChoices("api_key", "openai_api_key")
+    max_tokens: int | None = Field(
+        default=None, validation_alias=AliasChoices("max_tokens", "max_completion_tokens"), ge=1
     )
-    organization: str | None = None
-    timeout: float | None = Field(default=None, validation_alias=AliasChoices("timeout", "request_timeout"))
-    max_retries: int = 2
-    default_headers: dict[str, str] | None = None
+    top_p: float | None = None
+    n: int | None = Field(default=None, ge=1)
+    seed: int | None = None
+    stop: list[str] | str | None = Field(default=None, validation_alias=AliasChoices("stop", "stop_sequences"))
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    logit_bias: dict[int, int] | None = None
+    reasoning_effort: str | None = None
+    verbosity: str | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    streaming: bool = False
+    stream_usage: bool | None = None
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
-    _clients: OpenAIClients = PrivateAttr()
+    extra_body: Mapping[str, Any] | None = None
 
-    def model_post_init(self, context: Any) -> None:
-        options: dict[str, Any] = {
-            "base_url": self.base_url,
-            "api_key": self.api_key.get_secret_value() if isinstance(self.api_key, SecretStr) else None,
-            "organization": self.organization,
-            "timeout": self.timeout,
-            "default_headers": self.default_headers,
-        }
-        given = {name: value for name, value in options.items() if value is not None}
-        self._clients = OpenAIClients({**given, "max_retries": self.max_retries}, type(self).__name__)
+    @model_validator(mode="after")
+    def _one_answer_if_streamed(self) -> ChatOpenAI:
+        if self.streaming and (self.n or 1) > 1:
+            raise ValueError(f"n must be 1 with streaming, which gives one answer; it is {self.n}")
+        return self
+
+    @property
+    def model(self) -> str:
+        """The name of the model: `model_name`."""
+        return self.model_name
 
     @property
     def _identifying_params(self) -> dict[str, Any]:
-        settings = {"model": self.model, "temperature": self.temperature, "max_tokens": self.max_tokens}
-        return {**{name: value for name, value in settings.items() if value is not None}, **self.model_kwargs}
+        return {"model_name": self.model_name, **self._parameters()}
 
-    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
-        completions = self._clients.sync.chat.completions
-        return _result(completions.create(**self._request(messages, stop, kwargs)))
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        if self.streaming:
+            with closing(self._stream(messages, stop, **kwargs)) as chunks:
+                total = None
+                for chunk in chunks:
+                    if run_manager:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    total = chunk if total is None else total + chunk
+            return _summed(total)
+        request, _ = self._request(messages, stop, kwargs)
+        return result_of(answer_of(self._clients, CHAT, request))
 
-    async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
-        request = self._request(messages, stop, kwargs)
-        async with self._clients.of_loop() as client:
-            return _result(await client.chat.completions.create(**request))
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        if self.streaming:
+            async with aclosing(self._astream(messages, stop, **kwargs)) as chunks:
+                total = None
+                async for chunk in chunks:
+                    if run_manager:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    total = chunk if total is None else total + chunk
+            return _summed(total)
+        request, _ = self._request(messages, stop, kwargs)
+        return result_of(await aanswer_of(self._clients, CHAT, request))
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> Iterator[ChatGenerationChunk]:
-        request = self._request(messages, stop, kwargs)
-        completions = self._clients.sync.chat.completions.with_streaming_response
-        with completions.create(**request, stream=True) as response:
-            for line in response.iter_lines():
-                yield from self._chunks(line, response)
+    ) -> Generator[ChatGenerationChunk, None, None]:
+        request, counts = self._request(messages, stop, kwargs, is_streamed=True)
+        pieces = ChatPieces(counts)
+        with closing(events_of(self._clients, CHAT, request)) as events:
+            for event in events:
+                yield from pieces.take(event)
+        yield from pieces.end()
 
     async def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
-    ) -> AsyncIterator[ChatGenerationChunk]:
-        request = self._request(messages, stop, kwargs)
-        async with (
-            self._clients.of_loop() as client,
-            client.chat.completions.with_streaming_response.create(**request, stream=True) as response,
-        ):
-            lines = response.iter_lines()
-            try:
-                async for line in lines:
-                    for chunk in self._chunks(line, response):
-                        yield chunk
-            finally:
-                await response.close()
-                await _unwind(lines)
+    ) -> AsyncGenerator[ChatGenerationChunk, None]:
+        request, counts = self._request(messages, stop, kwargs, is_streamed=True)
+        pieces = ChatPieces(counts)
+        async with aclosing(aevents_of(self._clients, CHAT, request)) as events:
+            async for event in events:
+                for chunk in pieces.take(event):
+                    yield chunk
+        for chunk in pieces.end():
+            yield chunk
 
-    def _chunks(self, line: str, response: Any) -> Iterator[ChatGenerationChunk]:
-        event = _event(line)
-        if event.get("error"):
-            error = event["error"]
-            told = error.get("message") if isinstance(error, dict) else str(error)
-            library = self._clients.library
-            raise library.APIError(told or "the stream broke off", response.http_request, body=error)
-        yield from _chunks_of(event)
+    def _parameters(self) -> dict[str, Any]:
+        """What every request says beside the messages."""
+        given = {name: getattr(self, name) for name in PARAMETERS}
+        given["max_completion_tokens"] = self.max_tokens
+        said = {name: value for name, value in given.items() if value is not None}
+        return {"model": self.model_name, **said, **self.model_kwargs}
 
-    def _request(self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any]) -> dict[str, Any]:
-        parameters: dict[str, Any] = {
-            "temperature": self.temperature,
-            "max_tokens": self.max_tokens,
-            "stop": stop,
-        }
-        given = {name: value for name, value in parameters.items() if value is not None}
-        told = [_told(message) for message in messages]
-        return {"model": self.model, **given, **self.model_kwargs, **kwargs, "messages": told}
+    def _request(
+        self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], is_streamed: bool = False
+    ) -> tuple[dict[str, Any], bool]:
+        """The arguments of the SDK for a call, and whether its last event tells what it cost."""
+        given = {name: value for name, value in kwargs.items() if name not in ("stream_usage", "max_tokens")}
+        if kwargs.get("max_tokens") is not None:
+            given["max_completion_tokens"] = kwargs["max_tokens"]
+        if stop is not None:
+            given["stop"] = stop
+        request = {**self._parameters(), **given}
+        if is_streamed and self._asks_for_usage(kwargs.get("stream_usage")):
+            request.setdefault("stream_options", {"include_usage": True})
+        request["messages"] = [told(message, request["model"]) for message in messages]
+        return request, bool((request.get("stream_options") or {}).get("include_usage"))
 
-
-def _told(message: BaseMessage) -> dict[str, Any]:
-    """A message as the protocol has it."""
-    role = message.role if isinstance(message, ChatMessage) else _role(message)
-    told: dict[str, Any] = {**message.additional_kwargs, "role": role, "content": message.content}
-    if message.name:
-        told["name"] = message.name
-    if isinstance(message, ToolMessage):
-        told["tool_call_id"] = message.tool_call_id
-    return told
+    def _asks_for_usage(self, wanted: bool | None) -> bool:
+        """Whether a stream is to end with its cost. Not every other server knows how to."""
+        for each in (wanted, self.stream_usage):
+            if each is not None:
+                return each
+        return self.openai_api_base is None and not os.environ.get("OPENAI_BASE_URL") and self.http_client is None
 
 
-def _role(message: BaseMessage) -> str:
-    for kind, role in ROLES.items():
-        if isinstance(message, kind):
-            return role
-    raise TypeError(f"a message of type {type(message).__name__} has no role in OpenAI's protocol")
-
-
-def _result(response: Any) -> ChatResult:
-    facts = {"id": response.id, "model_name": response.model}
-    return ChatResult(
-        generations=[
-            ChatGeneration(
-                message=AIMessage(content=choice.message.content or ""),
-                generation_info={**facts, "finish_reason": choice.finish_reason},
-            )
-            for choice in response.choices
-        ],
-        llm_output=facts,
-    )
-
-
-def _event(line: str) -> dict[str, Any]:
-    """The event on a line of a stream; empty for lines that bring none."""
-    field, _, data = line.partition(":")
-    if field != "data" or data.strip() in ("", "[DONE]"):
-        return {}
-    event = json.loads(data)
-    return event if isinstance(event, dict) else {}
-
-
-def _chunks_of(event: dict[str, Any]) -> Iterator[ChatGenerationChunk]:
-    """The piece of the first answer that an event brings. The one with the reason for the end is the last."""
-    for choice in event.get("choices") or []:
-        if choice.get("index", 0) != 0:
-            continue
-        reason = choice.get("finish_reason")
-        text = (choice.get("delta") or {}).get("content") or ""
-        # Facts come once: those of several chunks would be appended to each other.
-        facts = {"id": event.get("id"), "model_name": event.get("model"), "finish_reason": reason}
-        message = AIMessageChunk(content=text, chunk_position="last" if reason else None)
-        yield ChatGenerationChunk(message=message, generation_info=facts if reason else None)
-
-
-async def _unwind(lines: AsyncIterator[str]) -> None:
-    """Read what is left of a closed response, so that its failure ends all generators that it goes through.
-
-    Closing the outermost would leave those below to the loop, which closes each in a later turn.
-    """
-    with suppress(Exception):
-        async for _ in lines:
-            pass
+def _summed(total: ChatGenerationChunk | None) -> ChatResult:
+    assert total is not None  # `ChatPieces` has seen to that
+    message = message_chunk_to_message(total.message)
+    facts = {**(total.generation_info or {})}
+    return ChatResult(generations=[ChatGeneration(message=message, generation_info=facts)], llm_output=facts)

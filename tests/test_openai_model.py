@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import copy
 import pickle
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import aclosing, closing
 from typing import Any
 
 import pytest
-from openai_server import ChatServer, chat_server
+from openai_answers import USAGE, Answer, call
+from openai_server import OpenAIServer, openai_server, refusing
 
 from anabranch.engine.chunks import fold
-from anabranch.nodes.messages import AIMessage, ChatMessage, HumanMessage, SystemMessage, ToolMessage
+from anabranch.nodes.callback_handlers import BaseCallbackHandler
+from anabranch.nodes.messages import AIMessage
 from anabranch.nodes.openai_models import ChatOpenAI
 from anabranch.nodes.parsers import StrOutputParser
 from anabranch.nodes.prompts import ChatPromptTemplate
@@ -22,35 +25,47 @@ from anabranch.nodes.prompts import ChatPromptTemplate
 openai = pytest.importorskip("openai")
 
 TEXT = "Bears like honey."
-WAIT = 30.0
-"""Seconds after which a test gives up waiting for the server."""
+FACTS = {
+    "model_provider": "openai",
+    "model_name": "small-2024",
+    "id": "chatcmpl-1",
+    "system_fingerprint": "fp_1",
+    "service_tier": "default",
+    "finish_reason": "stop",
+}
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
-    for name in (
-        "OPENAI_API_KEY",
-        "OPENAI_BASE_URL",
-        "OPENAI_ORG_ID",
-        "HTTP_PROXY",
-        "http_proxy",
-        "ALL_PROXY",
-    ):
-        monkeypatch.delenv(name, raising=False)
-    with chat_server() as running:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    with openai_server(monkeypatch) as running:
         yield running
 
 
 @pytest.fixture
-def model(server: ChatServer) -> ChatOpenAI:
-    return ChatOpenAI(model="small", base_url=server.base_url, api_key="sk-test", max_retries=0)
+def model(server: OpenAIServer) -> ChatOpenAI:
+    return model_of(server)
+
+
+def model_of(server: OpenAIServer, **settings: Any) -> ChatOpenAI:
+    return ChatOpenAI(**{"model": "small", "base_url": server.base_url, "api_key": "sk-test", **settings})
+
+
+async def read_all(model: Any, input: Any = "What?", **kwargs: Any) -> list[Any]:
+    return [chunk async for chunk in model.astream(input, **kwargs)]
 
 
 def test_it_answers_whole(model: ChatOpenAI) -> None:
     answer = model.invoke("What do bears like?")
     assert type(answer) is AIMessage
     assert answer.content == TEXT
-    assert answer.response_metadata == {"id": "chatcmpl-1", "model_name": "small", "finish_reason": "stop"}
+    assert answer.response_metadata == {**FACTS, "token_usage": USAGE}
+    assert answer.usage_metadata == {
+        "input_tokens": 7,
+        "output_tokens": 5,
+        "total_tokens": 12,
+        "input_token_details": {"audio": 0, "cache_read": 3},
+        "output_token_details": {"audio": 0, "reasoning": 2},
+    }
     assert answer.id is not None
     assert answer.id.startswith("run-")
 
@@ -60,18 +75,81 @@ def test_it_answers_in_chunks_as_the_server_sends_them(model: ChatOpenAI) -> Non
     assert [chunk.content for chunk in chunks] == ["", "Bears", " like", " honey.", ""]
     assert len({chunk.id for chunk in chunks}) == 1
     assert [getattr(chunk, "chunk_position", ...) for chunk in chunks] == [None] * 4 + ["last"]
-    whole = fold(chunks)
-    assert whole.content == TEXT
-    assert whole.response_metadata == {"id": "chatcmpl-1", "model_name": "small", "finish_reason": "stop"}
+    assert fold(chunks).response_metadata == FACTS
 
 
-def test_async_calls_give_the_same(model: ChatOpenAI) -> None:
-    async def main() -> tuple[Any, list[Any]]:
-        return await model.ainvoke("What?"), await read_all(model)
+ANSWERS = {
+    "text": Answer({"content": TEXT}),
+    "nothing": Answer({"content": ""}),
+    "refusal": Answer({"content": None, "refusal": "I will not say"}),
+    "calls": Answer(
+        {"content": None, "tool_calls": [call(1, "add", '{"a": 1, "b": [2]}'), call(2, "now", "{}")]},
+        reason="tool_calls",
+    ),
+    "calls and text": Answer({"content": "Let me see.", "tool_calls": [call(1, "add", '{"a": "ü"}')]}),
+    "a call that can't be read": Answer({"content": None, "tool_calls": [call(1, "add", '{"a": 1,')]}),
+    "a call without arguments": Answer({"content": None, "tool_calls": [call(1, "now", "")]}),
+    "cut off": Answer({"content": "Bears"}, reason="length"),
+    "lines": Answer({"content": "one\u2028two\x85three\r\n\tfour \U0001f43b"}),
+    "vendor's own": Answer({"content": TEXT, "reasoning_content": "hm"}),
+}
 
-    whole, chunks = asyncio.run(main())
-    assert whole.content == TEXT
-    assert [chunk.content for chunk in chunks] == ["", "Bears", " like", " honey.", ""]
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
+@pytest.mark.parametrize("counts", [True, False])
+def test_all_verbs_give_the_same_answer(server: OpenAIServer, answer: Answer, counts: bool) -> None:
+    server.answer = answer
+    model = model_of(server, stream_usage=counts)
+    whole = model.invoke("What?")
+    streamed = model_of(server, streaming=True, stream_usage=counts)
+    others = [
+        fold(model.stream("What?")),
+        asyncio.run(model.ainvoke("What?")),
+        fold(asyncio.run(read_all(model))),
+        streamed.invoke("What?"),
+        asyncio.run(streamed.ainvoke("What?")),
+    ]
+    assert [said(other, counts) for other in others] == [said(whole, counts)] * 5
+    assert whole.text == (answer.message["content"] or "")
+
+
+def said(message: Any, counts: bool) -> dict[str, Any]:
+    """What a message and the sum of its chunks have in common: with usage only if it was asked for."""
+    fields = ("content", "additional_kwargs", "tool_calls", "invalid_tool_calls")
+    metadata = {name: value for name, value in message.response_metadata.items() if counts or name != "token_usage"}
+    usage = message.usage_metadata if counts else None
+    return {**{name: getattr(message, name) for name in fields}, "metadata": metadata, "usage": usage}
+
+
+def test_a_streamed_tool_call_comes_piece_by_piece(server: OpenAIServer) -> None:
+    server.answer = ANSWERS["calls"]
+    chunks: list[Any] = list(model_of(server).stream("Add"))
+    pieces = [piece for chunk in chunks for piece in chunk.tool_call_chunks]
+    assert [piece["name"] for piece in pieces if piece["name"]] == ["add", "now"]
+    assert "".join(piece["args"] for piece in pieces if piece["index"] == 0) == '{"a": 1, "b": [2]}'
+    assert fold(chunks).tool_calls == [
+        {"name": "add", "args": {"a": 1, "b": [2]}, "id": "call_1", "type": "tool_call"},
+        {"name": "now", "args": {}, "id": "call_2", "type": "tool_call"},
+    ]
+
+
+def test_how_likely_tokens_were_is_told_for_each(server: OpenAIServer) -> None:
+    token = {"token": "A", "logprob": -0.5, "bytes": [65], "top_logprobs": []}
+    server.answer = Answer({"content": "A b"}, logprobs={"content": [token], "refusal": None})
+    model = model_of(server, logprobs=True, top_logprobs=2)
+    assert model.invoke("What?").response_metadata["logprobs"] == {"content": [token], "refusal": None}
+    assert fold(model.stream("What?")).response_metadata["logprobs"] == {"content": [token, token], "refusal": None}
+    assert server.requests[0]["top_logprobs"] == 2
+
+
+def test_of_several_answers_the_first_is_the_output(server: OpenAIServer) -> None:
+    server.answer = Answer({"content": "yes"}, others=({"content": "no"}, {"content": "well"}))
+    model = model_of(server, n=3)
+    assert model.invoke("Well?").content == "yes"
+    assert fold(model.stream("Well?")).content == "yes"
+    assert [each.text for each in model._generate([]).generations] == ["yes", "no", "well"]
+    with pytest.raises(ValueError, match="n must be 1"):
+        model_of(server, n=3, streaming=True)
 
 
 def test_one_model_serves_one_loop_after_the_other(model: ChatOpenAI) -> None:
@@ -81,136 +159,75 @@ def test_one_model_serves_one_loop_after_the_other(model: ChatOpenAI) -> None:
     assert [asyncio.run(main()) for _ in range(3)] == [[TEXT] * 3] * 3
 
 
+def test_one_model_serves_loops_and_threads_at_the_same_time(model: ChatOpenAI) -> None:
+    answers: list[str] = []
+
+    def on_a_loop() -> None:
+        answers.extend(answer.text for answer in asyncio.run(model.abatch(["a"] * 3)))
+
+    def in_a_thread() -> None:
+        answers.extend(answer.text for answer in model.batch(["a"] * 3))
+
+    threads = [threading.Thread(target=target) for target in (on_a_loop, in_a_thread) * 3]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert answers == [TEXT] * 18
+
+
+def test_threads_share_connections(server: OpenAIServer, model: ChatOpenAI) -> None:
+    for _ in range(5):
+        model.invoke("What?")
+    assert server.connections == 1
+
+
 def test_in_a_chain_its_chunks_flow_through(model: ChatOpenAI) -> None:
     chain = ChatPromptTemplate.from_template("What do {animals} like?") | model | StrOutputParser()
     assert list(chain.stream({"animals": "bears"})) == ["", "Bears", " like", " honey.", ""]
     assert chain.invoke({"animals": "bears"}) == TEXT
 
 
-def test_the_request_says_what_was_asked_and_set(server: ChatServer) -> None:
-    model = ChatOpenAI(
-        model="large",
-        base_url=server.base_url,
-        api_key="sk-test",
-        temperature=0.5,
-        max_tokens=9,
-        organization="org",
-        default_headers={"X-Asked-By": "tests"},
-        model_kwargs={"seed": 7},
-    )
-    model.bind(stop=["."]).invoke(
-        [
-            SystemMessage("Be brief."),
-            HumanMessage("Hi", name="Ada"),
-            AIMessage("Hello"),
-            ToolMessage("42", tool_call_id="call-1"),
-            ChatMessage("Note", role="critic"),
-        ]
-    )
-    assert server.requests == [
-        {
-            "model": "large",
-            "temperature": 0.5,
-            "max_tokens": 9,
-            "seed": 7,
-            "stop": ["."],
-            "messages": [
-                {"role": "system", "content": "Be brief."},
-                {"role": "user", "content": "Hi", "name": "Ada"},
-                {"role": "assistant", "content": "Hello"},
-                {"role": "tool", "content": "42", "tool_call_id": "call-1"},
-                {"role": "critic", "content": "Note"},
-            ],
-        }
-    ]
-    headers = server.headers[0]
-    assert headers["authorization"] == "Bearer sk-test"
-    assert headers["openai-organization"] == "org"
-    assert headers["x-asked-by"] == "tests"
+def test_a_streaming_model_tells_handlers_of_its_tokens_when_it_is_invoked(server: OpenAIServer) -> None:
+    class Tokens(BaseCallbackHandler):
+        def __init__(self) -> None:
+            self.tokens: list[str] = []
+
+        def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+            self.tokens.append(token)
+
+    handlers = Tokens(), Tokens()
+    model = model_of(server, streaming=True)
+    assert model.invoke("What?", {"callbacks": [handlers[0]]}).content == TEXT
+    assert asyncio.run(model.ainvoke("What?", {"callbacks": [handlers[1]]})).content == TEXT
+    for handler in handlers:
+        assert [token for token in handler.tokens if token] == ["Bears", " like", " honey."]
 
 
-def test_other_names_of_the_settings_are_known(server: ChatServer) -> None:
-    names: dict[str, Any] = {"model_name": "large", "openai_api_base": server.base_url, "openai_api_key": "sk-other"}
-    ChatOpenAI(**names).invoke("What?")
-    assert server.requests[0]["model"] == "large"
-    assert server.headers[0]["authorization"] == "Bearer sk-other"
-
-
-def test_key_and_server_come_from_the_environment(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_key_and_server_come_from_the_environment(server: OpenAIServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-env")
     monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
     assert ChatOpenAI(model="small").invoke("What?").content == TEXT
     assert server.headers[0]["authorization"] == "Bearer sk-env"
 
 
-def test_closing_a_stream_closes_its_connection(server: ChatServer, model: ChatOpenAI) -> None:
-    server.endless = True
-    with closing(model.stream("What?")) as chunks:
-        assert next(chunks).content == ""
-        assert next(chunks).content == "Bears"
-    assert server.hung_up.wait(WAIT)
+def test_a_function_may_give_the_key(server: OpenAIServer) -> None:
+    keys = iter(["sk-1", "sk-2", "sk-3"])
+    model = model_of(server, api_key=lambda: next(keys))
+    model.invoke("What?")
+    asyncio.run(model.ainvoke("What?"))
+
+    async def ask() -> str:
+        return next(keys)
+
+    asynchronous = model_of(server, api_key=ask)
+    asyncio.run(asynchronous.ainvoke("What?"))
+    assert [each["authorization"] for each in server.headers] == ["Bearer sk-1", "Bearer sk-2", "Bearer sk-3"]
+    with pytest.raises(TypeError, match="asynchronous verbs"):
+        asynchronous.invoke("What?")
 
 
-def test_closing_an_async_stream_closes_its_connection(server: ChatServer, model: ChatOpenAI) -> None:
-    server.endless = True
-
-    async def main() -> None:
-        async with aclosing(model.astream("What?")) as chunks:
-            async for chunk in chunks:
-                if chunk.content == "Bears":
-                    break
-
-    asyncio.run(main())
-    assert server.hung_up.wait(WAIT)
-
-
-def test_cancelling_closes_the_connection(server: ChatServer, model: ChatOpenAI) -> None:
-    server.endless = True
-
-    async def main() -> None:
-        begun = asyncio.Event()
-
-        async def read() -> None:
-            try:
-                async for _ in model.astream("What?"):
-                    begun.set()
-            finally:
-                begun.set()
-
-        reading = asyncio.create_task(read())
-        await begun.wait()
-        reading.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await reading
-
-    asyncio.run(main())
-    assert server.hung_up.wait(WAIT)
-
-
-@pytest.mark.parametrize(("status", "error"), [(401, "AuthenticationError"), (500, "InternalServerError")])
-def test_what_the_server_refuses_is_the_error_of_the_sdk(
-    server: ChatServer, model: ChatOpenAI, status: int, error: str
-) -> None:
-    server.status = status
-    with pytest.raises(getattr(openai, error), match="not today"):
-        model.invoke("What?")
-    with pytest.raises(getattr(openai, error), match="not today"):
-        list(model.stream("What?"))
-
-
-def test_an_error_in_mid_stream_is_the_error_of_the_sdk(server: ChatServer, model: ChatOpenAI) -> None:
-    server.breaks_off = True
-    with pytest.raises(openai.APIError, match="out of honey"):
-        list(model.stream("What?"))
-    with pytest.raises(openai.APIError, match="out of honey"):
-        asyncio.run(read_all(model))
-
-
-async def read_all(model: ChatOpenAI) -> list[Any]:
-    return [chunk async for chunk in model.astream("What?")]
-
-
-def test_without_a_key_it_is_not_made(server: ChatServer) -> None:
+def test_without_a_key_it_is_not_made(server: OpenAIServer) -> None:
     with pytest.raises(openai.OpenAIError, match="OPENAI_API_KEY"):
         ChatOpenAI(model="small", base_url=server.base_url)
 
@@ -221,12 +238,75 @@ def test_without_the_package_the_error_names_the_extra(monkeypatch: pytest.Monke
         ChatOpenAI(model="small", api_key="sk-test")
 
 
+def test_clients_of_ones_own_are_used_and_left_open(server: OpenAIServer) -> None:
+    headers = {"X-Whose": "mine"}
+    with openai.DefaultHttpxClient(headers=headers) as http:
+        model_of(server, http_client=http).invoke("What?")
+        assert not http.is_closed
+
+    async def main() -> None:
+        async with openai.DefaultAsyncHttpxClient(headers=headers) as http:
+            await model_of(server, http_async_client=http).ainvoke("What?")
+            assert not http.is_closed
+
+    asyncio.run(main())
+    assert [each["x-whose"] for each in server.headers] == ["mine"] * 2
+
+
 def test_it_never_shows_its_key(model: ChatOpenAI) -> None:
     assert "sk-test" not in repr(model)
     assert "sk-test" not in str(model.model_dump())
+    assert "sk-test" not in str(model._identifying_params)
 
 
 def test_it_can_be_copied_and_pickled(model: ChatOpenAI) -> None:
     for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), model.model_copy()):
         assert twin == model
         assert twin.invoke("What?").content == TEXT
+
+
+@pytest.mark.parametrize(
+    "settings", [{"n": 0}, {"max_tokens": 0}, {"timeout": -1}, {"timeout": "long"}, {"temperature": "hot"}]
+)
+def test_settings_that_make_no_sense_are_refused(server: OpenAIServer, settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(settings))):
+        model_of(server, **settings)
+
+
+@pytest.mark.parametrize(("status", "error"), [(401, "AuthenticationError"), (500, "InternalServerError")])
+def test_what_the_server_refuses_is_the_error_of_the_sdk(server: OpenAIServer, status: int, error: str) -> None:
+    model = model_of(server, max_retries=0)
+    verbs = (
+        lambda: model.invoke("What?"),
+        lambda: list(model.stream("What?")),
+        lambda: asyncio.run(model.ainvoke("What?")),
+        lambda: asyncio.run(read_all(model)),
+    )
+    for verb in verbs:
+        server.replies.append(refusing(status))
+        with pytest.raises(getattr(openai, error), match="not today"):
+            verb()
+
+
+PROGRAM = """
+import asyncio, sys
+from anabranch.nodes import ChatOpenAI
+model = ChatOpenAI(model="small", base_url=sys.argv[1], api_key="sk-test")
+async def main():
+    await asyncio.gather(model.ainvoke("a"), model.ainvoke("b"))
+    async for chunk in model.astream("c"):
+        break
+    print(await model.ainvoke("d"))
+model.invoke("a")
+for chunk in model.stream("b"):
+    break
+asyncio.run(main())
+asyncio.run(main())
+"""
+
+
+def test_a_program_in_development_mode_ends_without_a_word(server: OpenAIServer) -> None:
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", PROGRAM, server.base_url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count(TEXT) == 2

@@ -1,0 +1,77 @@
+"""How OpenAI, or a server that speaks its protocol, is reached: settings that all its models have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+
+from anabranch.nodes.openai_clients import OpenAIClients
+
+
+def _secret(key: Any) -> Any:
+    """A key as something that doesn't show it when it is printed."""
+    return SecretStr(key) if isinstance(key, str) else key
+
+
+def _duration(timeout: Any) -> Any:
+    if timeout is None or hasattr(timeout, "read") or (isinstance(timeout, int | float) and timeout > 0):
+        return timeout
+    raise ValueError(f"expected seconds, more than 0, or an httpx.Timeout; got {timeout!r}")
+
+
+Key = Annotated[SecretStr | str | Callable[[], str] | Callable[[], Awaitable[str]] | None, BeforeValidator(_secret)]
+"""A key, or a function that gives it for each request."""
+
+
+class OpenAISettings(BaseModel):
+    """The connection of a model to its server.
+
+    Args:
+        api_key: the key, or a function that gives it; by default OPENAI_API_KEY.
+        base_url: the server; by default OPENAI_BASE_URL, or OpenAI itself.
+        organization: who is billed, if the key belongs to several; by default OPENAI_ORG_ID.
+        timeout: how long connecting, and each wait for the next bytes, may take: seconds or an `httpx.Timeout`.
+        max_retries: how often the SDK tries again after a refusal or a lost connection, if nothing has come yet.
+        default_headers: headers of every request.
+        default_query: parameters in the address of every request.
+        openai_proxy: the address of a proxy.
+        http_client: the HTTP client of the synchronous verbs; whoever made it closes it.
+        http_async_client: the same of the asynchronous ones. Give one only if all calls run on one loop.
+
+    Each has LangChain's long name as well: `openai_api_key`, `openai_api_base`, `openai_organization` and
+    `request_timeout`, which are the names of the attributes.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    openai_api_key: Key = Field(default=None, alias="api_key", repr=False)
+    openai_api_base: str | None = Field(default=None, alias="base_url")
+    openai_organization: str | None = Field(default=None, alias="organization")
+    request_timeout: Annotated[Any, AfterValidator(_duration)] = Field(default=None, alias="timeout")
+    max_retries: int | None = Field(default=None, ge=0)
+    default_headers: Mapping[str, str] | None = Field(default=None, repr=False)
+    default_query: Mapping[str, Any] | None = None
+    openai_proxy: str | None = None
+    http_client: Any = Field(default=None, exclude=True, repr=False)
+    http_async_client: Any = Field(default=None, exclude=True, repr=False)
+    _clients: OpenAIClients = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        key = self.openai_api_key
+        options = {
+            "base_url": self.openai_api_base,
+            "api_key": key.get_secret_value() if isinstance(key, SecretStr) else key,
+            "organization": self.openai_organization,
+            "timeout": self.request_timeout,
+            "max_retries": self.max_retries,
+            "default_headers": self.default_headers,
+            "default_query": self.default_query,
+        }
+        self._clients = OpenAIClients(
+            {name: value for name, value in options.items() if value is not None},
+            type(self).__name__,
+            proxy=self.openai_proxy,
+            given=(self.http_client, self.http_async_client),
+        )
