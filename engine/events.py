@@ -131,7 +131,7 @@ class Formatter:
         if value is not MISSING:
             data["input"] = value
         if run.run_type == "tool":
-            data["tool_call_id"] = getattr(run.about, "tool_call_id", None)
+            data["tool_call_id"] = tool_call_id(run)
         return self._event(run, "error", data)
 
     def told(self, run: RunInfo, what: str, *data: Any) -> Event | None:
@@ -164,7 +164,15 @@ def asked(run: RunInfo) -> Any:
         return {"messages": run.about.asked(value)}
     if run.run_type == "llm" and run.about is not None:
         return {"prompts": run.about.said(run.about.asked(value))}
+    if run.run_type == "tool" and run.about is not None:
+        return run.about.asked(value)
     return value
+
+
+def tool_call_id(run: RunInfo) -> str | None:
+    """Of a tool that was called with a model's tool call, the id of that."""
+    known = run.run_type == "tool" and run.about is not None and run.input is not MISSING
+    return run.about.tool_call_id(run.input) if known else None
 
 
 def answered(run: RunInfo) -> Any:

@@ -120,11 +120,14 @@ if TYPE_CHECKING:
     from anabranch.nodes.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
     from anabranch.nodes.prompts import BasePromptTemplate, ChatPromptTemplate, MissingVariablesError, PromptTemplate
     from anabranch.nodes.replays import EventFileError, replay, replay_log
+    from anabranch.nodes.retriever_tools import create_retriever_tool
     from anabranch.nodes.retrievers import BaseRetriever
     from anabranch.nodes.retry_states import RetryState
+    from anabranch.nodes.runnable_tools import convert_runnable_to_tool
     from anabranch.nodes.serializable import RunnableSerializable
     from anabranch.nodes.stdlib_answers import stdlib_chain, stdlib_retriever
     from anabranch.nodes.stdlib_corpus import stdlib_documents
+    from anabranch.nodes.structured_tools import StructuredTool, Tool
     from anabranch.nodes.templates import TemplateError
     from anabranch.nodes.terms import terms_of
     from anabranch.nodes.token_usage import InputTokenDetails, OutputTokenDetails, UsageMetadata, add_usage
@@ -136,6 +139,10 @@ if TYPE_CHECKING:
         tool_call,
         tool_call_chunk,
     )
+    from anabranch.nodes.tool_decorator import tool
+    from anabranch.nodes.tool_outputs import ToolException
+    from anabranch.nodes.tool_rendering import render_text_description, render_text_description_and_args
+    from anabranch.nodes.tools import BaseTool, BaseToolkit
 
 _DEFERRED = {
     "any_message": "AnyMessage",
@@ -175,15 +182,22 @@ _DEFERRED = {
     "prompt_values": "ChatPromptValue PromptValue StringPromptValue",
     "prompts": "BasePromptTemplate ChatPromptTemplate MissingVariablesError PromptTemplate",
     "replays": "EventFileError replay replay_log",
+    "retriever_tools": "create_retriever_tool",
     "retrievers": "BaseRetriever",
     "retry_states": "RetryState",
+    "runnable_tools": "convert_runnable_to_tool",
     "serializable": "RunnableSerializable",
     "stdlib_answers": "stdlib_chain stdlib_retriever",
     "stdlib_corpus": "stdlib_documents",
+    "structured_tools": "StructuredTool Tool",
     "templates": "TemplateError",
     "terms": "terms_of",
     "token_usage": "InputTokenDetails OutputTokenDetails UsageMetadata add_usage",
     "tool_calls": "InvalidToolCall ToolCall ToolCallChunk invalid_tool_call tool_call tool_call_chunk",
+    "tool_decorator": "tool",
+    "tool_outputs": "ToolException",
+    "tool_rendering": "render_text_description render_text_description_and_args",
+    "tools": "BaseTool BaseToolkit",
 }
 """What each module that is imported later exports."""
 
@@ -225,6 +239,8 @@ __all__ = [
     "BaseOutputParser",
     "BasePromptTemplate",
     "BaseRetriever",
+    "BaseTool",
+    "BaseToolkit",
     "BaseTracer",
     "CallbackManager",
     "CallbackManagerForChainRun",
@@ -313,11 +329,14 @@ __all__ = [
     "Stopped",
     "StrOutputParser",
     "StringPromptValue",
+    "StructuredTool",
     "SystemMessage",
     "SystemMessageChunk",
     "TemplateError",
+    "Tool",
     "ToolCall",
     "ToolCallChunk",
+    "ToolException",
     "ToolMessage",
     "ToolMessageChunk",
     "UsageMetadata",
@@ -328,10 +347,12 @@ __all__ = [
     "chain",
     "coerce_to_runnable",
     "collect_runs",
+    "convert_runnable_to_tool",
     "convert_to_json_schema",
     "convert_to_messages",
     "convert_to_openai_function",
     "convert_to_openai_tool",
+    "create_retriever_tool",
     "dispatch_custom_event",
     "ensure_config",
     "fold",
@@ -347,6 +368,8 @@ __all__ = [
     "messages_to_dict",
     "parse_partial_json",
     "patch_config",
+    "render_text_description",
+    "render_text_description_and_args",
     "replay",
     "replay_log",
     "stdlib_chain",
@@ -354,6 +377,7 @@ __all__ = [
     "stdlib_retriever",
     "terms_of",
     "to_json",
+    "tool",
     "tool_call",
     "tool_call_chunk",
 ]

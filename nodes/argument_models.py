@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from inspect import Parameter
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, ClassVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
@@ -12,7 +13,7 @@ from pydantic.fields import FieldInfo
 from anabranch.engine.annotations import parameter_types
 from anabranch.engine.schemas import SchemaModel, field_name
 from anabranch.engine.signatures import EMPTY, parameters
-from anabranch.nodes.docstrings import own_docstring, parse_docstring
+from anabranch.nodes.docstrings import own_docstring, read_docstring
 from anabranch.nodes.injected_arguments import is_config
 from anabranch.nodes.typed_dicts import keyed_like
 
@@ -63,13 +64,13 @@ def arguments_model(
             continue
         label = field_name(each.name, types)
         fields[label] = _field(each, keyed_like(tp), label, said.get(each.name))
-    base = SchemaModel if others is None else _open(keyed_like(others))
+    base = SchemaModel if others is None else _base("allow", keyed_like(others))
     return create_model(name, __base__=base, __doc__=description, **fields)
 
 
 def described(func: Callable[..., Any], name: str, leave_out: Callable[[Any], bool] | None = None) -> type[BaseModel]:
     """The model of what a function takes, described by the docstring."""
-    told = parse_docstring(own_docstring(func))
+    told = read_docstring(own_docstring(func))
     return arguments_model(func, name, description=told.summary, arguments=told.arguments, leave_out=leave_out)
 
 
@@ -94,11 +95,39 @@ def _note(tp: Any) -> str | None:
     return next((each for each in notes if isinstance(each, str)), None)
 
 
-def _open(tp: Any) -> type[SchemaModel]:
-    """A model with further keys of a type."""
+def shown_model(
+    name: str, model: type[BaseModel], description: str, shows: Callable[[FieldInfo], bool]
+) -> type[BaseModel]:
+    """A model of some fields of another.
+
+    Args:
+        name: its name and title.
+        model: the other.
+        description: what is said of it.
+        shows: tells of a field whether it is one of them.
+    """
+    fields: dict[str, Any] = {}
+    for label, info in model.model_fields.items():
+        if shows(info):
+            fields[field_name(label, model.model_fields)] = _taken_over(label, info)
+    extra = model.model_config.get("extra")
+    base = SchemaModel if extra is None else _base(extra, getattr(model, "of_further", Any))
+    return create_model(name, __base__=base, __doc__=description, **fields)
+
+
+def _taken_over(label: str, info: FieldInfo) -> tuple[Any, Any]:
+    if field_name(label, ()) == label:
+        return info.annotation, copy(info)
+    about: dict[str, Any] = {} if info.alias else {"alias": label}
+    return Annotated[info.annotation, info], Field(title=info.title or label.replace("_", " ").strip().title(), **about)
+
+
+def _base(extra: Any, further: Any) -> type[SchemaModel]:
+    """A model that says how it takes further keys, and of which type."""
 
     class Open(SchemaModel):
-        model_config = ConfigDict(extra="allow")
-        __pydantic_extra__: dict[str, tp]
+        model_config = ConfigDict(extra=extra)
+        __pydantic_extra__: dict[str, further]
+        of_further: ClassVar[Any] = further
 
     return Open

@@ -13,9 +13,12 @@ from anabranch.engine.config import RunnableConfig, check_config
 from anabranch.nodes.run_listeners import ListenerFunction, RunListeners
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from anabranch.nodes.configurable_fields import AnyField, ConfigurableField
     from anabranch.nodes.making import Makers
     from anabranch.nodes.runnables import Runnable
+    from anabranch.nodes.tools import BaseTool
 
 Input = TypeVar("Input", contravariant=True)
 Output = TypeVar("Output", covariant=True)
@@ -207,6 +210,27 @@ class Composing(Generic[Input, Output]):
             **kwargs: the others by name: runnables, functions, or functions without parameters that make them.
         """
         return makers.alternatives(self, which, default_key, prefix_keys, kwargs)
+
+    def as_tool(
+        self,
+        args_schema: type[BaseModel] | None = None,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        arg_types: Mapping[str, Any] | None = None,
+    ) -> BaseTool:
+        """The same as a tool, which a model may ask for.
+
+        Args:
+            args_schema: a pydantic model of the input, where the types don't tell its keys.
+            name: by default that of this runnable.
+            description: what it does, for the model; by default, what it takes.
+            arg_types: the types of the keys of the input, instead of a schema.
+
+        Raises:
+            ValueError: when nothing tells which keys the input has.
+        """
+        return makers.tool(self, args_schema, name=name, description=description, arg_types=arg_types)
 
 
 makers: Makers = None  # type: ignore[assignment] # until nodes/making.py fills it in

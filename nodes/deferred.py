@@ -1,7 +1,7 @@
 """Modules that are imported when something of them is first used.
 
 `engine.schemas` defines pydantic models, for which pydantic must be loaded whole. That takes as long as everything
-else that is imported here, and few programs ask for a schema.
+else that is imported here, and few programs ask for a schema. Tools are such models, too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anabranch.engine import schemas as schemas
+    from anabranch.nodes import runnable_tools as runnable_tools
 else:
 
     class _Deferred:
@@ -23,3 +24,4 @@ else:
             return getattr(import_module(self._module), name)
 
     schemas = _Deferred("anabranch.engine.schemas")
+    runnable_tools = _Deferred("anabranch.nodes.runnable_tools")

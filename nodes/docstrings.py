@@ -1,4 +1,4 @@
-"""What a docstring in Google's style says: of the function, and of each of its arguments."""
+"""What a function says of itself: its name, and its docstring in Google's style."""
 
 from __future__ import annotations
 
@@ -45,6 +45,19 @@ class Docstring:
     has_arguments: bool
 
 
+def name_of(function: Any) -> str:
+    """The name of a function, of what a partial is of, or of the class of a callable object.
+
+    Raises:
+        ValueError: when it has none, as a lambda.
+    """
+    name = getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", None)
+    name = name or type(function).__name__
+    if name == "<lambda>":
+        raise ValueError(f"{function!r:.80} has no name to be called by; write a function, or give a name")
+    return str(name)
+
+
 def own_docstring(of: Any) -> str:
     """The docstring that somebody wrote for a function or class, without its indentation; empty if there is none.
 
@@ -56,14 +69,14 @@ def own_docstring(of: Any) -> str:
     return inspect.cleandoc(doc)
 
 
-def parse_docstring(text: str) -> Docstring:
+def read_docstring(text: str) -> Docstring:
     """Read a docstring.
 
     Args:
         text: without its indentation.
 
     Example:
-        >>> parse_docstring('''Add up.
+        >>> read_docstring('''Add up.
         ...
         ... Args:
         ...     a: the first

@@ -14,6 +14,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema
 
 from anabranch.nodes.argument_models import described
+from anabranch.nodes.docstrings import name_of
 from anabranch.nodes.injected_arguments import is_injected
 from anabranch.nodes.json_schemas import resolved, strict_schema, untitled
 from anabranch.nodes.typed_dicts import as_model, is_typed_dict
@@ -115,7 +116,7 @@ def _told(function: Any) -> dict[str, Any]:
     if hasattr(function, "tool_call_schema"):
         return _told_by_tool(function)
     if callable(function):
-        name = _name_of(function)
+        name = name_of(function)
         return _function(name, _schema(described(function, name, is_injected), name))
     raise _no_tool(function)
 
@@ -170,14 +171,6 @@ def _schema(model: Any, name: str) -> dict[str, Any]:
 def _function(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     description = schema.pop("description", "")
     return {"name": name, "description": description, "parameters": untitled(schema)}
-
-
-def _name_of(function: Any) -> str:
-    name = getattr(function, "__name__", None) or getattr(getattr(function, "func", None), "__name__", None)
-    name = name or type(function).__name__
-    if name == "<lambda>":
-        raise ValueError(f"{function!r:.80} has no name to be called by; write a function, or tool('name', ...)")
-    return str(name)
 
 
 def _is_wrapped(tool: Any) -> bool:

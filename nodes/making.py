@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from anabranch.nodes import composing
 from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.configurables import RunnableConfigurableAlternatives, RunnableConfigurableFields
+from anabranch.nodes.deferred import runnable_tools
 from anabranch.nodes.maps import RunnableEach
 from anabranch.nodes.passthrough import RunnablePassthrough, RunnablePick
 from anabranch.nodes.policies import RunnableRetry, RunnableWithFallbacks
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.sequences import RunnableSequence
+
+if TYPE_CHECKING:
+    from anabranch.nodes.tools import BaseTool
 
 AnyRunnable = Runnable[Any, Any]
 
@@ -70,6 +74,10 @@ class Makers:
     ) -> AnyRunnable:
         """A choice by config."""
         return RunnableConfigurableAlternatives(which, default, others, default_key, prefix_keys)
+
+    def tool(self, runnable: Any, args_schema: Any, **kwargs: Any) -> BaseTool:
+        """A tool."""
+        return runnable_tools.convert_runnable_to_tool(runnable, args_schema, **kwargs)
 
 
 composing.makers = Makers()

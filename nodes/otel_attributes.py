@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from anabranch.engine import events
 from anabranch.engine.json_encoding import json_line, to_json
 from anabranch.engine.runs import MISSING, RunInfo
 
@@ -71,8 +72,8 @@ def of_start(run: RunInfo) -> Attributes:
         found.update(_of_request(run))
     elif run.run_type == "tool":
         call: Attributes = {"gen_ai.tool.name": run.name, "gen_ai.tool.type": "function"}
-        call["gen_ai.tool.call.id"] = getattr(run.about, "tool_call_id", None)
-        call["gen_ai.tool.description"] = getattr(run.node, "description", None)
+        call["gen_ai.tool.call.id"] = events.tool_call_id(run)
+        call["gen_ai.tool.description"] = getattr(run.about, "description", None)
         found.update({key: str(value) for key, value in call.items() if value})
     elif operation == "invoke_workflow":
         found["gen_ai.workflow.name"] = run.name
@@ -156,6 +157,8 @@ def of_content(run: RunInfo) -> Attributes:
         value = run.input
         if run.run_type == "chat_model" and run.about is not None:
             value = _messages([each for messages in run.about.asked(value) for each in messages])
+        elif run.run_type == "tool":
+            value = events.asked(run)
         found[asked] = text_of(value)
     if run.output is not MISSING and run.error is None:
         value = run.output

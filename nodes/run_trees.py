@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from anabranch.engine.events import asked
 from anabranch.engine.runs import MISSING, Listener, RunInfo
 from anabranch.scheduler.handlers import TOKENLESS, serialized_of, tolerate
 
@@ -200,6 +201,8 @@ def _inputs(info: RunInfo) -> dict[str, Any]:
         return {"messages": messages}
     if info.run_type == "retriever":
         return {"query": value}
+    if info.run_type == "tool":
+        value = asked(info)
     return value if isinstance(value, dict) else {"input": value}
 
 

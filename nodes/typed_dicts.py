@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, create_model
 
 from anabranch.engine.fitting import Keys, keys_of
 from anabranch.engine.schemas import SchemaModel, field_name
-from anabranch.nodes.docstrings import own_docstring, parse_docstring
+from anabranch.nodes.docstrings import own_docstring, read_docstring
 
 _WRAPPERS = ("Required", "NotRequired", "ReadOnly")
 
@@ -44,7 +44,7 @@ def as_model(typed_dict: Any, name: str | None = None) -> type[BaseModel]:
 
 def _model(typed_dict: Any, name: str, within: tuple[Any, ...]) -> type[BaseModel]:
     keys = _keys(typed_dict)
-    told = parse_docstring(own_docstring(typed_dict))
+    told = read_docstring(own_docstring(typed_dict))
     if unknown := sorted(set(told.arguments) - set(keys.types)):
         raise ValueError(f"the docstring of {name!r} tells of {', '.join(map(repr, unknown))}, which is no key of it")
     fields: dict[str, Any] = {}

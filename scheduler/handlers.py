@@ -16,6 +16,7 @@ from inspect import iscoroutine, iscoroutinefunction
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
+from anabranch.engine.events import asked, tool_call_id
 from anabranch.engine.runs import MISSING, Listener, RunInfo
 from anabranch.scheduler.hopping import hop
 
@@ -42,7 +43,11 @@ TOKENLESS = frozenset((run_type, "chunk") for run_type, kind in EVENTS.items() i
 
 
 class View(Protocol):
-    """How handlers, events and logs see what goes into a model and comes out of it."""
+    """How handlers, events and logs see what goes into a model or a tool and comes out of it.
+
+    That of a tool has `asked` and `answered` of these, a `description`, and `tool_call_id(value)`: of an input, the id
+    of the tool call that it is.
+    """
 
     def asked(self, value: Any) -> Any:
         """What handlers get of an input: texts, or lists of messages."""
@@ -89,12 +94,13 @@ class HandlerListener(Listener):
         common["name"] = run.name
         serialized = serialized_of(run)
         if run.run_type == "llm":
-            asked = run.about.said(run.about.asked(known)) if run.about is not None else [known]
-            return self._call(run, "on_llm_start", serialized, asked, **common, **_options(run))
+            prompts = run.about.said(run.about.asked(known)) if run.about is not None else [known]
+            return self._call(run, "on_llm_start", serialized, prompts, **common, **_options(run))
         if run.run_type == "retriever":
             return self._call(run, "on_retriever_start", serialized, known, **common)
-        inputs = known if isinstance(known, dict) else None
-        return self._call(run, "on_tool_start", serialized, str(known), **common, inputs=inputs)
+        given = None if known is None else asked(run)
+        common |= {"inputs": given if isinstance(given, dict) else None, "tool_call_id": tool_call_id(run)}
+        return self._call(run, "on_tool_start", serialized, str(given), **common)
 
     def _chain_started(self, run: RunInfo) -> Any:
         """`started` for what there is most of, without detours."""
@@ -118,20 +124,20 @@ class HandlerListener(Listener):
         if getattr(handler, "ignore_chat_model", False):
             return None
         about = {**self._place(run), "metadata": run.metadata, "name": run.name, **_options(run)}
-        asked = run.about.asked(known) if run.about is not None else [known]
+        messages = run.about.asked(known) if run.about is not None else [known]
         serialized = serialized_of(run)
 
         def as_text() -> Any:
-            said = run.about.said(asked) if run.about is not None else [str(known)]
+            said = run.about.said(messages) if run.about is not None else [str(known)]
             return self._call(run, "on_llm_start", serialized, said, **about)
 
         method = self._method("on_chat_model_start")
         if method is None:
             return as_text()
         if self.is_async:
-            return _or_as_text(method(serialized, asked, **about), as_text)
+            return _or_as_text(method(serialized, messages, **about), as_text)
         try:
-            return method(serialized, asked, **about)
+            return method(serialized, messages, **about)
         except NotImplementedError:
             return as_text()
 
@@ -160,6 +166,8 @@ class HandlerListener(Listener):
     def failed(self, run: RunInfo) -> Any:
         """See `Listener`."""
         about = {**self._place(run), **_late_input(run)}
+        if run.run_type == "tool":
+            about["tool_call_id"] = tool_call_id(run)
         return self._call(run, f"on_{EVENTS[run.run_type]}_error", run.error, **about)
 
     def told(self, run: RunInfo, what: str, *data: Any) -> Any:
@@ -258,16 +266,19 @@ def _options(run: RunInfo) -> dict[str, Any]:
 
 
 def serialized_of(run: RunInfo) -> dict[str, Any] | None:
-    """What runs, as handlers are told: the path of its class and its name. Nothing of chains."""
+    """What runs, as handlers are told: the path of its class and its name, and what a tool does. Nothing of chains."""
     if run.node is None or run.run_type == "chain":
         return None
     cls = type(run.node)
-    return {
+    told = {
         "lc": 1,
         "type": "not_implemented",
         "id": [*cls.__module__.split("."), cls.__qualname__],
         "name": run.name,
     }
+    if run.run_type == "tool" and run.about is not None:
+        told |= {"name": run.about.name, "description": run.about.description}
+    return told
 
 
 async def _or_as_text(made: Any, as_text: Callable[[], Any]) -> None:

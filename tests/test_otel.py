@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,6 +30,8 @@ from anabranch.nodes import (
     dispatch_custom_event,
 )
 from anabranch.nodes.fake_chat_models import FakeListChatModel
+from anabranch.nodes.tool_calls import tool_call
+from anabranch.nodes.tool_inputs import ToolArguments, ToolView
 
 
 class Otters(BaseRetriever):
@@ -187,12 +188,15 @@ def test_a_tool_has_its_name_and_the_id_of_the_call() -> None:
     traced = Traced(record_content=True)
     listener = traced.tracer.listener()
     run = RunInfo("search", "tool", None, [], {}, (listener,))
-    run.about, run.input, run.output = SimpleNamespace(tool_call_id="call-1"), {"query": "otters"}, ["hands"]
+    view = ToolView("search", "Looks it up.", ToolArguments("search", {"type": "object"}, []))
+    run.about, run.input = view, tool_call(name="search", args={"query": "otters"}, id="call-1")
+    run.output = ["hands"]
     run.started, run.ended = 10.0, 11.0
     listener.started(run)
     listener.ended(run)
     found = attributes(traced.named("execute_tool search"))
     assert found["gen_ai.tool.name"] == "search"
+    assert found["gen_ai.tool.description"] == "Looks it up."
     assert found["gen_ai.tool.call.id"] == "call-1"
     assert json.loads(found["gen_ai.tool.call.arguments"]) == {"query": "otters"}
     assert json.loads(found["gen_ai.tool.call.result"]) == ["hands"]

@@ -1,0 +1,103 @@
+"""Runnables as tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, RootModel, create_model
+
+from anabranch.engine.schemas import SchemaModel, fields_of
+from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.structured_tools import StructuredTool, Tool
+from anabranch.nodes.tools import ArgsSchema, BaseTool
+
+
+def convert_runnable_to_tool(
+    runnable: Runnable[Any, Any],
+    args_schema: type[BaseModel] | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    arg_types: Mapping[str, Any] | None = None,
+) -> BaseTool:
+    """Make a tool of a runnable. `Runnable.as_tool` is the same.
+
+    It is called with a dict of the arguments; one whose input is text is called with that.
+
+    Args:
+        runnable: what to make a tool of.
+        args_schema: a pydantic model of its input, where the types don't tell its keys.
+        name: by default that of the runnable.
+        description: what it does, for the model; by default, what it takes.
+        arg_types: the types of the keys of its input, instead of a schema.
+
+    Raises:
+        ValueError: when nothing tells which keys its input has.
+
+    Example:
+        >>> from anabranch.nodes import PromptTemplate
+        >>> poster = PromptTemplate.from_template("Wanted: {name}") | (lambda prompt: prompt.to_string())
+        >>> poster.as_tool(name="poster", description="Make a poster.").invoke({"name": "Ada"})
+        'Wanted: Ada'
+    """
+    if args_schema is None and arg_types is not None:
+        fields: dict[str, Any] = {key: (tp, ...) for key, tp in arg_types.items()}
+        args_schema = create_model(name or runnable.get_name(), __base__=SchemaModel, **fields)
+    return tool_of_runnable(runnable, args_schema, name=name, description=description)
+
+
+def tool_of_runnable(
+    runnable: Runnable[Any, Any],
+    args_schema: ArgsSchema | None = None,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    **kwargs: Any,
+) -> BaseTool:
+    """The same, with other fields of the tool."""
+    name = name or runnable.get_name()
+    given = runnable.get_input_schema()
+    schema: Any = given if args_schema is None else args_schema
+    told = schema if isinstance(schema, dict) else schema.model_json_schema()
+    about = {"name": name, "description": description or f"Takes {told}.", **kwargs}
+    if args_schema is None and told.get("type") == "string":
+        return Tool(**about, **_calling(runnable, single=True))
+    if not isinstance(schema, dict) and (issubclass(schema, RootModel) or fields_of(schema) is None):
+        raise ValueError(
+            f"which keys the input of {name!r} has can't be known from its type; give args_schema or arg_types"
+        )
+    return StructuredTool(args_schema=schema, **about, **_calling(runnable, single=False))
+
+
+def _calling(runnable: Runnable[Any, Any], single: bool) -> dict[str, Any]:
+    """The functions that run it. It finds the run around it, and its config, by itself."""
+    tp = runnable.InputType
+    made = tp if isinstance(tp, type) and issubclass(tp, BaseModel) else None
+
+    def given(arguments: dict[str, Any]) -> Any:
+        return _plain(arguments) if made is None else made(**arguments)
+
+    def call_text(text: str) -> Any:
+        return runnable.invoke(text)
+
+    async def acall_text(text: str) -> Any:
+        return await runnable.ainvoke(text)
+
+    def call(**arguments: Any) -> Any:
+        return runnable.invoke(given(arguments))
+
+    async def acall(**arguments: Any) -> Any:
+        return await runnable.ainvoke(given(arguments))
+
+    return {"func": call_text, "coroutine": acall_text} if single else {"func": call, "coroutine": acall}
+
+
+def _plain(value: Any) -> Any:
+    """A value with dicts where a schema of ours has made objects of them."""
+    if isinstance(value, SchemaModel):
+        fields = type(value).model_fields
+        return {fields[label].alias or label: _plain(getattr(value, label)) for label in value.model_fields_set}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_plain, value))
+    return {key: _plain(each) for key, each in value.items()} if isinstance(value, dict) else value
