@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, get_type_hints
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.nodes.configurable_fields import ConfigurableFieldSpec, unique_specs
@@ -19,6 +19,9 @@ class Described:
 
     name: str | None = None
     """The name in traces, drawings and errors; by default that of the class."""
+
+    exempt_laws: ClassVar[Mapping[str, str]] = {}
+    """The laws that can't hold for it, each with the reason; see `anabranch.nodes.laws`."""
 
     def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
         """The name in traces, drawings and errors, with a suffix in its style (`PromptInput`, `get_value_input`)."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Self, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,6 +35,9 @@ with warnings.catch_warnings():
 
         name: str | None = None
         """The name in traces, drawings and errors; by default that of the class."""
+
+        exempt_laws: ClassVar[Mapping[str, str]] = {}
+        """The laws that can't hold for it, each with the reason; see `anabranch.nodes.laws`."""
 
         @property
         def InputType(self) -> Any:
