@@ -99,7 +99,9 @@ if TYPE_CHECKING:
     )
     from anabranch.nodes.message_conversion import MessageLikeRepresentation, convert_to_messages
     from anabranch.nodes.message_dicts import message_to_dict, messages_from_dict, messages_to_dict
+    from anabranch.nodes.message_filtering import filter_messages, merge_message_runs
     from anabranch.nodes.message_templates import MessagesPlaceholder
+    from anabranch.nodes.message_trimming import trim_messages
     from anabranch.nodes.messages import (
         AIMessage,
         BaseMessage,
@@ -130,6 +132,7 @@ if TYPE_CHECKING:
     from anabranch.nodes.structured_tools import StructuredTool, Tool
     from anabranch.nodes.templates import TemplateError
     from anabranch.nodes.terms import terms_of
+    from anabranch.nodes.token_counting import count_tokens_approximately
     from anabranch.nodes.token_usage import InputTokenDetails, OutputTokenDetails, UsageMetadata, add_usage
     from anabranch.nodes.tool_calls import (
         InvalidToolCall,
@@ -170,7 +173,9 @@ _DEFERRED = {
     "SystemMessageChunk ToolMessageChunk message_chunk_to_message",
     "message_conversion": "MessageLikeRepresentation convert_to_messages",
     "message_dicts": "message_to_dict messages_from_dict messages_to_dict",
+    "message_filtering": "filter_messages merge_message_runs",
     "message_templates": "MessagesPlaceholder",
+    "message_trimming": "trim_messages",
     "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
     "ToolMessage get_buffer_string",
     "openai_embeddings": "OpenAIEmbeddings",
@@ -192,6 +197,7 @@ _DEFERRED = {
     "structured_tools": "StructuredTool Tool",
     "templates": "TemplateError",
     "terms": "terms_of",
+    "token_counting": "count_tokens_approximately",
     "token_usage": "InputTokenDetails OutputTokenDetails UsageMetadata add_usage",
     "tool_calls": "InvalidToolCall ToolCall ToolCallChunk invalid_tool_call tool_call tool_call_chunk",
     "tool_decorator": "tool",
@@ -352,9 +358,11 @@ __all__ = [
     "convert_to_messages",
     "convert_to_openai_function",
     "convert_to_openai_tool",
+    "count_tokens_approximately",
     "create_retriever_tool",
     "dispatch_custom_event",
     "ensure_config",
+    "filter_messages",
     "fold",
     "format_documents",
     "from_dag",
@@ -362,6 +370,7 @@ __all__ = [
     "get_usage_metadata_callback",
     "invalid_tool_call",
     "merge_configs",
+    "merge_message_runs",
     "message_chunk_to_message",
     "message_to_dict",
     "messages_from_dict",
@@ -380,4 +389,5 @@ __all__ = [
     "tool",
     "tool_call",
     "tool_call_chunk",
+    "trim_messages",
 ]
