@@ -18,7 +18,7 @@ Forms. With `wants_config` each takes the step's `RunnableConfig` as a second ar
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,7 @@ class Operator:
         shows: graphs that the step may run, by label, for drawing and schemas.
         streams: the output of a `flow` may come in chunks.
         is_run: it is traced as a run of its own. Otherwise what it runs is traced in its place.
+        metadata: facts about its run alone, not about what it calls.
         view: how handlers see a model's input and output (`scheduler.handlers.View`).
     """
 
@@ -133,4 +134,5 @@ class Operator:
     shows: Callable[[], dict[str, Graph]] | None = field(default=None, compare=False)
     streams: bool = True
     is_run: bool = True
+    metadata: Mapping[str, Any] | None = field(default=None, compare=False)
     view: Any = field(default=None, compare=False)

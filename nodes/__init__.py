@@ -74,18 +74,24 @@ if TYPE_CHECKING:
     )
     from anabranch.nodes.console import ConsoleTracer
     from anabranch.nodes.custom_events import adispatch_custom_event, dispatch_custom_event
+    from anabranch.nodes.distance_strategies import DistanceStrategy
+    from anabranch.nodes.docstores import InMemoryDocstore
     from anabranch.nodes.documents import Document, format_documents
     from anabranch.nodes.embeddings import Embeddings
     from anabranch.nodes.event_files import EventFile, JsonLinesTracer
     from anabranch.nodes.extractive import ExtractiveChatModel
     from anabranch.nodes.extras import MissingExtraError
+    from anabranch.nodes.faiss_vectors import FAISS
     from anabranch.nodes.fake_chat_models import FakeListChatModel, GenericFakeChatModel
+    from anabranch.nodes.fake_embeddings import DeterministicFakeEmbedding, FakeEmbeddings
     from anabranch.nodes.function_calling import (
         convert_to_json_schema,
         convert_to_openai_function,
         convert_to_openai_tool,
     )
     from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
+    from anabranch.nodes.hashing_embeddings import HashingEmbeddings
+    from anabranch.nodes.in_memory_vectors import InMemoryVectorStore
     from anabranch.nodes.injected_arguments import InjectedToolArg, InjectedToolCallId
     from anabranch.nodes.message_chunks import (
         AIMessageChunk,
@@ -146,6 +152,8 @@ if TYPE_CHECKING:
     from anabranch.nodes.tool_outputs import ToolException
     from anabranch.nodes.tool_rendering import render_text_description, render_text_description_and_args
     from anabranch.nodes.tools import BaseTool, BaseToolkit
+    from anabranch.nodes.vector_stores import VectorStore, VectorStoreRetriever
+    from anabranch.nodes.vectors import maximal_marginal_relevance
 
 _DEFERRED = {
     "any_message": "AnyMessage",
@@ -160,14 +168,20 @@ _DEFERRED = {
     "collecting": "RunCollector UsageMetadataCallbackHandler collect_runs get_usage_metadata_callback",
     "console": "ConsoleTracer",
     "custom_events": "adispatch_custom_event dispatch_custom_event",
+    "distance_strategies": "DistanceStrategy",
+    "docstores": "InMemoryDocstore",
     "documents": "Document format_documents",
     "embeddings": "Embeddings",
     "event_files": "EventFile JsonLinesTracer",
     "extractive": "ExtractiveChatModel",
     "extras": "MissingExtraError",
+    "faiss_vectors": "FAISS",
     "fake_chat_models": "FakeListChatModel GenericFakeChatModel",
+    "fake_embeddings": "DeterministicFakeEmbedding FakeEmbeddings",
     "function_calling": "convert_to_json_schema convert_to_openai_function convert_to_openai_tool",
     "generations": "ChatGeneration ChatGenerationChunk ChatResult LLMResult",
+    "hashing_embeddings": "HashingEmbeddings",
+    "in_memory_vectors": "InMemoryVectorStore",
     "injected_arguments": "InjectedToolArg InjectedToolCallId",
     "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk FunctionMessageChunk HumanMessageChunk "
     "SystemMessageChunk ToolMessageChunk message_chunk_to_message",
@@ -204,6 +218,8 @@ _DEFERRED = {
     "tool_outputs": "ToolException",
     "tool_rendering": "render_text_description render_text_description_and_args",
     "tools": "BaseTool BaseToolkit",
+    "vector_stores": "VectorStore VectorStoreRetriever",
+    "vectors": "maximal_marginal_relevance",
 }
 """What each module that is imported later exports."""
 
@@ -224,6 +240,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "FAISS",
     "AIMessage",
     "AIMessageChunk",
     "AddableDict",
@@ -270,20 +287,26 @@ __all__ = [
     "ConfigurableFieldSingleOption",
     "ConfigurableFieldSpec",
     "ConsoleTracer",
+    "DeterministicFakeEmbedding",
     "DictType",
+    "DistanceStrategy",
     "Document",
     "EdgeTypeError",
     "Embeddings",
     "EventFile",
     "EventFileError",
     "ExtractiveChatModel",
+    "FakeEmbeddings",
     "FakeListChatModel",
     "FunctionMessage",
     "FunctionMessageChunk",
     "GenericFakeChatModel",
     "GraphError",
+    "HashingEmbeddings",
     "HumanMessage",
     "HumanMessageChunk",
+    "InMemoryDocstore",
+    "InMemoryVectorStore",
     "InjectedToolArg",
     "InjectedToolCallId",
     "InputTokenDetails",
@@ -347,6 +370,8 @@ __all__ = [
     "ToolMessageChunk",
     "UsageMetadata",
     "UsageMetadataCallbackHandler",
+    "VectorStore",
+    "VectorStoreRetriever",
     "add_usage",
     "adispatch_custom_event",
     "afold",
@@ -369,6 +394,7 @@ __all__ = [
     "get_buffer_string",
     "get_usage_metadata_callback",
     "invalid_tool_call",
+    "maximal_marginal_relevance",
     "merge_configs",
     "merge_message_runs",
     "message_chunk_to_message",

@@ -11,6 +11,7 @@ from anabranch.engine.errors import StepInputError
 from anabranch.nodes.documents import Document
 from anabranch.nodes.extras import import_extra
 from anabranch.nodes.retrievers import BaseRetriever
+from anabranch.nodes.vector_contents import documents_of
 
 
 def split_words(text: str) -> list[str]:
@@ -62,17 +63,10 @@ class BM25Retriever(BaseRetriever):
         """A retriever over these texts, with their metadata and ids. Other arguments are those of the class.
 
         Raises:
+            TypeError: when a text is none, or the list of texts is one text.
             ValueError: when there are not as many metadata or ids as texts.
         """
-        texts = list(texts)
-        facts = [{} for _ in texts] if metadatas is None else list(metadatas)
-        names = [None for _ in texts] if ids is None else list(ids)
-        if not len(texts) == len(facts) == len(names):
-            raise ValueError(f"{len(texts)} texts came with {len(facts)} metadatas and {len(names)} ids")
-        documents = [
-            Document(text, metadata=fact, id=name) for text, fact, name in zip(texts, facts, names, strict=True)
-        ]
-        return cls.from_documents(documents, **kwargs)
+        return cls.from_documents(documents_of(texts, metadatas, ids), **kwargs)
 
     def model_post_init(self, context: Any) -> None:
         library = import_extra("bm25s", "bm25", type(self).__name__)

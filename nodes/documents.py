@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -14,16 +15,19 @@ class Document(BaseModel):
     Args:
         page_content: the text; may be given by position.
         metadata: facts about the text, such as its `source`.
-        id: what a store knows it by.
+        id: what a store knows it by. A number becomes text.
 
     Example:
-        >>> Document("harrison worked at kensho", metadata={"source": "notes"}).metadata["source"]
+        >>> document = Document("harrison worked at kensho", metadata={"source": "notes"})
+        >>> document.metadata["source"]
         'notes'
+        >>> print(document)
+        page_content='harrison worked at kensho' metadata={'source': 'notes'}
     """
 
-    page_content: str = Field(kw_only=False)  # for type checkers; by position it is read in __init__
+    id: str | None = Field(default=None, coerce_numbers_to_str=True)
     metadata: dict[str, Any] = Field(default_factory=dict)
-    id: str | None = None
+    page_content: str = Field(kw_only=False)  # for type checkers; by position it is read in __init__
     type: Literal["Document"] = "Document"
 
     def __init__(self, page_content: str, **kwargs: Any) -> None:
@@ -35,7 +39,13 @@ class Document(BaseModel):
         return [(name, value) for name, value in super().__repr_args__() if blank.get(name or "", ...) != value]
 
     def __str__(self) -> str:
-        return repr(self)
+        facts = f" metadata={self.metadata}" if self.metadata else ""
+        return f"page_content={self.page_content!r}{facts}"
+
+
+def copied(document: Document) -> Document:
+    """A copy whose metadata can be changed without changing those of the document."""
+    return document.model_copy(update={"metadata": deepcopy(document.metadata)})
 
 
 def format_documents(documents: Iterable[Document]) -> str:

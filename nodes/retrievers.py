@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from anabranch.engine.building import Builder, Place
+from anabranch.engine.graphs import Source
 from anabranch.engine.operators import Operator
 from anabranch.nodes.documents import Document
 from anabranch.nodes.run_managers import AsyncRunManager, RunManager, takes_run_manager
@@ -18,6 +21,10 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
     Write `_aget_relevant_documents` too where there is a way to find them without a thread. Both may take a
     `run_manager`: a view of the run, whose `get_child()` gives the callbacks for what they call.
 
+    Args:
+        tags: those of its runs, not of what it calls.
+        metadata: likewise.
+
     Example:
         >>> class Shelf(BaseRetriever):
         ...     documents: list[Document]
@@ -27,6 +34,9 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
         >>> Shelf(documents=[Document("a bear"), Document("a cat")]).invoke("bear")
         [Document(page_content='a bear')]
     """
+
+    tags: list[str] | None = None
+    metadata: dict[str, Any] | None = None
 
     @property
     def InputType(self) -> Any:
@@ -51,6 +61,13 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
         """The same without blocking."""
         raise NotImplementedError
 
+    def _facts(self) -> dict[str, Any]:
+        """What the metadata of its runs tell."""
+        return self.metadata or {}
+
+    def _build(self, builder: Builder, source: Source, place: Place) -> Any:
+        return super()._build(builder, source, replace(place, tags=(*place.tags, *(self.tags or ()))))
+
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         is_async = type(self)._aget_relevant_documents is not BaseRetriever._aget_relevant_documents
         find, afind = self._get_relevant_documents, self._aget_relevant_documents
@@ -61,6 +78,7 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
             invoke=_form(find, kwargs, wants, RunManager),
             ainvoke=_form(afind, kwargs, wants, AsyncRunManager) if is_async else None,
             wants_config=wants,
+            metadata=self._facts(),
         )
 
 

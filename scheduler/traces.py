@@ -121,6 +121,8 @@ class Trace:
                 else:
                     run = manager.run(shape.name, operator.run_type, step.tags, step.config)  # without a detour
                 run.node, run.about = step.node, operator.view
+                if operator.metadata:
+                    run.metadata = {**operator.metadata, **run.metadata}
                 run.tells_chunks = shape.tells_chunks or run.parent is None
                 if run.is_first and value is MISSING:
                     value = self._input
