@@ -1,0 +1,68 @@
+"""How a JSON value has grown, as operations of a JSON patch."""
+
+from __future__ import annotations
+
+from operator import is_
+from typing import Any
+
+import jsonpatch
+
+Op = dict[str, Any]
+
+
+def growth(before: Any, after: Any) -> list[Op]:
+    """The operations of a JSON patch (RFC 6902) that make one value of another.
+
+    It is quick where one was read after the other from the same text: what they share is skipped, so it takes time for
+    what has changed, and for as many members as the containers have that hold it.
+
+    Args:
+        before: a value.
+        after: what it has become. The operations hold copies of it.
+
+    Example:
+        >>> growth({"names": ["Ada"]}, {"names": ["Ada", "Gr"], "n": 1})
+        [{'op': 'add', 'path': '/names/1', 'value': 'Gr'}, {'op': 'add', 'path': '/n', 'value': 1}]
+    """
+    ops: list[Op] = []
+    _grow(before, after, "", ops)
+    return ops
+
+
+def _grow(before: Any, after: Any, path: str, ops: list[Op]) -> None:
+    if before is after:
+        return
+    kind = type(before)
+    if kind is not type(after):
+        ops.append({"op": "replace", "path": path, "value": _copied(after)})
+    elif kind is dict and before.keys() <= after.keys():
+        for key, value in after.items():
+            _grow_member(key in before, before.get(key), value, f"{path}/{_escaped(key)}", ops)
+    elif kind is list and len(before) <= len(after):
+        known = len(before)
+        first = known - 1 if all(map(is_, before[:-1], after)) else 0  # mostly only the last one is another
+        for at in range(max(first, 0), len(after)):
+            _grow_member(at < known, before[at] if at < known else None, after[at], f"{path}/{at}", ops)
+    elif kind is dict or kind is list:
+        patch = jsonpatch.make_patch(before, after).patch
+        ops += [{**op, **{at: path + op[at] for at in ("path", "from") if at in op}} for op in _copied(patch)]
+    elif before != after:
+        ops.append({"op": "replace", "path": path, "value": after})
+
+
+def _grow_member(is_known: bool, before: Any, after: Any, path: str, ops: list[Op]) -> None:
+    if is_known:
+        _grow(before, after, path, ops)
+    else:
+        ops.append({"op": "add", "path": path, "value": _copied(after)})
+
+
+def _copied(value: Any) -> Any:
+    """A copy, so that who applies a patch in place doesn't change what the next one is made from."""
+    if type(value) is dict:
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if type(value) is list else value
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
