@@ -73,6 +73,7 @@ if TYPE_CHECKING:
         get_usage_metadata_callback,
     )
     from anabranch.nodes.console import ConsoleTracer
+    from anabranch.nodes.cumulative_parsers import BaseCumulativeTransformOutputParser
     from anabranch.nodes.custom_events import adispatch_custom_event, dispatch_custom_event
     from anabranch.nodes.distance_strategies import DistanceStrategy
     from anabranch.nodes.docstores import InMemoryDocstore
@@ -84,15 +85,30 @@ if TYPE_CHECKING:
     from anabranch.nodes.faiss_vectors import FAISS
     from anabranch.nodes.fake_chat_models import FakeListChatModel, GenericFakeChatModel
     from anabranch.nodes.fake_embeddings import DeterministicFakeEmbedding, FakeEmbeddings
+    from anabranch.nodes.fenced_json import parse_json_markdown
     from anabranch.nodes.function_calling import (
         convert_to_json_schema,
         convert_to_openai_function,
         convert_to_openai_tool,
     )
-    from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
+    from anabranch.nodes.generations import (
+        ChatGeneration,
+        ChatGenerationChunk,
+        ChatResult,
+        Generation,
+        GenerationChunk,
+        LLMResult,
+    )
     from anabranch.nodes.hashing_embeddings import HashingEmbeddings
     from anabranch.nodes.in_memory_vectors import InMemoryVectorStore
     from anabranch.nodes.injected_arguments import InjectedToolArg, InjectedToolCallId
+    from anabranch.nodes.json_parsers import JsonOutputParser, PydanticOutputParser, SimpleJsonOutputParser
+    from anabranch.nodes.list_parsers import (
+        CommaSeparatedListOutputParser,
+        ListOutputParser,
+        MarkdownListOutputParser,
+        NumberedListOutputParser,
+    )
     from anabranch.nodes.message_chunks import (
         AIMessageChunk,
         BaseMessageChunk,
@@ -122,7 +138,14 @@ if TYPE_CHECKING:
     from anabranch.nodes.openai_embeddings import OpenAIEmbeddings
     from anabranch.nodes.openai_models import ChatOpenAI
     from anabranch.nodes.otel import OpenTelemetryTracer
-    from anabranch.nodes.parsers import BaseOutputParser, StrOutputParser
+    from anabranch.nodes.output_errors import OutputParserException
+    from anabranch.nodes.parsers import (
+        BaseGenerationOutputParser,
+        BaseLLMOutputParser,
+        BaseOutputParser,
+        BaseTransformOutputParser,
+        StrOutputParser,
+    )
     from anabranch.nodes.partial_json import parse_partial_json
     from anabranch.nodes.perfetto import ChromeTrace, PerfettoTracer
     from anabranch.nodes.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
@@ -150,6 +173,7 @@ if TYPE_CHECKING:
     )
     from anabranch.nodes.tool_decorator import tool
     from anabranch.nodes.tool_outputs import ToolException
+    from anabranch.nodes.tool_parsers import JsonOutputKeyToolsParser, JsonOutputToolsParser, PydanticToolsParser
     from anabranch.nodes.tool_rendering import render_text_description, render_text_description_and_args
     from anabranch.nodes.tools import BaseTool, BaseToolkit
     from anabranch.nodes.vector_stores import VectorStore, VectorStoreRetriever
@@ -161,12 +185,14 @@ _DEFERRED = {
     "bm25": "BM25Retriever",
     "callback_handlers": "BaseCallbackHandler",
     "callback_managers": "AsyncCallbackManagerForChainRun AsyncCallbackManagerForLLMRun "
-    "AsyncCallbackManagerForRetrieverRun AsyncCallbackManagerForToolRun CallbackManagerForChainRun "
-    "CallbackManagerForLLMRun CallbackManagerForRetrieverRun CallbackManagerForToolRun",
+    "AsyncCallbackManagerForRetrieverRun AsyncCallbackManagerForToolRun "
+    "CallbackManagerForChainRun CallbackManagerForLLMRun CallbackManagerForRetrieverRun "
+    "CallbackManagerForToolRun",
     "chat_models": "BaseChatModel",
     "chat_runs": "AsyncModelRunManager ModelRunManager",
     "collecting": "RunCollector UsageMetadataCallbackHandler collect_runs get_usage_metadata_callback",
     "console": "ConsoleTracer",
+    "cumulative_parsers": "BaseCumulativeTransformOutputParser",
     "custom_events": "adispatch_custom_event dispatch_custom_event",
     "distance_strategies": "DistanceStrategy",
     "docstores": "InMemoryDocstore",
@@ -178,11 +204,14 @@ _DEFERRED = {
     "faiss_vectors": "FAISS",
     "fake_chat_models": "FakeListChatModel GenericFakeChatModel",
     "fake_embeddings": "DeterministicFakeEmbedding FakeEmbeddings",
+    "fenced_json": "parse_json_markdown",
     "function_calling": "convert_to_json_schema convert_to_openai_function convert_to_openai_tool",
-    "generations": "ChatGeneration ChatGenerationChunk ChatResult LLMResult",
+    "generations": "ChatGeneration ChatGenerationChunk ChatResult Generation GenerationChunk LLMResult",
     "hashing_embeddings": "HashingEmbeddings",
     "in_memory_vectors": "InMemoryVectorStore",
     "injected_arguments": "InjectedToolArg InjectedToolCallId",
+    "json_parsers": "JsonOutputParser PydanticOutputParser SimpleJsonOutputParser",
+    "list_parsers": "CommaSeparatedListOutputParser ListOutputParser MarkdownListOutputParser NumberedListOutputParser",
     "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk FunctionMessageChunk HumanMessageChunk "
     "SystemMessageChunk ToolMessageChunk message_chunk_to_message",
     "message_conversion": "MessageLikeRepresentation convert_to_messages",
@@ -190,12 +219,14 @@ _DEFERRED = {
     "message_filtering": "filter_messages merge_message_runs",
     "message_templates": "MessagesPlaceholder",
     "message_trimming": "trim_messages",
-    "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
-    "ToolMessage get_buffer_string",
+    "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage "
+    "SystemMessage ToolMessage get_buffer_string",
     "openai_embeddings": "OpenAIEmbeddings",
     "openai_models": "ChatOpenAI",
     "otel": "OpenTelemetryTracer",
-    "parsers": "BaseOutputParser StrOutputParser",
+    "output_errors": "OutputParserException",
+    "parsers": "BaseGenerationOutputParser BaseLLMOutputParser BaseOutputParser BaseTransformOutputParser "
+    "StrOutputParser",
     "partial_json": "parse_partial_json",
     "perfetto": "ChromeTrace PerfettoTracer",
     "prompt_values": "ChatPromptValue PromptValue StringPromptValue",
@@ -216,6 +247,7 @@ _DEFERRED = {
     "tool_calls": "InvalidToolCall ToolCall ToolCallChunk invalid_tool_call tool_call tool_call_chunk",
     "tool_decorator": "tool",
     "tool_outputs": "ToolException",
+    "tool_parsers": "JsonOutputKeyToolsParser JsonOutputToolsParser PydanticToolsParser",
     "tool_rendering": "render_text_description render_text_description_and_args",
     "tools": "BaseTool BaseToolkit",
     "vector_stores": "VectorStore VectorStoreRetriever",
@@ -257,6 +289,9 @@ __all__ = [
     "BM25Retriever",
     "BaseCallbackHandler",
     "BaseChatModel",
+    "BaseCumulativeTransformOutputParser",
+    "BaseGenerationOutputParser",
+    "BaseLLMOutputParser",
     "BaseMessage",
     "BaseMessageChunk",
     "BaseOutputParser",
@@ -265,6 +300,7 @@ __all__ = [
     "BaseTool",
     "BaseToolkit",
     "BaseTracer",
+    "BaseTransformOutputParser",
     "CallbackManager",
     "CallbackManagerForChainRun",
     "CallbackManagerForLLMRun",
@@ -280,6 +316,7 @@ __all__ = [
     "ChatResult",
     "ChromeTrace",
     "ChunkError",
+    "CommaSeparatedListOutputParser",
     "CompositionError",
     "ConfigError",
     "ConfigurableField",
@@ -300,6 +337,8 @@ __all__ = [
     "FakeListChatModel",
     "FunctionMessage",
     "FunctionMessageChunk",
+    "Generation",
+    "GenerationChunk",
     "GenericFakeChatModel",
     "GraphError",
     "HashingEmbeddings",
@@ -312,20 +351,29 @@ __all__ = [
     "InputTokenDetails",
     "InvalidToolCall",
     "JsonLinesTracer",
+    "JsonOutputKeyToolsParser",
+    "JsonOutputParser",
+    "JsonOutputToolsParser",
     "LLMResult",
+    "ListOutputParser",
+    "MarkdownListOutputParser",
     "MessageLikeRepresentation",
     "MessagesPlaceholder",
     "MissingExtraError",
     "MissingVariablesError",
     "ModelRunManager",
     "NotRunnableError",
+    "NumberedListOutputParser",
     "OpenAIEmbeddings",
     "OpenTelemetryTracer",
+    "OutputParserException",
     "OutputTokenDetails",
     "PerfettoTracer",
     "PortalError",
     "PromptTemplate",
     "PromptValue",
+    "PydanticOutputParser",
+    "PydanticToolsParser",
     "RemoveMessage",
     "RetryState",
     "RouterRunnable",
@@ -354,6 +402,7 @@ __all__ = [
     "RunnableSequence",
     "RunnableSerializable",
     "RunnableWithFallbacks",
+    "SimpleJsonOutputParser",
     "StepInputError",
     "Stopped",
     "StrOutputParser",
@@ -401,6 +450,7 @@ __all__ = [
     "message_to_dict",
     "messages_from_dict",
     "messages_to_dict",
+    "parse_json_markdown",
     "parse_partial_json",
     "patch_config",
     "render_text_description",

@@ -1,14 +1,46 @@
-"""What a chat model answers with: candidate messages, whole or in pieces."""
+"""What models answer with: candidate texts and messages, whole or in pieces."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SerializeAsAny
 
 from anabranch.nodes.message_chunks import BaseMessageChunk
 from anabranch.nodes.message_merging import merge_dicts
 from anabranch.nodes.messages import BaseMessage
+
+
+class Generation(BaseModel):
+    """One candidate answer of a model from text to text.
+
+    Args:
+        text: the answer.
+        generation_info: facts about it, such as the `finish_reason`.
+
+    Example:
+        >>> Generation(text="so be it").text
+        'so be it'
+    """
+
+    text: str
+    generation_info: dict[str, Any] | None = None
+    type: Literal["Generation"] = "Generation"
+
+
+class GenerationChunk(Generation):
+    """A piece of an answer. `chunk + chunk` adds the texts, and merges what is known of them.
+
+    Example:
+        >>> (GenerationChunk(text="so ") + GenerationChunk(text="be it")).text
+        'so be it'
+    """
+
+    def __add__(self, other: GenerationChunk) -> GenerationChunk:
+        if not isinstance(other, GenerationChunk):
+            return NotImplemented
+        info = merge_dicts(self.generation_info or {}, other.generation_info or {})
+        return GenerationChunk(text=self.text + other.text, generation_info=info or None)
 
 
 class ChatGeneration(BaseModel):
