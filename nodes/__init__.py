@@ -52,6 +52,7 @@ from anabranch.scheduler.managers import CallbackManager
 if TYPE_CHECKING:
     from anabranch.nodes.any_message import AnyMessage
     from anabranch.nodes.async_callback_handlers import AsyncCallbackHandler
+    from anabranch.nodes.block_templates import DictPromptTemplate, ImagePromptTemplate
     from anabranch.nodes.bm25 import BM25Retriever
     from anabranch.nodes.callback_handlers import BaseCallbackHandler
     from anabranch.nodes.callback_managers import (
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         CallbackManagerForToolRun,
     )
     from anabranch.nodes.chat_models import BaseChatModel
+    from anabranch.nodes.chat_prompts import ChatPromptTemplate
     from anabranch.nodes.chat_runs import AsyncModelRunManager, ModelRunManager
     from anabranch.nodes.collecting import (
         RunCollector,
@@ -122,7 +124,15 @@ if TYPE_CHECKING:
     from anabranch.nodes.message_conversion import MessageLikeRepresentation, convert_to_messages
     from anabranch.nodes.message_dicts import message_to_dict, messages_from_dict, messages_to_dict
     from anabranch.nodes.message_filtering import filter_messages, merge_message_runs
-    from anabranch.nodes.message_templates import MessagesPlaceholder
+    from anabranch.nodes.message_templates import (
+        AIMessagePromptTemplate,
+        BaseMessagePromptTemplate,
+        BaseStringMessagePromptTemplate,
+        ChatMessagePromptTemplate,
+        HumanMessagePromptTemplate,
+        MessagesPlaceholder,
+        SystemMessagePromptTemplate,
+    )
     from anabranch.nodes.message_trimming import trim_messages
     from anabranch.nodes.messages import (
         AIMessage,
@@ -148,8 +158,13 @@ if TYPE_CHECKING:
     )
     from anabranch.nodes.partial_json import parse_partial_json
     from anabranch.nodes.perfetto import ChromeTrace, PerfettoTracer
+    from anabranch.nodes.prompt_templates import (
+        BaseChatPromptTemplate,
+        BasePromptTemplate,
+        MissingVariablesError,
+        StringPromptTemplate,
+    )
     from anabranch.nodes.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
-    from anabranch.nodes.prompts import BasePromptTemplate, ChatPromptTemplate, MissingVariablesError, PromptTemplate
     from anabranch.nodes.replays import EventFileError, replay, replay_log
     from anabranch.nodes.retriever_tools import create_retriever_tool
     from anabranch.nodes.retrievers import BaseRetriever
@@ -158,7 +173,9 @@ if TYPE_CHECKING:
     from anabranch.nodes.serializable import RunnableSerializable
     from anabranch.nodes.stdlib_answers import stdlib_chain, stdlib_retriever
     from anabranch.nodes.stdlib_corpus import stdlib_documents
+    from anabranch.nodes.string_prompts import PromptTemplate
     from anabranch.nodes.structured_tools import StructuredTool, Tool
+    from anabranch.nodes.template_formats import get_template_variables
     from anabranch.nodes.templates import TemplateError
     from anabranch.nodes.terms import terms_of
     from anabranch.nodes.token_counting import count_tokens_approximately
@@ -182,6 +199,7 @@ if TYPE_CHECKING:
 _DEFERRED = {
     "any_message": "AnyMessage",
     "async_callback_handlers": "AsyncCallbackHandler",
+    "block_templates": "DictPromptTemplate ImagePromptTemplate",
     "bm25": "BM25Retriever",
     "callback_handlers": "BaseCallbackHandler",
     "callback_managers": "AsyncCallbackManagerForChainRun AsyncCallbackManagerForLLMRun "
@@ -189,6 +207,7 @@ _DEFERRED = {
     "CallbackManagerForChainRun CallbackManagerForLLMRun CallbackManagerForRetrieverRun "
     "CallbackManagerForToolRun",
     "chat_models": "BaseChatModel",
+    "chat_prompts": "ChatPromptTemplate",
     "chat_runs": "AsyncModelRunManager ModelRunManager",
     "collecting": "RunCollector UsageMetadataCallbackHandler collect_runs get_usage_metadata_callback",
     "console": "ConsoleTracer",
@@ -217,7 +236,8 @@ _DEFERRED = {
     "message_conversion": "MessageLikeRepresentation convert_to_messages",
     "message_dicts": "message_to_dict messages_from_dict messages_to_dict",
     "message_filtering": "filter_messages merge_message_runs",
-    "message_templates": "MessagesPlaceholder",
+    "message_templates": "AIMessagePromptTemplate BaseMessagePromptTemplate BaseStringMessagePromptTemplate "
+    "ChatMessagePromptTemplate HumanMessagePromptTemplate MessagesPlaceholder SystemMessagePromptTemplate",
     "message_trimming": "trim_messages",
     "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage "
     "SystemMessage ToolMessage get_buffer_string",
@@ -229,8 +249,8 @@ _DEFERRED = {
     "StrOutputParser",
     "partial_json": "parse_partial_json",
     "perfetto": "ChromeTrace PerfettoTracer",
+    "prompt_templates": "BaseChatPromptTemplate BasePromptTemplate MissingVariablesError StringPromptTemplate",
     "prompt_values": "ChatPromptValue PromptValue StringPromptValue",
-    "prompts": "BasePromptTemplate ChatPromptTemplate MissingVariablesError PromptTemplate",
     "replays": "EventFileError replay replay_log",
     "retriever_tools": "create_retriever_tool",
     "retrievers": "BaseRetriever",
@@ -239,7 +259,9 @@ _DEFERRED = {
     "serializable": "RunnableSerializable",
     "stdlib_answers": "stdlib_chain stdlib_retriever",
     "stdlib_corpus": "stdlib_documents",
+    "string_prompts": "PromptTemplate",
     "structured_tools": "StructuredTool Tool",
+    "template_formats": "get_template_variables",
     "templates": "TemplateError",
     "terms": "terms_of",
     "token_counting": "count_tokens_approximately",
@@ -275,6 +297,7 @@ __all__ = [
     "FAISS",
     "AIMessage",
     "AIMessageChunk",
+    "AIMessagePromptTemplate",
     "AddableDict",
     "Algebra",
     "AnabranchError",
@@ -289,14 +312,17 @@ __all__ = [
     "BM25Retriever",
     "BaseCallbackHandler",
     "BaseChatModel",
+    "BaseChatPromptTemplate",
     "BaseCumulativeTransformOutputParser",
     "BaseGenerationOutputParser",
     "BaseLLMOutputParser",
     "BaseMessage",
     "BaseMessageChunk",
+    "BaseMessagePromptTemplate",
     "BaseOutputParser",
     "BasePromptTemplate",
     "BaseRetriever",
+    "BaseStringMessagePromptTemplate",
     "BaseTool",
     "BaseToolkit",
     "BaseTracer",
@@ -310,6 +336,7 @@ __all__ = [
     "ChatGenerationChunk",
     "ChatMessage",
     "ChatMessageChunk",
+    "ChatMessagePromptTemplate",
     "ChatOpenAI",
     "ChatPromptTemplate",
     "ChatPromptValue",
@@ -325,6 +352,7 @@ __all__ = [
     "ConfigurableFieldSpec",
     "ConsoleTracer",
     "DeterministicFakeEmbedding",
+    "DictPromptTemplate",
     "DictType",
     "DistanceStrategy",
     "Document",
@@ -344,6 +372,8 @@ __all__ = [
     "HashingEmbeddings",
     "HumanMessage",
     "HumanMessageChunk",
+    "HumanMessagePromptTemplate",
+    "ImagePromptTemplate",
     "InMemoryDocstore",
     "InMemoryVectorStore",
     "InjectedToolArg",
@@ -406,10 +436,12 @@ __all__ = [
     "StepInputError",
     "Stopped",
     "StrOutputParser",
+    "StringPromptTemplate",
     "StringPromptValue",
     "StructuredTool",
     "SystemMessage",
     "SystemMessageChunk",
+    "SystemMessagePromptTemplate",
     "TemplateError",
     "Tool",
     "ToolCall",
@@ -441,6 +473,7 @@ __all__ = [
     "format_documents",
     "from_dag",
     "get_buffer_string",
+    "get_template_variables",
     "get_usage_metadata_callback",
     "invalid_tool_call",
     "maximal_marginal_relevance",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from anabranch.engine.chunks import Algebra
+from anabranch.nodes.deferred import chat_prompts
 from anabranch.nodes.message_merging import Content
+
+if TYPE_CHECKING:
+    from anabranch.nodes.chat_prompts import ChatPromptTemplate
 
 
 def kind_field(kind: str) -> Any:
@@ -61,6 +65,10 @@ class BaseMessage(BaseModel):
         if isinstance(self.content, str):
             return self.content
         return "".join(_text_of_block(block) for block in self.content)
+
+    def __add__(self, other: Any) -> ChatPromptTemplate:
+        """A chat prompt of this message, as it is, and the other: a text with holes, a message, a list of these."""
+        return chat_prompts.ChatPromptTemplate([self]).__add__(other)
 
     def pretty_repr(self, html: bool = False) -> str:
         """The message for people to read: a line that says who speaks, and the content.

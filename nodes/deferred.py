@@ -1,7 +1,8 @@
 """Modules that are imported when something of them is first used.
 
 `engine.schemas` defines pydantic models, for which pydantic must be loaded whole. That takes as long as everything
-else that is imported here, and few programs ask for a schema. Tools are such models, too.
+else that is imported here, and few programs ask for a schema. Tools are such models, too. `chat_prompts` is needed by what
+it is made of: a message plus a message is a chat prompt.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anabranch.engine import schemas as schemas
+    from anabranch.nodes import chat_prompts as chat_prompts
     from anabranch.nodes import runnable_tools as runnable_tools
 else:
 
@@ -25,3 +27,4 @@ else:
 
     schemas = _Deferred("anabranch.engine.schemas")
     runnable_tools = _Deferred("anabranch.nodes.runnable_tools")
+    chat_prompts = _Deferred("anabranch.nodes.chat_prompts")

@@ -13,7 +13,7 @@ from anabranch.nodes.structured_tools import StructuredTool
 from anabranch.nodes.tool_outputs import ResponseFormat
 
 if TYPE_CHECKING:
-    from anabranch.nodes.prompts import BasePromptTemplate
+    from anabranch.nodes.prompt_templates import BasePromptTemplate
 
 
 class RetrieverInput(BaseModel):

@@ -7,12 +7,12 @@ from typing import Any
 
 from anabranch.nodes.bm25 import BM25Retriever
 from anabranch.nodes.chat_models import BaseChatModel
+from anabranch.nodes.chat_prompts import ChatPromptTemplate
 from anabranch.nodes.documents import format_documents
 from anabranch.nodes.extractive import ExtractiveChatModel
 from anabranch.nodes.openai_models import ChatOpenAI
 from anabranch.nodes.parsers import StrOutputParser
 from anabranch.nodes.passthrough import RunnablePassthrough
-from anabranch.nodes.prompts import ChatPromptTemplate
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.stdlib_corpus import stdlib_documents
 from anabranch.nodes.terms import terms_of

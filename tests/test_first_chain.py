@@ -13,6 +13,7 @@ import pytest
 
 from anabranch.engine.chunks import fold
 from anabranch.nodes.bm25 import BM25Retriever
+from anabranch.nodes.chat_prompts import ChatPromptTemplate
 from anabranch.nodes.documents import Document, format_documents
 from anabranch.nodes.extractive import NOTHING, ExtractiveChatModel
 from anabranch.nodes.fake_chat_models import FakeListChatModel, GenericFakeChatModel
@@ -20,7 +21,6 @@ from anabranch.nodes.messages import HumanMessage
 from anabranch.nodes.openai_models import ChatOpenAI
 from anabranch.nodes.parsers import StrOutputParser
 from anabranch.nodes.passthrough import RunnablePassthrough
-from anabranch.nodes.prompts import ChatPromptTemplate
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.stdlib_answers import TEMPLATE, default_model, stdlib_chain
 

@@ -17,10 +17,10 @@ from openai_server import OpenAIServer, openai_server, refusing
 
 from anabranch.engine.chunks import fold
 from anabranch.nodes.callback_handlers import BaseCallbackHandler
+from anabranch.nodes.chat_prompts import ChatPromptTemplate
 from anabranch.nodes.messages import AIMessage
 from anabranch.nodes.openai_models import ChatOpenAI
 from anabranch.nodes.parsers import StrOutputParser
-from anabranch.nodes.prompts import ChatPromptTemplate
 
 openai = pytest.importorskip("openai")
 
