@@ -1,8 +1,8 @@
 """Modules that are imported when something of them is first used.
 
 `engine.schemas` defines pydantic models, for which pydantic must be loaded whole. That takes as long as everything
-else that is imported here, and few programs ask for a schema. Tools are such models, too. `chat_prompts` is needed by what
-it is made of: a message plus a message is a chat prompt.
+else that is imported here, and few programs ask for a schema. Tools are such models, too. `chat_prompts` is needed by
+what it is made of: a message plus a message is a chat prompt.
 """
 
 from __future__ import annotations
