@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from anabranch.nodes.async_callback_handlers import AsyncCallbackHandler
     from anabranch.nodes.block_templates import DictPromptTemplate, ImagePromptTemplate
     from anabranch.nodes.bm25 import BM25Retriever
+    from anabranch.nodes.caches import BaseCache, InMemoryCache, get_llm_cache, set_llm_cache
+    from anabranch.nodes.caching import RunnableWithCache
     from anabranch.nodes.callback_handlers import BaseCallbackHandler
     from anabranch.nodes.callback_managers import (
         AsyncCallbackManagerForChainRun,
@@ -65,9 +67,8 @@ if TYPE_CHECKING:
         CallbackManagerForRetrieverRun,
         CallbackManagerForToolRun,
     )
-    from anabranch.nodes.chat_models import BaseChatModel
+    from anabranch.nodes.chat_models import BaseChatModel, SimpleChatModel
     from anabranch.nodes.chat_prompts import ChatPromptTemplate
-    from anabranch.nodes.chat_runs import AsyncModelRunManager, ModelRunManager
     from anabranch.nodes.collecting import (
         RunCollector,
         UsageMetadataCallbackHandler,
@@ -85,8 +86,16 @@ if TYPE_CHECKING:
     from anabranch.nodes.extractive import ExtractiveChatModel
     from anabranch.nodes.extras import MissingExtraError
     from anabranch.nodes.faiss_vectors import FAISS
-    from anabranch.nodes.fake_chat_models import FakeListChatModel, GenericFakeChatModel
+    from anabranch.nodes.fake_chat_models import (
+        FakeChatModel,
+        FakeListChatModel,
+        FakeListChatModelError,
+        FakeMessagesListChatModel,
+        GenericFakeChatModel,
+        ParrotFakeChatModel,
+    )
     from anabranch.nodes.fake_embeddings import DeterministicFakeEmbedding, FakeEmbeddings
+    from anabranch.nodes.fake_llms import FakeListLLM, FakeListLLMError, FakeStreamingListLLM
     from anabranch.nodes.fenced_json import parse_json_markdown
     from anabranch.nodes.function_calling import (
         convert_to_json_schema,
@@ -100,17 +109,20 @@ if TYPE_CHECKING:
         Generation,
         GenerationChunk,
         LLMResult,
+        RunInfo,
     )
     from anabranch.nodes.hashing_embeddings import HashingEmbeddings
     from anabranch.nodes.in_memory_vectors import InMemoryVectorStore
     from anabranch.nodes.injected_arguments import InjectedToolArg, InjectedToolCallId
     from anabranch.nodes.json_parsers import JsonOutputParser, PydanticOutputParser, SimpleJsonOutputParser
+    from anabranch.nodes.language_models import BaseLanguageModel, LanguageModelInput
     from anabranch.nodes.list_parsers import (
         CommaSeparatedListOutputParser,
         ListOutputParser,
         MarkdownListOutputParser,
         NumberedListOutputParser,
     )
+    from anabranch.nodes.llms import LLM, BaseLLM
     from anabranch.nodes.message_chunks import (
         AIMessageChunk,
         BaseMessageChunk,
@@ -145,6 +157,7 @@ if TYPE_CHECKING:
         ToolMessage,
         get_buffer_string,
     )
+    from anabranch.nodes.model_runs import AsyncModelRunManager, ModelRunManager
     from anabranch.nodes.openai_embeddings import OpenAIEmbeddings
     from anabranch.nodes.openai_models import ChatOpenAI
     from anabranch.nodes.otel import OpenTelemetryTracer
@@ -165,6 +178,8 @@ if TYPE_CHECKING:
         StringPromptTemplate,
     )
     from anabranch.nodes.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
+    from anabranch.nodes.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
+    from anabranch.nodes.rate_limiting import RunnableWithRateLimiter
     from anabranch.nodes.replays import EventFileError, replay, replay_log
     from anabranch.nodes.retriever_tools import create_retriever_tool
     from anabranch.nodes.retrievers import BaseRetriever
@@ -201,14 +216,14 @@ _DEFERRED = {
     "async_callback_handlers": "AsyncCallbackHandler",
     "block_templates": "DictPromptTemplate ImagePromptTemplate",
     "bm25": "BM25Retriever",
+    "caches": "BaseCache InMemoryCache get_llm_cache set_llm_cache",
+    "caching": "RunnableWithCache",
     "callback_handlers": "BaseCallbackHandler",
     "callback_managers": "AsyncCallbackManagerForChainRun AsyncCallbackManagerForLLMRun "
-    "AsyncCallbackManagerForRetrieverRun AsyncCallbackManagerForToolRun "
-    "CallbackManagerForChainRun CallbackManagerForLLMRun CallbackManagerForRetrieverRun "
-    "CallbackManagerForToolRun",
-    "chat_models": "BaseChatModel",
+    "AsyncCallbackManagerForRetrieverRun AsyncCallbackManagerForToolRun CallbackManagerForChainRun "
+    "CallbackManagerForLLMRun CallbackManagerForRetrieverRun CallbackManagerForToolRun",
+    "chat_models": "BaseChatModel SimpleChatModel",
     "chat_prompts": "ChatPromptTemplate",
-    "chat_runs": "AsyncModelRunManager ModelRunManager",
     "collecting": "RunCollector UsageMetadataCallbackHandler collect_runs get_usage_metadata_callback",
     "console": "ConsoleTracer",
     "cumulative_parsers": "BaseCumulativeTransformOutputParser",
@@ -221,26 +236,32 @@ _DEFERRED = {
     "extractive": "ExtractiveChatModel",
     "extras": "MissingExtraError",
     "faiss_vectors": "FAISS",
-    "fake_chat_models": "FakeListChatModel GenericFakeChatModel",
+    "fake_chat_models": "FakeChatModel FakeListChatModel FakeListChatModelError FakeMessagesListChatModel "
+    "GenericFakeChatModel ParrotFakeChatModel",
     "fake_embeddings": "DeterministicFakeEmbedding FakeEmbeddings",
+    "fake_llms": "FakeListLLM FakeListLLMError FakeStreamingListLLM",
     "fenced_json": "parse_json_markdown",
     "function_calling": "convert_to_json_schema convert_to_openai_function convert_to_openai_tool",
-    "generations": "ChatGeneration ChatGenerationChunk ChatResult Generation GenerationChunk LLMResult",
+    "generations": "ChatGeneration ChatGenerationChunk ChatResult Generation GenerationChunk LLMResult RunInfo",
     "hashing_embeddings": "HashingEmbeddings",
     "in_memory_vectors": "InMemoryVectorStore",
     "injected_arguments": "InjectedToolArg InjectedToolCallId",
     "json_parsers": "JsonOutputParser PydanticOutputParser SimpleJsonOutputParser",
+    "language_models": "BaseLanguageModel LanguageModelInput",
     "list_parsers": "CommaSeparatedListOutputParser ListOutputParser MarkdownListOutputParser NumberedListOutputParser",
+    "llms": "BaseLLM LLM",
     "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk FunctionMessageChunk HumanMessageChunk "
     "SystemMessageChunk ToolMessageChunk message_chunk_to_message",
     "message_conversion": "MessageLikeRepresentation convert_to_messages",
     "message_dicts": "message_to_dict messages_from_dict messages_to_dict",
     "message_filtering": "filter_messages merge_message_runs",
     "message_templates": "AIMessagePromptTemplate BaseMessagePromptTemplate BaseStringMessagePromptTemplate "
-    "ChatMessagePromptTemplate HumanMessagePromptTemplate MessagesPlaceholder SystemMessagePromptTemplate",
+    "ChatMessagePromptTemplate HumanMessagePromptTemplate MessagesPlaceholder "
+    "SystemMessagePromptTemplate",
     "message_trimming": "trim_messages",
-    "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage "
-    "SystemMessage ToolMessage get_buffer_string",
+    "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
+    "ToolMessage get_buffer_string",
+    "model_runs": "AsyncModelRunManager ModelRunManager",
     "openai_embeddings": "OpenAIEmbeddings",
     "openai_models": "ChatOpenAI",
     "otel": "OpenTelemetryTracer",
@@ -251,6 +272,8 @@ _DEFERRED = {
     "perfetto": "ChromeTrace PerfettoTracer",
     "prompt_templates": "BaseChatPromptTemplate BasePromptTemplate MissingVariablesError StringPromptTemplate",
     "prompt_values": "ChatPromptValue PromptValue StringPromptValue",
+    "rate_limiters": "BaseRateLimiter InMemoryRateLimiter",
+    "rate_limiting": "RunnableWithRateLimiter",
     "replays": "EventFileError replay replay_log",
     "retriever_tools": "create_retriever_tool",
     "retrievers": "BaseRetriever",
@@ -295,6 +318,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "FAISS",
+    "LLM",
     "AIMessage",
     "AIMessageChunk",
     "AIMessagePromptTemplate",
@@ -310,17 +334,21 @@ __all__ = [
     "AsyncModelRunManager",
     "AsyncRunManager",
     "BM25Retriever",
+    "BaseCache",
     "BaseCallbackHandler",
     "BaseChatModel",
     "BaseChatPromptTemplate",
     "BaseCumulativeTransformOutputParser",
     "BaseGenerationOutputParser",
+    "BaseLLM",
     "BaseLLMOutputParser",
+    "BaseLanguageModel",
     "BaseMessage",
     "BaseMessageChunk",
     "BaseMessagePromptTemplate",
     "BaseOutputParser",
     "BasePromptTemplate",
+    "BaseRateLimiter",
     "BaseRetriever",
     "BaseStringMessagePromptTemplate",
     "BaseTool",
@@ -361,8 +389,14 @@ __all__ = [
     "EventFile",
     "EventFileError",
     "ExtractiveChatModel",
+    "FakeChatModel",
     "FakeEmbeddings",
     "FakeListChatModel",
+    "FakeListChatModelError",
+    "FakeListLLM",
+    "FakeListLLMError",
+    "FakeMessagesListChatModel",
+    "FakeStreamingListLLM",
     "FunctionMessage",
     "FunctionMessageChunk",
     "Generation",
@@ -374,7 +408,9 @@ __all__ = [
     "HumanMessageChunk",
     "HumanMessagePromptTemplate",
     "ImagePromptTemplate",
+    "InMemoryCache",
     "InMemoryDocstore",
+    "InMemoryRateLimiter",
     "InMemoryVectorStore",
     "InjectedToolArg",
     "InjectedToolCallId",
@@ -385,6 +421,7 @@ __all__ = [
     "JsonOutputParser",
     "JsonOutputToolsParser",
     "LLMResult",
+    "LanguageModelInput",
     "ListOutputParser",
     "MarkdownListOutputParser",
     "MessageLikeRepresentation",
@@ -398,6 +435,7 @@ __all__ = [
     "OpenTelemetryTracer",
     "OutputParserException",
     "OutputTokenDetails",
+    "ParrotFakeChatModel",
     "PerfettoTracer",
     "PortalError",
     "PromptTemplate",
@@ -410,6 +448,7 @@ __all__ = [
     "Run",
     "RunCollector",
     "RunHandle",
+    "RunInfo",
     "RunLog",
     "RunLogPatch",
     "RunManager",
@@ -431,7 +470,10 @@ __all__ = [
     "RunnableRetry",
     "RunnableSequence",
     "RunnableSerializable",
+    "RunnableWithCache",
     "RunnableWithFallbacks",
+    "RunnableWithRateLimiter",
+    "SimpleChatModel",
     "SimpleJsonOutputParser",
     "StepInputError",
     "Stopped",
@@ -473,6 +515,7 @@ __all__ = [
     "format_documents",
     "from_dag",
     "get_buffer_string",
+    "get_llm_cache",
     "get_template_variables",
     "get_usage_metadata_callback",
     "invalid_tool_call",
@@ -490,6 +533,7 @@ __all__ = [
     "render_text_description_and_args",
     "replay",
     "replay_log",
+    "set_llm_cache",
     "stdlib_chain",
     "stdlib_documents",
     "stdlib_retriever",

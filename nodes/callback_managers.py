@@ -1,6 +1,6 @@
 """Run managers by the names that other libraries give them, so that a model or retriever need not be annotated anew."""
 
-from anabranch.nodes.chat_runs import AsyncModelRunManager, ModelRunManager
+from anabranch.nodes.model_runs import AsyncModelRunManager, ModelRunManager
 from anabranch.nodes.run_managers import AsyncRunManager, RunManager
 
 CallbackManagerForChainRun = RunManager

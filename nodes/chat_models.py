@@ -6,32 +6,26 @@ them the id of the stream, and knows at the end whether the last one was marked 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any, ClassVar
 from uuid import uuid4
 
-from anabranch.engine.chunks import Accumulator
-from anabranch.engine.config import RunnableConfig
-from anabranch.engine.errors import CompositionError, StepInputError
-from anabranch.engine.operators import Operator
+from anabranch.nodes.answering import derived_from, unwritten
 from anabranch.nodes.any_message import AnyMessage
-from anabranch.nodes.chat_runs import AsyncModelRunManager, ChatView, ModelRunManager, note_result
-from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
+from anabranch.nodes.chat_runs import ChatView
+from anabranch.nodes.exact_json import exact_json
+from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
+from anabranch.nodes.language_models import BaseLanguageModel, LanguageModelInput, as_prompt
 from anabranch.nodes.message_chunks import AIMessageChunk, message_chunk_to_message, message_to_chunk
 from anabranch.nodes.message_conversion import MessageLike, convert_to_messages
-from anabranch.nodes.messages import BaseMessage
+from anabranch.nodes.messages import AIMessage, BaseMessage
 from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from anabranch.nodes.run_managers import takes_run_manager
-from anabranch.nodes.serializable import RunnableSerializable
 
-FORMS = ("_generate", "_stream", "_agenerate", "_astream")
-
-LanguageModelInput = PromptValue | str | Sequence[MessageLike]
-"""What a model can be asked with: a prompt value, the text of one human message, or a list of messages."""
+__all__ = ["BaseChatModel", "LanguageModelInput", "SimpleChatModel"]
 
 
-class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
+class BaseChatModel(BaseLanguageModel[AIMessage]):
     """A model that answers messages with a message.
 
     Subclass it, declare the settings as fields, and write at least one of `_generate`, `_stream`,
@@ -58,6 +52,8 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
         'HOLD THE LINE '
     """
 
+    RUN_TYPE: ClassVar[str] = "chat_model"
+
     @property
     def InputType(self) -> Any:
         """Text, a list of messages, or a prompt value."""
@@ -72,6 +68,7 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
         """A message."""
         return AnyMessage
 
+    @unwritten
     def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         """Answer the messages.
 
@@ -82,141 +79,135 @@ class BaseChatModel(RunnableSerializable[LanguageModelInput, BaseMessage]):
         """
         raise NotImplementedError
 
+    @unwritten
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         """Answer the messages piece by piece. Arguments as for `_generate`."""
         raise NotImplementedError
 
+    @unwritten
     async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         """Answer the messages. Arguments as for `_generate`."""
         raise NotImplementedError
 
+    @unwritten
     def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         """Answer the messages piece by piece. An async generator; arguments as for `_generate`."""
         raise NotImplementedError
 
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        """The settings that handlers are told of, such as the name of the model. No secrets."""
-        return {}
+    # Many conversations at once
 
-    def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        has = self._has_form
-        sync, asynchronous = has("_generate") or has("_stream"), has("_agenerate") or has("_astream")
-        if not sync and not asynchronous:
-            raise CompositionError(
-                f"{self.get_name()} has no form to run; write _generate, _stream, _agenerate or _astream"
-            )
-
-        def form(wanted: bool, run: Callable[..., Any]) -> Any:
-            return partial(run, kwargs) if wanted else None
-
-        return Operator(
-            name=self.get_name(),
-            run_type="chat_model",
-            invoke=form(sync, self._answer),
-            ainvoke=form(asynchronous, self._aanswer),
-            stream=form(sync, self._pieces),
-            # Streaming in a thread is better than not streaming on the loop.
-            astream=form(has("_astream") or (has("_agenerate") and not has("_stream")), self._apieces),
-            wants_config=any(map(self._takes_run_manager, FORMS)),
-            view=ChatView(self, kwargs),
-        )
-
-    def _takes_run_manager(self, form: str) -> bool:
-        return self._has_form(form) and takes_run_manager(getattr(type(self), form))
-
-    def _given(
-        self, form: str, kwargs: dict[str, Any], config: RunnableConfig | None, is_streamed: bool = False
-    ) -> dict[str, Any]:
-        """The arguments of a form, with its view of the run if it takes one."""
-        if config is None or not self._takes_run_manager(form):
-            return kwargs
-        manager = AsyncModelRunManager if form in ("_agenerate", "_astream") else ModelRunManager
-        return {"run_manager": manager(config, is_streamed), **kwargs}
-
-    def _has_form(self, name: str) -> bool:
-        return getattr(type(self), name) is not getattr(BaseChatModel, name)
-
-    def _answer(
-        self, kwargs: dict[str, Any], input: LanguageModelInput, config: RunnableConfig | None = None
-    ) -> BaseMessage:
-        if self._has_form("_generate"):
-            return self._message(self._generate(self._asked(input), **self._given("_generate", kwargs, config)))
-        total = Accumulator(where=self.get_name())
-        for chunk in self._pieces(kwargs, input, config, is_streamed=False):
-            total.push(chunk)
-        return message_chunk_to_message(total.value)
-
-    async def _aanswer(
-        self, kwargs: dict[str, Any], input: LanguageModelInput, config: RunnableConfig | None = None
-    ) -> BaseMessage:
-        if self._has_form("_agenerate"):
-            return self._message(await self._agenerate(self._asked(input), **self._given("_agenerate", kwargs, config)))
-        total = Accumulator(where=self.get_name())
-        async for chunk in self._apieces(kwargs, input, config, is_streamed=False):
-            total.push(chunk)
-        return message_chunk_to_message(total.value)
-
-    def _pieces(
+    def generate(
         self,
-        kwargs: dict[str, Any],
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        is_streamed: bool = True,
-    ) -> Iterator[BaseMessage]:
-        if not self._has_form("_stream"):
-            yield message_to_chunk(self._answer(kwargs, input, config))
-            return
-        answer = Answer()
-        chunks = self._stream(self._asked(input), **self._given("_stream", kwargs, config, is_streamed))
-        try:
-            for chunk in chunks:
-                yield answer.label(chunk)
-        finally:
-            if hasattr(chunks, "close"):
-                chunks.close()
-        yield from answer.ending()
+        messages: Sequence[Sequence[MessageLike]],
+        stop: list[str] | None = None,
+        callbacks: Any = None,
+        *,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        run_name: str | None = None,
+        run_id: Any = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """All candidate answers to each of some conversations, concurrently.
 
-    async def _apieces(
+        Args:
+            messages: the conversations.
+            stop: texts at which an answer ends.
+            callbacks, tags, metadata, run_name: as in config.
+            run_id: the id of the first run.
+            **kwargs: for the model.
+
+        Raises:
+            StepInputError: a `TypeError`, when one of them is none.
+        """
+        about = {"callbacks": callbacks, "tags": tags, "metadata": metadata, "run_name": run_name, "run_id": run_id}
+        return self._generate_all(messages, stop, about, kwargs)
+
+    async def agenerate(
         self,
-        kwargs: dict[str, Any],
-        input: LanguageModelInput,
-        config: RunnableConfig | None = None,
-        is_streamed: bool = True,
-    ) -> AsyncIterator[BaseMessage]:
-        if not self._has_form("_astream"):
-            yield message_to_chunk(await self._aanswer(kwargs, input, config))
-            return
-        answer = Answer()
-        chunks = self._astream(self._asked(input), **self._given("_astream", kwargs, config, is_streamed))
-        try:
-            async for chunk in chunks:
-                yield answer.label(chunk)
-        finally:
-            if hasattr(chunks, "aclose"):
-                await chunks.aclose()
-        for ending in answer.ending():
-            yield ending
+        messages: Sequence[Sequence[MessageLike]],
+        stop: list[str] | None = None,
+        callbacks: Any = None,
+        *,
+        tags: list[str] | None = None,
+        metadata: dict[str, Any] | None = None,
+        run_name: str | None = None,
+        run_id: Any = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """`generate` on the running event loop."""
+        about = {"callbacks": callbacks, "tags": tags, "metadata": metadata, "run_name": run_name, "run_id": run_id}
+        return await self._agenerate_all(messages, stop, about, kwargs)
 
-    def _message(self, result: ChatResult) -> BaseMessage:
-        note_result(self, result)
-        return _message_of(result)
+    # Questions and answers
 
-    def _asked(self, input: LanguageModelInput) -> list[BaseMessage]:
-        if isinstance(input, PromptValue):
-            return input.to_messages()
-        if isinstance(input, str):
-            return convert_to_messages([input])
-        if isinstance(input, list | tuple):
-            return convert_to_messages(input)
-        raise StepInputError(
-            f"{self.get_name()} expected text, a list of messages or a prompt value, "
-            f"got {type(input).__name__} {input!r:.80}"
-        )
+    def _asked(self, input: Any) -> list[BaseMessage]:
+        prompt = as_prompt(input, self.get_name())
+        if isinstance(prompt, PromptValue):
+            return prompt.to_messages()
+        return convert_to_messages([prompt] if isinstance(prompt, str) else prompt)
+
+    def _prompt_key(self, asked: list[BaseMessage]) -> str:
+        return exact_json([message.model_copy(update={"id": None}) for message in asked], self._marked)
+
+    def _candidates(self, result: ChatResult) -> list[ChatGeneration]:
+        return result.generations
+
+    def _output(self, result: ChatResult) -> BaseMessage:
+        generation = result.generations[0]
+        return message_chunk_to_message(_labelled(generation, generation.message.id or _new_id()))
+
+    def _labelled(self, result: ChatResult) -> ChatResult:
+        made = [
+            ChatGeneration(message=_labelled(each, each.message.id or _new_id()), generation_info=each.generation_info)
+            for each in result.generations
+        ]
+        return ChatResult(generations=made, llm_output=result.llm_output)
+
+    def _chunk_of_result(self, result: ChatResult) -> BaseMessage:
+        return message_to_chunk(self._output(result))
+
+    def _result_of_chunks(self, total: BaseMessage) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=message_chunk_to_message(total))])
+
+    def _from_cache(self, found: Sequence[ChatGeneration]) -> ChatResult:
+        return ChatResult(generations=[_as_free(generation) for generation in found])
+
+    def _labelling(self) -> Answer:
+        return Answer()
+
+    def _view(self, kwargs: dict[str, Any]) -> ChatView:
+        return ChatView(self, kwargs)
+
+
+class SimpleChatModel(BaseChatModel):
+    """A chat model that answers with a text: write `_call`.
+
+    Example:
+        >>> class Echo(SimpleChatModel):
+        ...     def _call(self, messages, stop=None, **kwargs):
+        ...         return messages[-1].text
+        >>> Echo().invoke("as it is").content
+        'as it is'
+    """
+
+    @unwritten
+    def _call(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> str:
+        """Answer the messages. Arguments as for `_generate`; it may take a `run_manager`."""
+        raise NotImplementedError
+
+    @derived_from("_call")
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        if takes_run_manager(type(self)._call):
+            kwargs["run_manager"] = run_manager
+        message = AIMessage(content=self._call(messages, stop=stop, **kwargs))
+        return ChatResult(generations=[ChatGeneration(message=message)])
 
 
 class Answer:
@@ -238,11 +229,6 @@ class Answer:
             yield AIMessageChunk(content="", id=self.id or _new_id(), chunk_position="last")
 
 
-def _message_of(result: ChatResult) -> BaseMessage:
-    generation = result.generations[0]
-    return message_chunk_to_message(_labelled(generation, generation.message.id or _new_id()))
-
-
 def _labelled(generation: ChatGeneration, id: str) -> BaseMessage:
     message, info = generation.message, generation.generation_info
     if message.id == id and not info:
@@ -251,5 +237,21 @@ def _labelled(generation: ChatGeneration, id: str) -> BaseMessage:
     return message.model_copy(update={"id": id, "response_metadata": metadata})
 
 
+def _as_free(generation: ChatGeneration) -> ChatGeneration:
+    """An answer from the cache, which cost nothing. An id that was made up for the first one isn't given twice."""
+    message = generation.message
+    changed: dict[str, Any] = {}
+    if (message.id or "").startswith(MADE_UP):
+        changed["id"] = None
+    if usage := getattr(message, "usage_metadata", None):
+        changed["usage_metadata"] = {**usage, "total_cost": 0}
+    if not changed:
+        return generation
+    return ChatGeneration(message=message.model_copy(update=changed), generation_info=generation.generation_info)
+
+
+MADE_UP = "run-"
+
+
 def _new_id() -> str:
-    return f"run-{uuid4()}"
+    return f"{MADE_UP}{uuid4()}"

@@ -15,8 +15,10 @@ from anabranch.nodes.run_listeners import ListenerFunction, RunListeners
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from anabranch.nodes.caches import BaseCache
     from anabranch.nodes.configurable_fields import AnyField, ConfigurableField
     from anabranch.nodes.making import Makers
+    from anabranch.nodes.rate_limiters import BaseRateLimiter
     from anabranch.nodes.runnables import Runnable
     from anabranch.nodes.tools import BaseTool
 
@@ -153,6 +155,41 @@ class Composing(Generic[Input, Output]):
             exception_key: give the exception to the fallbacks in the input, a dict, under this key.
         """
         return makers.fallbacks(self, fallbacks, exceptions_to_handle, exception_key)
+
+    def with_cache(
+        self,
+        cache: BaseCache | None = None,
+        *,
+        key: Callable[[Any], Any] | None = None,
+        name: str | None = None,
+    ) -> Runnable[Input, Output]:
+        """The same, whose outputs are kept, and given again for an equal input.
+
+        Inputs are equal when they look alike as JSON, together with the bound arguments and `config["configurable"]`.
+        A failure isn't kept, nor is a stream that was closed early. A kept output streams as one chunk. In traces the
+        run that gives one has `cache_hit` in its metadata.
+
+        Args:
+            cache: where outputs are kept: `InMemoryCache`, `SQLiteCache` or one of your own. By default in memory, for
+                this runnable alone.
+            key: what to go by instead of the input and the configurable: a function of the input.
+            name: what tells these outputs from others in a cache that is shared, or outlives the process. Needed where
+                it can't be made up: for lambdas, and for what is made of them.
+
+        Raises:
+            CompositionError: a `TypeError`, when there is a cache and no name, and none can be made up.
+        """
+        return makers.cache(self, cache, key, name)
+
+    def with_rate_limiter(self, rate_limiter: BaseRateLimiter) -> Runnable[Input, Output]:
+        """The same, which begins no more often than a rate limiter lets it.
+
+        What waits holds no permit of `max_concurrency`, doesn't block an event loop, and is stopped with its call.
+
+        Args:
+            rate_limiter: `InMemoryRateLimiter`, or one of your own. Several runnables may share one.
+        """
+        return makers.rate_limiter(self, rate_limiter)
 
     def with_listeners(
         self,

@@ -1,8 +1,8 @@
 """Modules that are imported when something of them is first used.
 
-`engine.schemas` defines pydantic models, for which pydantic must be loaded whole. That takes as long as everything
-else that is imported here, and few programs ask for a schema. Tools are such models, too. `chat_prompts` is needed by
-what it is made of: a message plus a message is a chat prompt.
+`engine.schemas`, tools and caches need pydantic models, for which pydantic must be loaded whole. That takes as long as
+all else that is imported here, and few programs ask for them. `chat_prompts` is needed by what it is made of: a message
+plus a message is a chat prompt.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from anabranch.engine import schemas as schemas
+    from anabranch.nodes import caching as caching
     from anabranch.nodes import chat_prompts as chat_prompts
+    from anabranch.nodes import rate_limiting as rate_limiting
     from anabranch.nodes import runnable_tools as runnable_tools
 else:
 
@@ -28,3 +30,5 @@ else:
     schemas = _Deferred("anabranch.engine.schemas")
     runnable_tools = _Deferred("anabranch.nodes.runnable_tools")
     chat_prompts = _Deferred("anabranch.nodes.chat_prompts")
+    caching = _Deferred("anabranch.nodes.caching")
+    rate_limiting = _Deferred("anabranch.nodes.rate_limiting")

@@ -11,19 +11,27 @@ from typing import Any
 
 from pydantic import Field, PrivateAttr, SkipValidation
 
-from anabranch.nodes.chat_models import BaseChatModel
+from anabranch.nodes.chat_models import BaseChatModel, SimpleChatModel
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
-from anabranch.nodes.message_chunks import AIMessageChunk
+from anabranch.nodes.message_chunks import AIMessageChunk, message_to_chunk
 from anabranch.nodes.messages import AIMessage, BaseMessage
 
 
-class FakeListChatModel(BaseChatModel):
+class FakeListChatModelError(Exception):
+    """Raised by a fake that was told to fail."""
+
+
+class FakeListChatModel(SimpleChatModel):
     """Says the responses in turn, over and over; streamed, character by character.
 
     Args:
         responses: what to say.
         sleep: how long to wait before each character, in seconds; the whole answer waits once.
-        i: the place of the first response.
+        i: the place of the next response.
+        error_on_chunk_number: a stream fails when it comes to this character, counted from 0.
+
+    Raises:
+        FakeListChatModelError: when it is told to.
 
     Example:
         >>> model = FakeListChatModel(responses=["yes", "no"])
@@ -33,19 +41,28 @@ class FakeListChatModel(BaseChatModel):
 
     responses: list[str] = Field(min_length=1)
     sleep: float | None = None
-    i: int = 0
+    i: int = Field(default=0, exclude=True)
+    error_on_chunk_number: int | None = None
     _turns: Iterator[int] = PrivateAttr()
 
     def model_post_init(self, context: Any) -> None:
-        self._turns = iter(range(self.i, sys.maxsize))  # threads may share it, and it can be copied
+        self._turns = turns_from(self.i)
+
+    @property
+    def _llm_type(self) -> str:
+        return "fake-list-chat-model"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"responses": self.responses}
 
     def _next(self) -> str:
-        return self.responses[next(self._turns) % len(self.responses)]
+        return next_response(self, self.responses, self._turns)  # type: ignore[no-any-return]
 
-    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+    def _call(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> str:
         if self.sleep is not None:
             time.sleep(self.sleep)
-        return _result(AIMessage(content=self._next()))
+        return self._next()
 
     async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         if self.sleep is not None:
@@ -55,22 +72,114 @@ class FakeListChatModel(BaseChatModel):
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        for chunk in _pieces(list(self._next())):
+        for number, chunk in enumerate(_pieces(list(self._next()), AIMessage(""))):
             if self.sleep is not None:
                 time.sleep(self.sleep)
+            self._fail_at(number)
             yield chunk
 
     async def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
-        for chunk in _pieces(list(self._next())):
+        for number, chunk in enumerate(_pieces(list(self._next()), AIMessage(""))):
             if self.sleep is not None:
                 await asyncio.sleep(self.sleep)
+            self._fail_at(number)
             yield chunk
+
+    def _fail_at(self, number: int) -> None:
+        if number == self.error_on_chunk_number:
+            raise FakeListChatModelError(f"{self.get_name()} was told to fail at chunk {number}")
+
+
+class FakeMessagesListChatModel(BaseChatModel):
+    """Says the messages in turn, over and over, each as a whole.
+
+    Args:
+        responses: the messages.
+        sleep: how long to wait before each, in seconds.
+        i: the place of the next one.
+
+    Example:
+        >>> model = FakeMessagesListChatModel(responses=[AIMessage("yes", id="1"), AIMessage("no", id="2")])
+        >>> [model.invoke("Well?").id for _ in range(3)]
+        ['1', '2', '1']
+    """
+
+    responses: list[SkipValidation[BaseMessage]] = Field(min_length=1)
+    sleep: float | None = None
+    i: int = Field(default=0, exclude=True)
+    _turns: Iterator[int] = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        self._turns = turns_from(self.i)
+
+    @property
+    def _llm_type(self) -> str:
+        return "fake-messages-list-chat-model"
+
+    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+        if self.sleep is not None:
+            time.sleep(self.sleep)
+        return _result(next_response(self, self.responses, self._turns))
+
+    async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+        if self.sleep is not None:
+            await asyncio.sleep(self.sleep)
+        return _result(next_response(self, self.responses, self._turns))
+
+
+class FakeChatModel(SimpleChatModel):
+    """Always says "fake response".
+
+    Example:
+        >>> FakeChatModel().invoke("Well?").content
+        'fake response'
+    """
+
+    @property
+    def _llm_type(self) -> str:
+        return "fake-chat-model"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"key": "fake"}
+
+    def _call(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> str:
+        return "fake response"
+
+    async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+        return _result(AIMessage(content="fake response"))
+
+
+class ParrotFakeChatModel(BaseChatModel):
+    """Says the last message again.
+
+    Raises:
+        ValueError: when there is none.
+
+    Example:
+        >>> ParrotFakeChatModel().invoke("Polly").content
+        'Polly'
+    """
+
+    @property
+    def _llm_type(self) -> str:
+        return "parrot-fake-chat-model"
+
+    def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+        if not messages:
+            raise ValueError(f"{self.get_name()} repeats the last message, and got none")
+        return _result(messages[-1])
+
+    async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
+        return self._generate(messages, stop, **kwargs)
 
 
 class GenericFakeChatModel(BaseChatModel):
     """Says the next of some messages; streamed, word by word, with each piece of white space on its own.
+
+    What a message holds besides its text (tool calls, usage) comes with the last chunk.
 
     Args:
         messages: an iterator of messages, or of texts. It may go on for ever.
@@ -85,6 +194,10 @@ class GenericFakeChatModel(BaseChatModel):
     """
 
     messages: SkipValidation[Iterator[AIMessage | str]]
+
+    @property
+    def _llm_type(self) -> str:
+        return "generic-fake-chat-model"
 
     def _next(self) -> AIMessage:
         message = next(self.messages, None)
@@ -111,18 +224,29 @@ class GenericFakeChatModel(BaseChatModel):
 
     def _words(self) -> Iterator[ChatGenerationChunk]:
         message = self._next()
-        words = [word for word in re.split(r"(\s)", message.text) if word]
-        said = {"id": message.id, "additional_kwargs": message.additional_kwargs}
-        return _pieces(words, **said, response_metadata=message.response_metadata)
+        return _pieces([word for word in re.split(r"(\s)", message.text) if word], message)
 
 
-def _result(message: AIMessage) -> ChatResult:
+def turns_from(first: int) -> Iterator[int]:
+    """Counts on. Threads may share it, and it can be copied."""
+    return iter(range(first, sys.maxsize))
+
+
+def next_response(model: Any, responses: list[Any], turns: Iterator[int]) -> Any:
+    """The response whose turn it is; the model's `i` tells which comes next."""
+    turn = next(turns)
+    model.__dict__["i"] = (turn + 1) % len(responses)  # past the fields' own setting, which would forget the graph
+    return responses[turn % len(responses)]
+
+
+def _result(message: BaseMessage) -> ChatResult:
     return ChatResult(generations=[ChatGeneration(message=message)])
 
 
-def _pieces(texts: list[str], **said: Any) -> Iterator[ChatGenerationChunk]:
-    """A chunk for each text; what else was said comes with the last one."""
+def _pieces(texts: list[str], message: AIMessage) -> Iterator[ChatGenerationChunk]:
+    """A chunk for each text; what else the message holds comes with the last one."""
     for text in texts[:-1]:
-        yield ChatGenerationChunk(message=AIMessageChunk(content=text, id=said.get("id")))
-    last = texts[-1] if texts else ""
-    yield ChatGenerationChunk(message=AIMessageChunk(content=last, chunk_position="last", **said))
+        yield ChatGenerationChunk(message=AIMessageChunk(content=text, id=message.id))
+    last = {"content": texts[-1] if texts else "", "chunk_position": "last"}
+    chunk = message_to_chunk(message).model_copy(update=last)
+    yield ChatGenerationChunk.model_construct(message=chunk)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, Field, SerializeAsAny
 
@@ -49,10 +51,15 @@ class ChatGeneration(BaseModel):
     Args:
         message: the answer.
         generation_info: facts about it, such as the `finish_reason`; they go to its `response_metadata`.
+
+    Example:
+        >>> ChatGeneration(message=AIMessage("so be it")).text
+        'so be it'
     """
 
     message: SerializeAsAny[BaseMessage]
     generation_info: dict[str, Any] | None = None
+    type: Literal["ChatGeneration", "ChatGenerationChunk"] = "ChatGeneration"
 
     @property
     def text(self) -> str:
@@ -61,9 +68,16 @@ class ChatGeneration(BaseModel):
 
 
 class ChatGenerationChunk(ChatGeneration):
-    """A piece of an answer. `chunk + chunk` adds the messages."""
+    """A piece of an answer. `chunk + chunk` adds the messages.
+
+    Example:
+        >>> pieces = [ChatGenerationChunk(message=AIMessageChunk(text)) for text in ("so ", "be it")]
+        >>> (pieces[0] + pieces[1]).text
+        'so be it'
+    """
 
     message: SerializeAsAny[BaseMessageChunk]
+    type: Literal["ChatGeneration", "ChatGenerationChunk"] = "ChatGenerationChunk"
 
     def __add__(self, other: ChatGenerationChunk) -> ChatGenerationChunk:
         if not isinstance(other, ChatGenerationChunk):
@@ -78,21 +92,44 @@ class ChatResult(BaseModel):
     Args:
         generations: the candidate answers; the first one is the model's output.
         llm_output: facts about the call as a whole.
+
+    Example:
+        >>> ChatResult(generations=[ChatGeneration(message=AIMessage("yes"))]).generations[0].text
+        'yes'
     """
 
     generations: list[ChatGeneration] = Field(min_length=1)
     llm_output: dict[str, Any] | None = None
 
 
-class LLMResult(BaseModel):
-    """What handlers get of a model's answer.
+class RunInfo(BaseModel):
+    """The run that made an answer.
 
     Args:
-        generations: the candidate answers to each question, of which there is one.
-        llm_output: facts about the call as a whole.
-        run: not used.
+        run_id: its id, as handlers know it.
     """
 
-    generations: list[list[SerializeAsAny[ChatGeneration]]]
+    run_id: UUID
+
+
+class LLMResult(BaseModel):
+    """What a model has answered to several inputs; handlers get one for each.
+
+    Args:
+        generations: for each input the candidate answers.
+        llm_output: facts about the call as a whole.
+        run: for each input the run that answered it; None for handlers, which know it.
+
+    Example:
+        >>> FakeListLLM(responses=["yes", "no"]).generate(["Well?", "Really?"]).generations[1][0].text
+        'no'
+    """
+
+    generations: Sequence[Sequence[SerializeAsAny[Generation] | SerializeAsAny[ChatGeneration]]]
     llm_output: dict[str, Any] | None = None
-    run: Any = None
+    run: list[RunInfo] | None = None
+    type: Literal["LLMResult"] = "LLMResult"
+
+    def flatten(self) -> list[LLMResult]:
+        """One result for each input."""
+        return [LLMResult(generations=[answers], llm_output=self.llm_output) for answers in self.generations]

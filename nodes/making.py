@@ -9,7 +9,7 @@ from anabranch.nodes import composing
 from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.configurables import RunnableConfigurableAlternatives, RunnableConfigurableFields
-from anabranch.nodes.deferred import runnable_tools
+from anabranch.nodes.deferred import caching, rate_limiting, runnable_tools
 from anabranch.nodes.maps import RunnableEach
 from anabranch.nodes.passthrough import RunnablePassthrough, RunnablePick
 from anabranch.nodes.policies import RunnableRetry, RunnableWithFallbacks
@@ -60,6 +60,14 @@ class Makers:
     def fallbacks(self, runnable: Any, fallbacks: Sequence[Any], *policy: Any) -> AnyRunnable:
         """Other runnables in case of an error."""
         return RunnableWithFallbacks(runnable, fallbacks, *policy)
+
+    def cache(self, bound: Any, *policy: Any) -> AnyRunnable:
+        """Outputs that are kept."""
+        return caching.RunnableWithCache(bound, *policy)
+
+    def rate_limiter(self, bound: Any, rate_limiter: Any) -> AnyRunnable:
+        """A limited rate."""
+        return rate_limiting.RunnableWithRateLimiter(bound, rate_limiter)
 
     def each(self, bound: Any) -> AnyRunnable:
         """One run an element."""

@@ -25,7 +25,7 @@ EXPONENTIAL = {"initial": 1.0, "max": 60.0, "exp_base": 2.0, "jitter": 1.0}
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 
 
-class _Guarded(Value, Runnable[Input, Output]):
+class Guarded(Value, Runnable[Input, Output]):
     """A runnable with a policy around it. Its types are those of that."""
 
     @property
@@ -62,7 +62,7 @@ class _Guarded(Value, Runnable[Input, Output]):
         return self._guarded.get_output_schema(config)
 
 
-class RunnableRetry(_Guarded[Input, Output]):
+class RunnableRetry(Guarded[Input, Output]):
     """Runs a runnable again when it raises. What `with_retry` makes; its arguments are told there."""
 
     def __init__(
@@ -136,7 +136,7 @@ def _attempt(number: int) -> str | None:
     return f"retry:attempt:{number}" if number > 1 else None
 
 
-class RunnableWithFallbacks(_Guarded[Input, Output]):
+class RunnableWithFallbacks(Guarded[Input, Output]):
     """Runs other runnables, one after the other, when one raises. What `with_fallbacks` makes.
 
     Unknown attributes are those of the first runnable; a method of it that returns a runnable is applied to all.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextvars import Context
 from typing import Any
 
-from anabranch.engine.config import ensure_config
+from anabranch.engine.config import RunnableConfig, ensure_config
 from anabranch.engine.operators import Effect
 from anabranch.scheduler.advancing import aadvance, advance, begin, within
 from anabranch.scheduler.calls import config_at
 from anabranch.scheduler.following import afollow, begin_together, end_together, follow
 from anabranch.scheduler.frontier import Outcome
+from anabranch.scheduler.managers import below
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.units import Unit
 
@@ -21,7 +22,6 @@ def outcomes(unit: Unit, site: Site, context: Context) -> list[Outcome]:
     if len(units) > 1:
         try:
             form, values, configs = _vector(units, context)
-            begin_together(units)
             _share(units, context.copy().run(form, values, configs))
         except Exception:
             pass  # item by item, then: one that fails must not spoil the others
@@ -36,7 +36,6 @@ async def aoutcomes(unit: Unit, site: Site, context: Context) -> list[Outcome]:
     if len(units) > 1:
         try:
             form, values, configs = _vector(units, context)
-            begin_together(units)
             own = context.copy()
             _share(units, await within(own.run(form, values, configs), own))
         except Exception:
@@ -65,7 +64,14 @@ async def _aoutcome(unit: Unit, site: Site, context: Context) -> Outcome:
 def _vector(units: list[Unit], context: Context) -> tuple[Any, list[Any], list[Any]]:
     for unit in units:
         begin(unit, context)
-    return units[0].segment.actions[0].vector, [u.value for u in units], [ensure_config(config_at(u)) for u in units]
+    begin_together(units)
+    return units[0].segment.actions[0].vector, [u.value for u in units], [_config_of(u) for u in units]
+
+
+def _config_of(unit: Unit) -> RunnableConfig:
+    """The config that a vectorised form gets for an input: what it calls for that is part of the run of that."""
+    config = config_at(unit)
+    return ensure_config(config if unit.run is None else below(config, unit.run))
 
 
 def _share(units: list[Unit], results: Any) -> None:

@@ -82,6 +82,7 @@ class TestChatModels:
         (answer,) = handler.answers
         assert isinstance(answer, LLMResult)
         ((generation,),) = answer.generations
+        assert isinstance(generation, ChatGeneration)
         assert (generation.text, generation.message.text) == ("hey", "hey")
         assert handler.about["name"] == "FakeListChatModel"
         assert handler.about["serialized"]["id"][-1] == "FakeListChatModel"
@@ -105,7 +106,8 @@ class TestChatModels:
         handler = Told()
         VERBS[verb](FakeListChatModel(responses=["hey"]).bind(stop=["."]), "hi", {"callbacks": [handler]})
         assert handler.about["options"] == {"stop": ["."]}
-        assert handler.about["invocation_params"] == {"stop": ["."]}
+        settings = {"responses": ["hey"], "_type": "fake-list-chat-model"}
+        assert handler.about["invocation_params"] == {**settings, "stop": ["."]}
 
     @in_every_verb
     def test_a_failure_is_told_of(self, verb: str) -> None:

@@ -1,0 +1,100 @@
+"""Models from text to text for tests, which say what they were told to."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from pydantic import Field, PrivateAttr
+
+from anabranch.nodes.fake_chat_models import next_response, turns_from
+from anabranch.nodes.generations import GenerationChunk
+from anabranch.nodes.llms import LLM
+
+
+class FakeListLLMError(Exception):
+    """Raised by a fake that was told to fail."""
+
+
+class FakeListLLM(LLM):
+    """Says the responses in turn, over and over.
+
+    Args:
+        responses: what to say.
+        sleep: how long to wait before each answer, in seconds.
+        i: the place of the next response.
+
+    Example:
+        >>> model = FakeListLLM(responses=["yes", "no"])
+        >>> [model.invoke("Well?") for _ in range(3)]
+        ['yes', 'no', 'yes']
+    """
+
+    responses: list[str] = Field(min_length=1)
+    sleep: float | None = None
+    i: int = Field(default=0, exclude=True)
+    _turns: Iterator[int] = PrivateAttr()
+
+    def model_post_init(self, context: Any) -> None:
+        self._turns = turns_from(self.i)
+
+    @property
+    def _llm_type(self) -> str:
+        return "fake-list"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"responses": self.responses}
+
+    def _next(self) -> str:
+        return next_response(self, self.responses, self._turns)  # type: ignore[no-any-return]
+
+    def _call(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> str:
+        if self.sleep is not None:
+            time.sleep(self.sleep)
+        return self._next()
+
+    async def _acall(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> str:
+        if self.sleep is not None:
+            await asyncio.sleep(self.sleep)
+        return self._next()
+
+
+class FakeStreamingListLLM(FakeListLLM):
+    """The same, streamed character by character.
+
+    Args:
+        responses, i: as there.
+        sleep: how long to wait before each character, too, in seconds.
+        error_on_chunk_number: a stream fails when it comes to this character, counted from 0.
+
+    Raises:
+        FakeListLLMError: when it is told to.
+
+    Example:
+        >>> list(FakeStreamingListLLM(responses=["yes"]).stream("Well?"))
+        ['y', 'e', 's']
+    """
+
+    error_on_chunk_number: int | None = None
+
+    def _stream(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> Iterator[GenerationChunk]:
+        for number, character in enumerate(self._next()):
+            if self.sleep is not None:
+                time.sleep(self.sleep)
+            yield self._piece(number, character)
+
+    async def _astream(
+        self, prompt: str, stop: list[str] | None = None, **kwargs: Any
+    ) -> AsyncIterator[GenerationChunk]:
+        for number, character in enumerate(self._next()):
+            if self.sleep is not None:
+                await asyncio.sleep(self.sleep)
+            yield self._piece(number, character)
+
+    def _piece(self, number: int, character: str) -> GenerationChunk:
+        if number == self.error_on_chunk_number:
+            raise FakeListLLMError(f"{self.get_name()} was told to fail at chunk {number}")
+        return GenerationChunk(text=character)

@@ -1,0 +1,326 @@
+"""Models from text to text: write `_call`, or one form of `_generate`, `_stream`, `_agenerate` or `_astream`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, ClassVar
+
+from anabranch.engine.config import RunnableConfig
+from anabranch.engine.operators import Operator
+from anabranch.nodes.answering import derived_from, unwritten
+from anabranch.nodes.any_message import AnyMessage
+from anabranch.nodes.caching import Kept
+from anabranch.nodes.generations import Generation, GenerationChunk, LLMResult
+from anabranch.nodes.language_models import BaseLanguageModel, as_prompt
+from anabranch.nodes.llm_runs import LLMView
+from anabranch.nodes.message_conversion import convert_to_messages
+from anabranch.nodes.message_merging import merge_dicts
+from anabranch.nodes.messages import get_buffer_string
+from anabranch.nodes.model_runs import note_result
+from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
+from anabranch.nodes.run_managers import run_in, takes_run_manager
+
+
+class BaseLLM(BaseLanguageModel[str]):
+    """A model that answers a text with a text, and may take many texts at once.
+
+    Subclass it, declare the settings as fields, and write at least one of `_generate` and `_agenerate`, which take a
+    list of texts, and `_stream` and `_astream`, which take one. A batch calls `_generate` with all texts that wait for
+    it. For one text at a time, `LLM` is simpler.
+
+    Example:
+        >>> class Shout(BaseLLM):
+        ...     def _generate(self, prompts, stop=None, **kwargs):
+        ...         return LLMResult(generations=[[Generation(text=prompt.upper())] for prompt in prompts])
+        >>> Shout().batch(["hold", "the line"])
+        ['HOLD', 'THE LINE']
+    """
+
+    RUN_TYPE: ClassVar[str] = "llm"
+
+    @property
+    def InputType(self) -> Any:
+        """Text, a list of messages, or a prompt value."""
+        return str | StringPromptValue | ChatPromptValueConcrete | list[AnyMessage]
+
+    @property
+    def _accepted(self) -> Any:
+        return str | PromptValue | list[Any] | tuple[Any, ...]
+
+    @property
+    def OutputType(self) -> Any:
+        """Text."""
+        return str
+
+    @unwritten
+    def _generate(self, prompts: list[str], stop: list[str] | None = None, **kwargs: Any) -> LLMResult:
+        """Answer some texts.
+
+        Args:
+            prompts: the texts.
+            stop: texts at which an answer ends.
+            **kwargs: what else was bound to the model.
+        """
+        raise NotImplementedError
+
+    @unwritten
+    async def _agenerate(self, prompts: list[str], stop: list[str] | None = None, **kwargs: Any) -> LLMResult:
+        """Answer some texts. Arguments as for `_generate`."""
+        raise NotImplementedError
+
+    @unwritten
+    def _stream(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> Iterator[GenerationChunk]:
+        """Answer a text piece by piece. Other arguments as for `_generate`."""
+        raise NotImplementedError
+
+    @unwritten
+    def _astream(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> AsyncIterator[GenerationChunk]:
+        """Answer a text piece by piece. An async generator; arguments as for `_stream`."""
+        raise NotImplementedError
+
+    # Many texts at once
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        stop: list[str] | None = None,
+        callbacks: Any = None,
+        *,
+        tags: Any = None,
+        metadata: Any = None,
+        run_name: Any = None,
+        run_id: Any = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """All candidate answers to each of some texts.
+
+        Args:
+            prompts: the texts.
+            stop: texts at which an answer ends.
+            callbacks, tags, metadata, run_name: as in config; or a list with one for each text.
+            run_id: the id of the first run, or a list with one for each.
+            **kwargs: for the model.
+
+        Raises:
+            StepInputError: a `TypeError`, when `prompts` is no list of texts.
+        """
+        about = {"callbacks": callbacks, "tags": tags, "metadata": metadata, "run_name": run_name, "run_id": run_id}
+        return self._generate_all(prompts, stop, about, kwargs)
+
+    async def agenerate(
+        self,
+        prompts: Sequence[str],
+        stop: list[str] | None = None,
+        callbacks: Any = None,
+        *,
+        tags: Any = None,
+        metadata: Any = None,
+        run_name: Any = None,
+        run_id: Any = None,
+        **kwargs: Any,
+    ) -> LLMResult:
+        """`generate` on the running event loop."""
+        about = {"callbacks": callbacks, "tags": tags, "metadata": metadata, "run_name": run_name, "run_id": run_id}
+        return await self._agenerate_all(prompts, stop, about, kwargs)
+
+    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+        """What is said of the first answer; `_generate` says the same of all that it takes at once."""
+        return next((told for told in llm_outputs if told), {})
+
+    # Questions and answers
+
+    def _operator(self, kwargs: dict[str, Any]) -> Operator:
+        operator = super()._operator(kwargs)
+        takes_many, atakes_many = (
+            self._has_form(form) and getattr(getattr(type(self), form), "stands_for", None) is None
+            for form in ("_generate", "_agenerate")
+        )
+        return replace(
+            operator,
+            batch=partial(self._answers, kwargs) if takes_many else None,
+            abatch=partial(self._aanswers, kwargs) if atakes_many else None,
+        )
+
+    def _answers(self, kwargs: dict[str, Any], inputs: list[Any], configs: list[RunnableConfig]) -> list[str]:
+        return [self._output(result) for result in self._results(kwargs, inputs, configs)]
+
+    async def _aanswers(self, kwargs: dict[str, Any], inputs: list[Any], configs: list[RunnableConfig]) -> list[str]:
+        return [self._output(result) for result in await self._aresults(kwargs, inputs, configs)]
+
+    def _results(self, kwargs: dict[str, Any], inputs: list[Any], configs: list[RunnableConfig]) -> list[LLMResult]:
+        many = _Many(self, kwargs, inputs, configs)
+        many.found([None if kept is None else kept.find(run) for kept, run in many.places])
+        if many.left:
+            made = self._generate(many.prompts, **self._given("_generate", kwargs, many.config))
+            for kept, result in many.take(made):
+                kept.put(result)
+        return many.told()
+
+    async def _aresults(
+        self, kwargs: dict[str, Any], inputs: list[Any], configs: list[RunnableConfig]
+    ) -> list[LLMResult]:
+        many = _Many(self, kwargs, inputs, configs)
+        many.found([None if kept is None else await kept.afind(run) for kept, run in many.places])
+        if many.left:
+            made = await self._agenerate(many.prompts, **self._given("_agenerate", kwargs, many.config))
+            for kept, result in many.take(made):
+                await kept.aput(result)
+        return many.told()
+
+    def _asked(self, input: Any) -> str:
+        prompt = as_prompt(input, self.get_name())
+        if isinstance(prompt, str):
+            return prompt
+        return prompt.to_string() if isinstance(prompt, PromptValue) else get_buffer_string(convert_to_messages(prompt))
+
+    def _posed(self, asked: str) -> list[str]:
+        return [asked]
+
+    def _prompt_key(self, asked: str) -> str:
+        return asked
+
+    def _candidates(self, result: LLMResult) -> Sequence[Generation]:
+        if not result.generations or not result.generations[0]:
+            raise ValueError(f"{self.get_name()} gave no answer: its LLMResult has no generation")
+        return result.generations[0]  # type: ignore[return-value] # of messages only where it is a chat model's
+
+    def _output(self, result: LLMResult) -> str:
+        return self._candidates(result)[0].text
+
+    def _chunk_of_result(self, result: LLMResult) -> str:
+        return self._output(result)
+
+    def _result_of_chunks(self, total: str) -> LLMResult:
+        return LLMResult(generations=[[Generation(text=total)]])
+
+    def _from_cache(self, found: Sequence[Generation]) -> LLMResult:
+        return LLMResult(generations=[list(found)])
+
+    def _labelling(self) -> TextAnswer:
+        return TextAnswer(self)
+
+    def _view(self, kwargs: dict[str, Any]) -> LLMView:
+        return LLMView(self, kwargs)
+
+
+class _Many:
+    """Inputs that are answered together, but for those whose answer stands in a cache."""
+
+    def __init__(
+        self, model: BaseLLM, kwargs: dict[str, Any], inputs: list[Any], configs: list[RunnableConfig]
+    ) -> None:
+        self._model = model
+        self._asked = [model._asked(each) for each in inputs]
+        self._configs = configs
+        self._runs = [run_in(config) for config in configs]
+        kept = [model._kept_for(kwargs, each) for each in self._asked]
+        self.places = list(zip(kept, self._runs, strict=True))
+        self._results: list[LLMResult | None] = []
+        self.left: list[int] = []
+
+    def found(self, results: list[LLMResult | None]) -> None:
+        """What stood in the cache."""
+        self._results = results
+        self.left = [at for at, result in enumerate(results) if result is None]
+
+    @property
+    def prompts(self) -> list[str]:
+        """What is left to ask."""
+        return [self._asked[at] for at in self.left]
+
+    @property
+    def config(self) -> RunnableConfig:
+        """The config that stands for those that are left."""
+        return self._configs[self.left[0]]
+
+    def take(self, made: LLMResult) -> list[tuple[Kept, LLMResult]]:
+        """What was answered to those; where it is to be kept."""
+        results = made.flatten()
+        if len(results) != len(self.left):
+            raise ValueError(f"{self._model.get_name()} gave {len(results)} answers to {len(self.left)} texts")
+        for at, result in zip(self.left, results, strict=True):
+            self._results[at] = result
+        kept = [(self.places[at][0], result) for at, result in zip(self.left, results, strict=True)]
+        return [(place, result) for place, result in kept if place is not None]
+
+    def told(self) -> list[LLMResult]:
+        """All results, of which those who listen know."""
+        results = [result for result in self._results if result is not None]
+        for run, result in zip(self._runs, results, strict=True):
+            if run is not None:
+                note_result(self._model, result, run)
+        return results
+
+
+class LLM(BaseLLM):
+    """A model that answers one text at a time: write `_call`, and `_acall` where there is a way without a thread.
+
+    `_stream` and `_astream` make its tokens stream; either is enough by itself. Each may take a `run_manager`.
+
+    Example:
+        >>> class Echo(LLM):
+        ...     def _call(self, prompt, stop=None, **kwargs):
+        ...         return prompt
+        >>> Echo().invoke("as it is")
+        'as it is'
+    """
+
+    @unwritten
+    def _call(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """Answer a text.
+
+        Args:
+            prompt: the text.
+            stop: texts at which the answer ends.
+            **kwargs: what else was bound to the model.
+        """
+        raise NotImplementedError
+
+    @unwritten
+    async def _acall(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """Answer a text. Arguments as for `_call`."""
+        raise NotImplementedError
+
+    @derived_from("_call")
+    def _generate(
+        self, prompts: list[str], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> LLMResult:
+        if takes_run_manager(type(self)._call):
+            kwargs["run_manager"] = run_manager
+        texts = [self._call(prompt, stop=stop, **kwargs) for prompt in prompts]
+        return LLMResult(generations=[[Generation(text=text)] for text in texts])
+
+    @derived_from("_acall")
+    async def _agenerate(
+        self, prompts: list[str], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> LLMResult:
+        if takes_run_manager(type(self)._acall):
+            kwargs["run_manager"] = run_manager
+        texts = [await self._acall(prompt, stop=stop, **kwargs) for prompt in prompts]
+        return LLMResult(generations=[[Generation(text=text)] for text in texts])
+
+
+class TextAnswer:
+    """The pieces of one answer, as they pass by; what is said of them is told when the answer is whole."""
+
+    def __init__(self, model: BaseLLM) -> None:
+        self._model = model
+        self._texts: list[str] = []
+        self._info: dict[str, Any] | None = None
+
+    def label(self, generation: GenerationChunk) -> str:
+        """The text of a piece."""
+        if generation.generation_info:
+            self._info = merge_dicts(self._info or {}, generation.generation_info)
+        self._texts.append(generation.text)
+        return generation.text
+
+    def ending(self) -> Iterator[str]:
+        """An empty text where there was none at all."""
+        if not self._texts:
+            yield ""
+        if self._info is not None:
+            whole = Generation(text="".join(self._texts), generation_info=self._info)
+            note_result(self._model, LLMResult(generations=[[whole]]))
