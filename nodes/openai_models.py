@@ -127,7 +127,7 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
                         run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     total = chunk if total is None else total + chunk
             return _summed(total)
-        request, _ = self._request(messages, stop, kwargs)
+        request = self._request(messages, stop, kwargs)
         return result_of(answer_of(self._clients, CHAT, request))
 
     async def _agenerate(
@@ -141,14 +141,14 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     total = chunk if total is None else total + chunk
             return _summed(total)
-        request, _ = self._request(messages, stop, kwargs)
+        request = self._request(messages, stop, kwargs)
         return result_of(await aanswer_of(self._clients, CHAT, request))
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> Generator[ChatGenerationChunk, None, None]:
-        request, counts = self._request(messages, stop, kwargs, is_streamed=True)
-        pieces = ChatPieces(counts)
+        request = self._request(messages, stop, kwargs, is_streamed=True)
+        pieces = ChatPieces()
         with closing(events_of(self._clients, CHAT, request)) as events:
             for event in events:
                 yield from pieces.take(event)
@@ -157,8 +157,8 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
     async def _astream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
-        request, counts = self._request(messages, stop, kwargs, is_streamed=True)
-        pieces = ChatPieces(counts)
+        request = self._request(messages, stop, kwargs, is_streamed=True)
+        pieces = ChatPieces()
         async with aclosing(aevents_of(self._clients, CHAT, request)) as events:
             async for event in events:
                 for chunk in pieces.take(event):
@@ -175,8 +175,8 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
 
     def _request(
         self, messages: list[BaseMessage], stop: list[str] | None, kwargs: dict[str, Any], is_streamed: bool = False
-    ) -> tuple[dict[str, Any], bool]:
-        """The arguments of the SDK for a call, and whether its last event tells what it cost."""
+    ) -> dict[str, Any]:
+        """The arguments of the SDK for a call."""
         given = {name: value for name, value in kwargs.items() if name not in ("stream_usage", "max_tokens")}
         if kwargs.get("max_tokens") is not None:
             given["max_completion_tokens"] = kwargs["max_tokens"]
@@ -186,7 +186,7 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
         if is_streamed and self._asks_for_usage(kwargs.get("stream_usage")):
             request.setdefault("stream_options", {"include_usage": True})
         request["messages"] = [told(message, request["model"]) for message in messages]
-        return request, bool((request.get("stream_options") or {}).get("include_usage"))
+        return request
 
     def _asks_for_usage(self, wanted: bool | None) -> bool:
         """Whether a stream is to end with its cost. Not every other server knows how to."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from anabranch.nodes.openai_clients import OpenAIClients
 from anabranch.nodes.server_sent_events import EventDecoder
+from anabranch.nodes.stopping_connections import shut_down_on_stop
 
 DONE = "[DONE]"
 
@@ -22,7 +23,7 @@ def events_of(clients: OpenAIClients, resource: str, request: dict[str, Any]) ->
     create = _resource(clients.sync, resource).with_streaming_response.create
     with create(**request, stream=True) as response:
         events = _Events(clients.library, response.http_request)
-        with clients.failures(response.http_request):
+        with shut_down_on_stop(response.http_response), clients.failures(response.http_request):
             for piece in response.iter_bytes():
                 yield from events.push(piece)
                 if events.is_done:

