@@ -158,6 +158,7 @@ if TYPE_CHECKING:
         get_buffer_string,
     )
     from anabranch.nodes.model_runs import AsyncModelRunManager, ModelRunManager
+    from anabranch.nodes.openai_conversion import convert_to_openai_messages
     from anabranch.nodes.openai_embeddings import OpenAIEmbeddings
     from anabranch.nodes.openai_models import ChatOpenAI
     from anabranch.nodes.otel import OpenTelemetryTracer
@@ -249,19 +250,19 @@ _DEFERRED = {
     "json_parsers": "JsonOutputParser PydanticOutputParser SimpleJsonOutputParser",
     "language_models": "BaseLanguageModel LanguageModelInput",
     "list_parsers": "CommaSeparatedListOutputParser ListOutputParser MarkdownListOutputParser NumberedListOutputParser",
-    "llms": "BaseLLM LLM",
+    "llms": "LLM BaseLLM",
     "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk FunctionMessageChunk HumanMessageChunk "
     "SystemMessageChunk ToolMessageChunk message_chunk_to_message",
     "message_conversion": "MessageLikeRepresentation convert_to_messages",
     "message_dicts": "message_to_dict messages_from_dict messages_to_dict",
     "message_filtering": "filter_messages merge_message_runs",
     "message_templates": "AIMessagePromptTemplate BaseMessagePromptTemplate BaseStringMessagePromptTemplate "
-    "ChatMessagePromptTemplate HumanMessagePromptTemplate MessagesPlaceholder "
-    "SystemMessagePromptTemplate",
+    "ChatMessagePromptTemplate HumanMessagePromptTemplate MessagesPlaceholder SystemMessagePromptTemplate",
     "message_trimming": "trim_messages",
     "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
     "ToolMessage get_buffer_string",
     "model_runs": "AsyncModelRunManager ModelRunManager",
+    "openai_conversion": "convert_to_openai_messages",
     "openai_embeddings": "OpenAIEmbeddings",
     "openai_models": "ChatOpenAI",
     "otel": "OpenTelemetryTracer",
@@ -505,6 +506,7 @@ __all__ = [
     "convert_to_json_schema",
     "convert_to_messages",
     "convert_to_openai_function",
+    "convert_to_openai_messages",
     "convert_to_openai_tool",
     "count_tokens_approximately",
     "create_retriever_tool",

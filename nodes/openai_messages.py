@@ -8,6 +8,7 @@ from typing import Any
 
 from anabranch.engine.errors import StepInputError
 from anabranch.nodes.message_chunks import AIMessageChunk
+from anabranch.nodes.message_conversion import OPENAI_ROLE
 from anabranch.nodes.messages import (
     AIMessage,
     BaseMessage,
@@ -30,9 +31,6 @@ ROLES: dict[type[BaseMessage], str] = {
 
 REASONING_MODEL = re.compile(r"o\d")
 """The names of the models to which a system message is said by the developer."""
-
-OPENAI_ROLE = "__openai_role__"
-"""Where a system message says by whom OpenAI is to take it for said."""
 
 FACTS = ("id", "system_fingerprint", "service_tier")
 """What a response tells of itself and the metadata of the message says too. The model besides, by another name."""
