@@ -61,9 +61,18 @@ def output_type(func: Callable[..., Any]) -> Any:
     return Any if _may_be_composable(tp) else tp
 
 
-def parameter_types(func: Callable[..., Any]) -> dict[str, Any]:
-    """The annotated types of all parameters, by name, with what `Annotated` says of them; each may be Any."""
-    return {each.name: _resolved(each.annotation, func) for each in parameters(func) or ()}
+def parameter_types(func: Callable[..., Any], *, strict: bool = False) -> dict[str, Any]:
+    """The annotated types of all parameters, by name, with what `Annotated` says of them; each may be Any.
+
+    Args:
+        func: the function.
+        strict: an annotation that can't be resolved is an error.
+
+    Raises:
+        NameError: when a name in quotes isn't found where the function was defined; or what else it raises.
+    """
+    read = _evaluated if strict else _resolved
+    return {each.name: read(each.annotation, func) for each in parameters(func) or ()}
 
 
 def chunk_types(func: Callable[..., Any]) -> tuple[Any, Any]:
@@ -83,6 +92,14 @@ def returned_type(func: Any) -> Any:
 
 
 def _resolved(annotation: Any, func: Any) -> Any:
+    """An annotation as a type, or Any where it can't be resolved."""
+    try:
+        return _evaluated(annotation, func)
+    except Exception:
+        return Any
+
+
+def _evaluated(annotation: Any, func: Any) -> Any:
     """An annotation as a type: names in quotes looked up, None as its type."""
     if annotation is EMPTY:
         return Any
@@ -99,10 +116,7 @@ def _resolved(annotation: Any, func: Any) -> Any:
         """Carries this one annotation: another that can't be resolved must not hide it."""
 
     probe.__annotations__ = {"it": annotation}
-    try:
-        return get_type_hints(probe, getattr(function, "__globals__", {}), names, include_extras=True)["it"]
-    except Exception:
-        return Any
+    return get_type_hints(probe, getattr(function, "__globals__", {}), names, include_extras=True)["it"]
 
 
 def _element(tp: Any) -> Any:

@@ -41,7 +41,7 @@ def arguments_model(
         leave_out: tells of a type whether arguments of it are left out, too.
 
     Raises:
-        ValueError: when something is said of an argument that it doesn't have.
+        ValueError: when an annotation can't be resolved, or something is said of an argument that it doesn't have.
     """
     seen = parameters(func)
     if seen is None:
@@ -52,7 +52,13 @@ def arguments_model(
             f"the docstring of {name!r} tells of {', '.join(map(repr, unknown))}, which it doesn't take; "
             f"it takes {', '.join(repr(each.name) for each in seen) or 'nothing'}"
         )
-    types = parameter_types(func)
+    try:
+        types = parameter_types(func, strict=True)
+    except Exception as error:
+        raise ValueError(
+            f"what {name!r} takes can't be known from its annotations: {error}. Define what they name in the module of "
+            "the function, or give a schema of its arguments"
+        ) from error
     fields: dict[str, Any] = {}
     others: Any = None
     for each in seen:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from anabranch.nodes.argument_models import described
 from anabranch.nodes.docstrings import name_of
@@ -152,6 +152,13 @@ def _told_by_tool(tool: Any) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description, "parameters": untitled(schema)}
 
 
+class QuietJsonSchema(GenerateJsonSchema):
+    """JSON schemas without a word on defaults that JSON can't hold: a model need not know of these."""
+
+    def emit_warning(self, kind: JsonSchemaWarningKind, detail: str) -> None:
+        """Say nothing."""
+
+
 def _schema(model: Any, name: str) -> dict[str, Any]:
     """The JSON schema of a model, without references.
 
@@ -159,7 +166,7 @@ def _schema(model: Any, name: str) -> dict[str, Any]:
         ValueError: when JSON can't describe it.
     """
     try:
-        made = model.model_json_schema(schema_generator=GenerateJsonSchema)
+        made = model.model_json_schema(schema_generator=QuietJsonSchema)
     except PydanticInvalidForJsonSchema as error:
         raise ValueError(
             f"what {name!r} takes can't be told to a model: {error.message}. Mark an argument that a model doesn't "

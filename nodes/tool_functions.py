@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing
+from contextvars import copy_context
+from functools import partial
 from inspect import Parameter, isawaitable
 from typing import Any
 
@@ -13,6 +15,7 @@ from anabranch.engine.signatures import kind_of, parameters
 from anabranch.nodes.calling import hands_on
 from anabranch.nodes.injected_arguments import is_config
 from anabranch.nodes.run_managers import AsyncRunManager, RunManager
+from anabranch.scheduler.hopping import hop
 
 BY_PLACE = ""
 """Stands for the name of an argument that is given by place, before all others."""
@@ -28,6 +31,7 @@ class ToolFunction:
     def __init__(self, func: Callable[..., Any]) -> None:
         self.func = func
         self.is_async = is_asynchronous(func)
+        self._may_block = self.is_async and kind_of(func) == "function"
         self.parameters = parameters(func) or []
         types = parameter_types(func)
         self._config = next((name for name, tp in types.items() if is_config(tp)), None)
@@ -49,7 +53,10 @@ class ToolFunction:
     async def acall(self, values: Mapping[str, Any], config: Any) -> Any:
         """Call it, and await what it answers."""
         args, kwargs = self._placed({**values, **self._asked(config)})
-        result = self.func(*args, **kwargs)
+        if self._may_block:  # a plain wrapper of an asynchronous function may as well wait itself
+            result = await hop(partial(copy_context().run, self.func, *args, **kwargs), _not_stopped)
+        else:
+            result = self.func(*args, **kwargs)
         if isinstance(result, AsyncGenerator):
             async with aclosing(result) as chunks:
                 return await afold(chunks)
@@ -79,6 +86,10 @@ class ToolFunction:
         if self._star is not None:
             args += values.pop(self._star, ())
         return args, values
+
+
+def _not_stopped() -> None:
+    """A wrapper is waited for, whatever comes."""
 
 
 def is_asynchronous(func: Callable[..., Any]) -> bool:

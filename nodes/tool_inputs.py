@@ -178,6 +178,18 @@ class ToolView:
         """The answer as it is."""
         return value
 
+    def piece(self, chunk: Any) -> tuple[str, Any]:
+        """A chunk as it is."""
+        return str(chunk), chunk
+
+    def said(self, asked: Any) -> list[str]:
+        """The arguments as text."""
+        return [str(asked)]
+
+    def options(self) -> dict[str, Any]:
+        """Nothing more."""
+        return {}
+
     def tool_call_id(self, value: Any) -> str | None:
         """The id of the `ToolCall`, if it was called with one."""
         return call_of(value).id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Annotated, Any, Self, cast
 from uuid import UUID
@@ -128,7 +128,7 @@ class BaseTool(RunnableSerializable[ToolInput, Any]):
     @property
     def _accepted(self) -> Any:
         schema = self._schema
-        return str | Mapping[str, Any] | schema if isinstance(schema, type) else str | Mapping[str, Any]
+        return str | dict[str, Any] | schema if isinstance(schema, type) else str | dict[str, Any]
 
     @property
     def OutputType(self) -> Any:

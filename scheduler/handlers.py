@@ -45,8 +45,8 @@ TOKENLESS = frozenset((run_type, "chunk") for run_type, kind in EVENTS.items() i
 class View(Protocol):
     """How handlers, events and logs see what goes into a model or a tool and comes out of it.
 
-    That of a tool has `asked` and `answered` of these, a `description`, and `tool_call_id(value)`: of an input, the id
-    of the tool call that it is.
+    That of a tool has a `name` and a `description`, too, and `tool_call_id(value)`: of an input, the id of the call
+    that it is, or None.
     """
 
     def asked(self, value: Any) -> Any:
