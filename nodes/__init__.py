@@ -187,6 +187,9 @@ if TYPE_CHECKING:
     from anabranch.nodes.retry_states import RetryState
     from anabranch.nodes.runnable_tools import convert_runnable_to_tool
     from anabranch.nodes.serializable import RunnableSerializable
+    from anabranch.nodes.simulated_threads import SimulationError
+    from anabranch.nodes.simulation_reports import Simulation, Sweep
+    from anabranch.nodes.simulations import simulate
     from anabranch.nodes.stdlib_answers import stdlib_chain, stdlib_retriever
     from anabranch.nodes.stdlib_corpus import stdlib_documents
     from anabranch.nodes.string_prompts import PromptTemplate
@@ -281,6 +284,9 @@ _DEFERRED = {
     "retry_states": "RetryState",
     "runnable_tools": "convert_runnable_to_tool",
     "serializable": "RunnableSerializable",
+    "simulated_threads": "SimulationError",
+    "simulation_reports": "Simulation Sweep",
+    "simulations": "simulate",
     "stdlib_answers": "stdlib_chain stdlib_retriever",
     "stdlib_corpus": "stdlib_documents",
     "string_prompts": "PromptTemplate",
@@ -476,12 +482,15 @@ __all__ = [
     "RunnableWithRateLimiter",
     "SimpleChatModel",
     "SimpleJsonOutputParser",
+    "Simulation",
+    "SimulationError",
     "StepInputError",
     "Stopped",
     "StrOutputParser",
     "StringPromptTemplate",
     "StringPromptValue",
     "StructuredTool",
+    "Sweep",
     "SystemMessage",
     "SystemMessageChunk",
     "SystemMessagePromptTemplate",
@@ -536,6 +545,7 @@ __all__ = [
     "replay",
     "replay_log",
     "set_llm_cache",
+    "simulate",
     "stdlib_chain",
     "stdlib_documents",
     "stdlib_retriever",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from anabranch.nodes.retry_states import RetryState
 from anabranch.nodes.run_managers import current_run, tell
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.nodes.values import Value
+from anabranch.scheduler import primitives
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -112,7 +112,7 @@ class RunnableRetry(Guarded[Input, Output]):
             wait = params["initial"] * params["exp_base"] ** (attempt - 1)
         except OverflowError:
             wait = params["max"]
-        return max(0.0, min(wait + random.uniform(0, params["jitter"]), params["max"]))
+        return max(0.0, min(wait + primitives.uniform(0, params["jitter"]), params["max"]))
 
     def __repr__(self) -> str:
         return f"{self.bound!r}.with_retry(stop_after_attempt={self.max_attempt_number})"

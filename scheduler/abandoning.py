@@ -7,12 +7,12 @@ stopped that thread is left behind, without a permit. Each time, a warning goes 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from contextvars import copy_context
 from typing import Any
 
 from anabranch.engine.errors import Stopped
+from anabranch.scheduler import primitives
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE
 
@@ -23,7 +23,7 @@ def abandonable(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
     """The function, run so that a stop need not wait for it."""
 
     def run(*arguments: Any) -> Any:
-        site, context, woken = SITE.get(), copy_context(), threading.Event()
+        site, context, woken = SITE.get(), copy_context(), primitives.Event()
         ended: list[tuple[bool, Any]] = []
 
         def work() -> None:

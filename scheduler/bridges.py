@@ -12,10 +12,10 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextvars import Context, copy_context
 from enum import Enum
-from queue import SimpleQueue
 from typing import Any
 
 from anabranch.engine.errors import Stopped
+from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import wait_for_permit_async
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.loops import on_loop
@@ -73,7 +73,7 @@ class _PortalLink:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._heard: SimpleQueue[Message] = SimpleQueue()  # what the task has said
+        self._heard: primitives.QueueLike = primitives.SimpleQueue()  # what the task has said
         self._answer: asyncio.Future[Message] | None = None  # what the task waits for
         self._task: asyncio.Task[None] | None = None
         self._begun = False
@@ -141,7 +141,7 @@ class _PortalLink:
 
     def _hear(self) -> Message:
         try:
-            message = self._heard.get()
+            message: Message = self._heard.get()
         except BaseException:  # an interrupt of this thread
             self.cancel()
             raise
@@ -241,7 +241,7 @@ class _ThreadLink:
         self._age = age
         self._chunks: Iterator[Any] | None = None
         self._said: asyncio.Future[Message] | None = None
-        self._answers: SimpleQueue[Message] = SimpleQueue()
+        self._answers: primitives.QueueLike = primitives.SimpleQueue()
         self._interrupt: BaseException | None = None  # a cancellation that came while a chunk of the input was made
         self._closing = False
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from anabranch.engine.errors import StepInputError, Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Run
 from anabranch.engine.runs import new_id
+from anabranch.scheduler import primitives
 from anabranch.scheduler.ledger import Ledger, Waiter
 from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.managers import RUN, below, children, is_heard, managed
@@ -303,7 +303,7 @@ def wait_for_permit(ledger: Ledger, age: int) -> None:
     """Take a permit, waiting in this thread until one is granted."""
     if ledger.try_acquire():
         return
-    granted = threading.Lock()
+    granted = primitives.Lock()
     granted.acquire()
     waiter = Waiter(age, granted.release)
     ledger.request(waiter)

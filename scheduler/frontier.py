@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
+from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import counted_down, explain_output, heard_at, places_of
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Plan, Segment
@@ -78,6 +79,8 @@ class Frontier:
         self._unopened: list[Group] = []
         self.running = 0
         self.parked = 0
+        if primitives.WORLDS and (world := primitives.world()) is not None:
+            world.watch(self)
 
     def open(self, group: Group) -> None:
         """Take up a group. Its inputs are opened when nothing else is ready."""
@@ -100,6 +103,12 @@ class Frontier:
     def waiting(self) -> int:
         """How many units are ready, at least: an unopened group counts as one."""
         return len(self._ready) + len(self._unopened) + len(self._vectors)
+
+    @property
+    def backlog(self) -> int:
+        """How many units are ready, and how many inputs were not opened."""
+        unopened = sum(length_hint(group.claims) for group in self._unopened)
+        return len(self._ready) + sum(map(len, self._vectors.values())) + unopened
 
     def take(self, vectors: bool = True) -> Unit | Group | None:
         """The next unit to run, or None when nothing is ready; or a group, whose inputs are to be claimed and run.
@@ -132,7 +141,7 @@ class Frontier:
             self._conclude_group(group)
             return
         activation = Activation(group, index)
-        group.activations.add(activation)
+        group.activations[activation] = None
         for ready in group.plan.ready:
             self._make_ready(activation, group.plan.segments[ready])
         if not activation.left:
@@ -325,7 +334,7 @@ class Frontier:
         group = activation.group
         if activation not in group.activations:
             return
-        group.activations.discard(activation)
+        del group.activations[activation]
         failure = activation.failure
         if activation.trace is not None:
             self._end_trace(activation)

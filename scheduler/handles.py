@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import ConfigError
 from anabranch.engine.graphs import Graph
+from anabranch.scheduler import primitives
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.calls import opened_config, timeout_of
 from anabranch.scheduler.managers import is_heard, managed
@@ -32,7 +33,7 @@ class RunHandle(Generic[Output]):
             config = managed(config)
         self._group = Group(plan_of(graph, SYNC), (value,), config, timeout=timeout, single=True, heard=heard)
         self._call = ThreadCall(config, None, graph)
-        self._ended = threading.Event()
+        self._ended = primitives.Event()
         self._error: BaseException | None = None
         self._result: Any = None
         context = copy_context()

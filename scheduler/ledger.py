@@ -14,10 +14,11 @@ import heapq
 import itertools
 import os
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+from anabranch.scheduler import primitives
 
 AGES = itertools.count()
 YOUNGEST = sys.maxsize  # the age of what has not started yet
@@ -48,7 +49,7 @@ class Ledger:
         self.limit = limit
         self.is_cap = is_cap
         self._free = limit - taken
-        self._busy = threading.Lock()
+        self._busy = primitives.Lock()
         self._inbox: deque[tuple[int, Waiter | None]] = deque()
         self._waiting: list[tuple[int, int, Waiter]] = []
         self._order = itertools.count()

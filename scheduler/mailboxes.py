@@ -7,7 +7,6 @@ reader's own loop and doesn't await can't wait; its facts are kept however many 
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from contextvars import copy_context
@@ -19,6 +18,7 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.events import Filter
 from anabranch.engine.graphs import Graph
 from anabranch.engine.runs import Listener, RunInfo
+from anabranch.scheduler import primitives
 from anabranch.scheduler.hopping import hop
 from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.managers import CallbackManager, joined, manager_of
@@ -131,7 +131,7 @@ class AsyncMailbox(Mailbox):
         if asyncio._get_running_loop() is not None:
             return
         while self._is_crowded():
-            woken = threading.Event()
+            woken = primitives.Event()
             self._writers.append(woken.set)
             if not self._is_crowded():
                 return  # it was read meanwhile
@@ -191,7 +191,7 @@ class ThreadMailbox(Mailbox):
 
     def __init__(self, writer: Writer, wanted: Filter | None = None) -> None:
         super().__init__(writer, wanted)
-        self._changed = threading.Condition()
+        self._changed = primitives.Condition()
         self._error: BaseException | None = None
 
     def _tell(self) -> None:
@@ -209,7 +209,7 @@ class ThreadMailbox(Mailbox):
 
     def read(self, run: Callable[[], None], graph: Graph) -> Generator[Any, None, None]:
         """Run something in a thread and give what there is to read of it; closing stops it."""
-        context, ended = copy_context(), threading.Event()
+        context, ended = copy_context(), primitives.Event()
         site = Site(None if (around := SITE.get()) is None else around.inherited(), graph)
         context.run(SITE.set, site)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 from anabranch.engine.errors import Stopped
+from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import take_permit, take_permit_async
 from anabranch.scheduler.clocks import CLOCK
 from anabranch.scheduler.sites import Site
@@ -43,7 +43,7 @@ def nap(site: Site, seconds: float) -> None:
     Raises:
         Stopped: when the call is stopped meanwhile.
     """
-    clock, woken = CLOCK.get(), threading.Event()
+    clock, woken = CLOCK.get(), primitives.Event()
     site.hook(woken, woken.set)
     timer = clock.call_at(clock.now() + seconds, woken.set)
     with resting(site):

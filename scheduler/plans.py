@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step, joins_of, slots_of
+from anabranch.scheduler import primitives
 from anabranch.scheduler.actions import INLINE, LOOP, SYNC, Action, Lane, Mode, action_of
 from anabranch.scheduler.wiring import narrowed
 
@@ -76,6 +77,8 @@ class Plan:
 
 def plan_of(graph: Graph, mode: Mode) -> Plan:
     """The plan of a graph for a kind of driver, made when first asked for."""
+    if primitives.WORLDS and (world := primitives.world()) is not None:
+        graph = world.staged(graph)
     plan: Plan | None = graph.plans.get(mode)
     if plan is None:
         plan = graph.plans[mode] = _compile(graph, mode)

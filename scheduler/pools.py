@@ -7,10 +7,11 @@ and a thread that waits holds no permit. `submit` never waits, so an event loop 
 from __future__ import annotations
 
 import _thread
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+from anabranch.scheduler import primitives
 
 IDLE_SECONDS = 10.0
 
@@ -20,7 +21,7 @@ class _Worker:
 
     def __init__(self, task: Callable[[], Any]) -> None:
         self.task: Callable[[], Any] | None = task
-        self.wake = threading.Lock()
+        self.wake = primitives.Lock()
         self.wake.acquire()
 
 
@@ -35,6 +36,9 @@ class Pool:
 
     def submit(self, task: Callable[[], Any]) -> None:
         """Run a task in a thread, soon."""
+        if primitives.WORLDS and (world := primitives.world()) is not None:
+            world.start_thread(task)
+            return
         try:
             worker = self._idle.pop()
         except IndexError:

@@ -9,6 +9,7 @@ from contextvars import copy_context
 from typing import Any
 
 from anabranch.engine.errors import PortalError, Stopped
+from anabranch.scheduler import primitives
 from anabranch.scheduler.sites import SITE
 
 _FOREIGN_LOOP = "attached to a different loop"
@@ -18,7 +19,7 @@ class Errand:
     """Something that runs on the portal while a thread waits for it."""
 
     def __init__(self) -> None:
-        self._done = threading.Lock()
+        self._done = primitives.Lock()
         self._done.acquire()
         self.is_scheduled = False
         self.is_dead = False  # the thread was interrupted before it was scheduled
@@ -81,7 +82,7 @@ class Portal:
     """See the module."""
 
     def __init__(self) -> None:
-        self._starting = threading.Lock()
+        self._starting = primitives.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def loop(self, name: str) -> asyncio.AbstractEventLoop:
@@ -95,6 +96,8 @@ class Portal:
                 f"step {name!r} is asynchronous only, and a synchronous verb was called in a thread that runs an "
                 "event loop, which it would block; await the asynchronous verb (`ainvoke`, `astream`, `abatch`)"
             )
+        if primitives.WORLDS and (world := primitives.world()) is not None:
+            return world.portal_loop()
         with self._starting:
             if self._loop is None:
                 loop = asyncio.new_event_loop()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.runs import Listener
+from anabranch.scheduler import primitives
 from anabranch.scheduler.handlers import tolerate
 
 
@@ -27,7 +27,7 @@ class Progress(Listener):
         self._show = show
         self._total = total
         self._done = self._shown = 0
-        self._lock = threading.Lock()
+        self._lock = primitives.Lock()
 
     def begin(self) -> None:
         """The batch begins."""

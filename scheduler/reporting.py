@@ -13,13 +13,13 @@ listener calls is no part of the run that it is told of.
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from anabranch.engine.runs import Listener, RunInfo
+from anabranch.scheduler import primitives
 from anabranch.scheduler.hopping import hop
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.portal import PORTAL
@@ -40,7 +40,7 @@ class Reporter:
         self._loop = loop
         self.posts: deque[Post] = deque()
         self._settling = asyncio.Lock()
-        self._flushing = threading.Lock()
+        self._flushing = primitives.Lock()
         self._upper: Reporter | None = None  # that of the asynchronous call around a blocking one
         run = RUN.get()
         if run is not None and run.reporter is not None:

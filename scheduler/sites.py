@@ -10,13 +10,13 @@ none, however deep it is nested, and one permit is enough for any depth.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig, ensure_config, merge_configs
 from anabranch.engine.graphs import Graph, Step
+from anabranch.scheduler import primitives
 from anabranch.scheduler.ledger import AGES, Ledger
 from anabranch.scheduler.managers import RUN, CallbackManager, below
 
@@ -126,7 +126,7 @@ class PermitSite(Site):
         self.held = held
         self._outstanding = 0
         self._over = False
-        self._counting = threading.Lock()  # a step may make calls from its own threads
+        self._counting = primitives.Lock()  # a step may make calls from its own threads
 
     def lend(self) -> bool:
         with self._counting:
@@ -185,7 +185,8 @@ def give_up(site: Site) -> list[Site]:
 
     A nested run reads its step's input with the permit that it was lent, so that is looked for, too.
     """
-    return [each for each in {site, SITE.get()} if each is not None and each.give_up()]
+    at = SITE.get()
+    return [each for each in (site, None if at is site else at) if each is not None and each.give_up()]
 
 
 def pulling_site(parent: Site) -> Site:

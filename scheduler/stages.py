@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from anabranch.engine.chunks import Algebra
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step
 from anabranch.engine.operators import Operator
+from anabranch.scheduler import primitives
 from anabranch.scheduler.actions import INLINE, Action, Mode, action_of
 from anabranch.scheduler.plans import Segment, straight_runs
 from anabranch.scheduler.ports import Ports, ports_of
@@ -121,6 +122,8 @@ class ChunkPlan:
 
 def chunk_plan_of(graph: Graph, mode: Mode, heard: bool = False) -> ChunkPlan:
     """The plan of a graph for chunks, made when first asked for; `heard`: functions stay apart, to be listened to."""
+    if primitives.WORLDS and (world := primitives.world()) is not None:
+        graph = world.staged(graph)
     key = (mode, heard) if heard else mode
     plan: ChunkPlan | None = graph.chunk_plans.get(key)
     if plan is None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from anabranch.engine.chunks import Algebra
 from anabranch.engine.graphs import INPUT_SLOT
+from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import note_place, scope_refusing
 from anabranch.scheduler.inlets import FlowInlet, FoldInlet, Inlet
 from anabranch.scheduler.sites import Site
@@ -86,6 +87,8 @@ class Strands:
         self.newly_ready: deque[Strand] = deque()
         self.failure: Failure | None = None
         self.stopped = False
+        if primitives.WORLDS and (world := primitives.world()) is not None:
+            world.watch(self)
 
     def _strand(self, segment: ChunkSegment, capacity: int) -> Strand:
         reads_input = self.direct and segment.ports.slots == (INPUT_SLOT,)
@@ -100,6 +103,11 @@ class Strands:
     def over(self) -> bool:
         """Whether every strand but the outlet is over."""
         return all(strand.state is State.OVER for strand in self.all[:-1]) and self.source.state is State.OVER
+
+    @property
+    def backlog(self) -> int:
+        """How many strands are ready and not started."""
+        return sum(strand.state is State.READY for strand in (self.source, *self.all[:-1]))
 
     @property
     def algebra(self) -> Algebra | None:
@@ -195,12 +203,14 @@ class Strands:
         if strand is not self.outlet:
             self.newly_ready.append(strand)
 
-    def statistics(self) -> dict[str, Any]:
-        """For each reader of a channel, how many chunks wait and how many are held back."""
-        return {
-            (strand.segment.steps[0].name if strand.segment and strand.segment.steps else "output"): (
-                strand.inlet.statistics()
-            )
+    def inlets(self) -> list[tuple[str, Inlet]]:
+        """The channels, each with the name of the step that reads it."""
+        return [
+            (strand.segment.steps[0].name if strand.segment and strand.segment.steps else "output", strand.inlet)
             for strand in self.all
             if strand.inlet is not None
-        }
+        ]
+
+    def statistics(self) -> dict[str, Any]:
+        """For each reader of a channel, how many chunks wait and how many are held back."""
+        return {name: inlet.statistics() for name, inlet in self.inlets()}

@@ -8,7 +8,6 @@ begin yet, the consumer pumps strands that never wait.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Generator, Iterator
 from contextvars import copy_context
 from functools import partial
@@ -16,6 +15,7 @@ from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
+from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import Stay, ledger_for, take_permit
 from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.clocks import CLOCK, Timer
@@ -56,7 +56,7 @@ class ThreadStream:
         if not self._shares:
             self._ledger.release()  # the consumer has a permit only while it pulls
         self._context = copy_context()
-        self._lock = threading.Lock()
+        self._lock = primitives.Lock()
         self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY))
         self._seat = site_of(config, plan.graph, self._ledger, held=False, age=parent.age if parent else None)
         self._seat.parent = parent
@@ -336,7 +336,7 @@ class ThreadStream:
 
     def _wait(self, site: Site, leave: Callable[[Callable[[], None]], Any]) -> None:
         """Wait, without lock and permit, until somebody calls the waker that is left."""
-        woken = threading.Lock()
+        woken = primitives.Lock()
         woken.acquire()
         leave(woken.release)
         held = give_up(site)

@@ -10,7 +10,6 @@ while it waits, and whoever takes it out of there wakes it.
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
@@ -22,6 +21,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
+from anabranch.scheduler import primitives
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.advancing import Expanded, run_calls
 from anabranch.scheduler.calls import (
@@ -54,14 +54,14 @@ class ThreadCall:
         self._age = YOUNGEST if parent is None else parent.age
         self._clock = CLOCK.get()
         self._context = copy_context()
-        self._lock = threading.Lock()
+        self._lock = primitives.Lock()
         self._frontier = Frontier(self)
         self._group: Group | None = None
         self._aborted: BaseException | None = None
         self._settled: deque[tuple[int, Any]] | None = None
         self.reporter = Reporter()
         self._idle: deque[_Idle] = deque()
-        self._asked: set[Waiter] = set()
+        self._asked: dict[Waiter, None] = {}  # in order, so that a simulation can be repeated
         self._until: Callable[[], bool] = lambda: True
         self.held = True
 
@@ -197,7 +197,7 @@ class ThreadCall:
 
     def _close(self) -> None:
         while self._asked:
-            self.ledger.withdraw(self._asked.pop())
+            self.ledger.withdraw(self._asked.popitem()[0])
         if self._parent is None and self.held:
             self.held = False
             self.ledger.release()
@@ -225,13 +225,13 @@ class ThreadCall:
         while len(self._asked) < min(MOST_ASKED, self._frontier.waiting):
             waiter = Waiter(self._age)
             waiter.on_grant = partial(self._granted, waiter)
-            self._asked.add(waiter)
+            self._asked[waiter] = None
             self.ledger.request(waiter)
 
     def _granted(self, waiter: Waiter) -> None:
         """A permit is there. May be called in any thread, the lock held or not."""
         if self._wake(True):
-            self._asked.discard(waiter)
+            self._asked.pop(waiter, None)
         else:
             POOL.submit(lambda: self._help(waiter))
 
@@ -239,7 +239,7 @@ class ThreadCall:
         with self._lock:
             if waiter not in self._asked:
                 return  # withdrawn: the call is over
-            self._asked.discard(waiter)
+            self._asked.pop(waiter, None)
             while self._run_next():
                 self._look()
                 if self.ledger.contended(self._age):
@@ -379,5 +379,5 @@ class _Idle:
 
     def __init__(self) -> None:
         self.has_permit = False
-        self.wake = threading.Lock()
+        self.wake = primitives.Lock()
         self.wake.acquire()

@@ -7,7 +7,6 @@ runs the steps tells: `start`, `chunk`, `end`, `fail`, and `close` when all is o
 
 from __future__ import annotations
 
-import threading
 from time import time
 from typing import Any
 
@@ -16,6 +15,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
+from anabranch.scheduler import primitives
 from anabranch.scheduler.gathering import gathered
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet
 from anabranch.scheduler.managers import CallbackManager, children, claim, manager_of
@@ -57,7 +57,7 @@ class Trace:
         self._inlets: dict[int, FlowInlet] = {}
         self._totals: dict[int, Accumulator] = {}
         self._open: dict[RunInfo, None] = {}
-        self._lock = threading.RLock()
+        self._lock = primitives.RLock()
 
     # Runs
 

@@ -110,7 +110,7 @@ class Activation:
         self.trace: Any = None
         if group.reporter is not None:
             self.trace = Trace(plan.graph, self.config, group.reporter, group.values[index])
-        self._units: Unit | set[Unit] | None = None  # most have one at a time, and there are very many
+        self._units: Unit | dict[Unit, None] | None = None  # most have one at a time, and there are very many
 
     @property
     def idle(self) -> bool:
@@ -125,22 +125,22 @@ class Activation:
     def units(self) -> list[Unit]:
         """Those of its units that are not over."""
         units = self._units
-        return [] if units is None else list(units) if isinstance(units, set) else [units]
+        return [] if units is None else list(units) if isinstance(units, dict) else [units]
 
     def enter(self, unit: Unit) -> None:
         """A unit is ready."""
         if self._units is None:
             self._units = unit
-        elif isinstance(self._units, set):
-            self._units.add(unit)
+        elif isinstance(self._units, dict):
+            self._units[unit] = None
         else:
-            self._units = {self._units, unit}
+            self._units = {self._units: None, unit: None}
 
     def leave(self, unit: Unit) -> None:
         """A unit is over."""
         unit.state = OVER
-        if isinstance(self._units, set):
-            self._units.discard(unit)
+        if isinstance(self._units, dict):
+            self._units.pop(unit, None)
         elif self._units is unit:
             self._units = None
 
@@ -214,7 +214,7 @@ class Group:
         self.claims: Iterator[int] | None = iter(range(len(values)))
         self.left = len(values)
         self.results: list[Any] = [None] * len(values)
-        self.activations: set[Activation] = set()
+        self.activations: dict[Activation, None] = {}  # in order, so that a simulation can be repeated
         self.sites: dict[Any, Any] = {}
         self.seat: Any = None
         self.failure: Failure | None = None
@@ -235,7 +235,7 @@ class Group:
     def adopt(self, index: int, value: Any, position: int) -> Unit:
         """An activation for an input that was run without one until that would do no more; its running unit."""
         activation = Activation(self, index)
-        self.activations.add(activation)
+        self.activations[activation] = None
         unit = Unit(activation, self.plan.segments[0])
         unit.value, unit.position, unit.state = value, position, RUNNING
         activation.enter(unit)
