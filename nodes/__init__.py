@@ -158,6 +158,7 @@ if TYPE_CHECKING:
         get_buffer_string,
     )
     from anabranch.nodes.model_runs import AsyncModelRunManager, ModelRunManager
+    from anabranch.nodes.openai_completions import OpenAI
     from anabranch.nodes.openai_conversion import convert_to_openai_messages
     from anabranch.nodes.openai_embeddings import OpenAIEmbeddings
     from anabranch.nodes.openai_models import ChatOpenAI
@@ -265,6 +266,7 @@ _DEFERRED = {
     "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
     "ToolMessage get_buffer_string",
     "model_runs": "AsyncModelRunManager ModelRunManager",
+    "openai_completions": "OpenAI",
     "openai_conversion": "convert_to_openai_messages",
     "openai_embeddings": "OpenAIEmbeddings",
     "openai_models": "ChatOpenAI",
@@ -438,6 +440,7 @@ __all__ = [
     "ModelRunManager",
     "NotRunnableError",
     "NumberedListOutputParser",
+    "OpenAI",
     "OpenAIEmbeddings",
     "OpenTelemetryTracer",
     "OutputParserException",
