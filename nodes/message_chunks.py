@@ -146,6 +146,8 @@ class AIMessageChunk(AIMessage, BaseMessageChunk):
         if self.tool_call_chunks or other.tool_call_chunks:
             total["tool_call_chunks"] = pieces = join_pieces(self.tool_call_chunks, other.tool_call_chunks)
             total["tool_calls"], total["invalid_tool_calls"] = self._read(pieces, position)
+        else:
+            total["tool_call_chunks"], total["tool_calls"], total["invalid_tool_calls"] = [], [], []
         return total
 
     @staticmethod
