@@ -209,6 +209,7 @@ if TYPE_CHECKING:
         tool_call_chunk,
     )
     from anabranch.nodes.tool_decorator import tool
+    from anabranch.nodes.tool_examples import tool_example_to_messages
     from anabranch.nodes.tool_outputs import ToolException
     from anabranch.nodes.tool_parsers import JsonOutputKeyToolsParser, JsonOutputToolsParser, PydanticToolsParser
     from anabranch.nodes.tool_rendering import render_text_description, render_text_description_and_args
@@ -300,6 +301,7 @@ _DEFERRED = {
     "token_usage": "InputTokenDetails OutputTokenDetails UsageMetadata add_usage",
     "tool_calls": "InvalidToolCall ToolCall ToolCallChunk invalid_tool_call tool_call tool_call_chunk",
     "tool_decorator": "tool",
+    "tool_examples": "tool_example_to_messages",
     "tool_outputs": "ToolException",
     "tool_parsers": "JsonOutputKeyToolsParser JsonOutputToolsParser PydanticToolsParser",
     "tool_rendering": "render_text_description render_text_description_and_args",
@@ -557,5 +559,6 @@ __all__ = [
     "tool",
     "tool_call",
     "tool_call_chunk",
+    "tool_example_to_messages",
     "trim_messages",
 ]
