@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from anabranch.engine.verb_laws import copied
 from anabranch.nodes.extras import import_extra
 from anabranch.nodes.law_table import LawsError, Takes
+from anabranch.nodes.runnables import Runnable
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -175,6 +176,21 @@ def cuts_of(value: Any) -> SearchStrategy[list[Any]]:
 def can_be_cut(value: Any) -> bool:
     """Whether parts of it add up to it again."""
     return type(value) in (str, bytes, list, tuple)
+
+
+def typed_inputs(runnable: Runnable[Any, Any]) -> SearchStrategy[Any]:
+    """A strategy of a runnable's inputs, by their type.
+
+    Raises:
+        LawsError: when that isn't known.
+    """
+    st: Any = import_extra("hypothesis.strategies", "testing", "drawing inputs")
+    if runnable.InputType is Any:
+        raise LawsError(
+            f"it isn't known what {runnable.get_name()} takes; give inputs=..., a list or a strategy, or annotate it"
+        )
+    found: SearchStrategy[Any] = st.from_type(runnable.InputType)
+    return found
 
 
 def examples_of(inputs: Any, max_examples: int, seed: int | None) -> Examples:

@@ -40,7 +40,7 @@ from anabranch.engine.laws import (
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.copying_laws import a_graph_read_from_json_gives_the_same, a_pickled_copy_gives_the_same
 from anabranch.nodes.equal_outputs import equal_outputs
-from anabranch.nodes.law_examples import Examples, Failure, examples_of
+from anabranch.nodes.law_examples import Examples, Failure, examples_of, typed_inputs
 from anabranch.nodes.law_reports import LawReport, Status, Verdict, broken, shown
 from anabranch.nodes.law_table import LAWS, REPEATABLE, LawsError, NodeLaw, answers_some_input, check_names
 from anabranch.nodes.passthrough import RunnablePassthrough
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 def check_laws(
     runnable: Any,
-    inputs: Sequence[Any] | SearchStrategy[Any],
+    inputs: Sequence[Any] | SearchStrategy[Any] | None = None,
     *,
     laws: Iterable[str] | None = None,
     exempt_laws: Mapping[str, str] | None = None,
@@ -80,7 +80,7 @@ def check_laws(
     Args:
         runnable: a runnable, or a function or dict that makes one.
         inputs: a list of inputs, or a Hypothesis strategy of them. What a strategy draws is shrunk: the
-            counterexample is the smallest that it can make.
+            counterexample is the smallest that it can make. None draws them by the type of the input.
         laws: the names of those to check; by default all of them.
         exempt_laws: which laws don't hold, with the reason, besides those that the node itself says so of.
         equal: whether two outputs are the same. By default as `==` has it, but for the ids of models' answers.
@@ -110,7 +110,7 @@ def check_laws(
     chosen = list(LAWS) if laws is None else [laws] if isinstance(laws, str) else list(laws)
     check_names(chosen, "laws")
     exempt = _exemptions(node, exempt_laws or {})
-    examples = examples_of(inputs, max_examples, seed)
+    examples = examples_of(typed_inputs(node) if inputs is None else inputs, max_examples, seed)
     verdicts: list[Verdict] = []
     with compared_by(equal):
         repeatable = _repeatable(node, examples, exempt)
@@ -131,7 +131,7 @@ def check_laws(
 
 def assert_laws(
     runnable: Any,
-    inputs: Sequence[Any] | SearchStrategy[Any],
+    inputs: Sequence[Any] | SearchStrategy[Any] | None = None,
     *,
     laws: Iterable[str] | None = None,
     exempt_laws: Mapping[str, str] | None = None,

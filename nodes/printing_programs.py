@@ -7,8 +7,11 @@ from typing import Any
 
 from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.branches import RouterRunnable, RunnableBranch
+from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.configurables import RunnableConfigurableAlternatives, RunnableConfigurableFields
 from anabranch.nodes.dags import RunnableDag
+from anabranch.nodes.functions import RunnableLambda
+from anabranch.nodes.generators import RunnableGenerator
 from anabranch.nodes.maps import RunnableEach
 from anabranch.nodes.parallels import RunnableParallel
 from anabranch.nodes.passthrough import RunnableAssign, RunnablePick
@@ -60,7 +63,7 @@ class ProgramScript(Script):
     def value(self, value: Any) -> str:
         """An expression for a value, a runnable among others."""
         if isinstance(value, Runnable):
-            write = _WRITERS.get(type(value))
+            write = WRITERS.get(type(value))
             return self.made(value) if write is None else write(self, value)
         return super().value(value)
 
@@ -70,9 +73,9 @@ class ProgramScript(Script):
 
     def branch(self, runnable: Any) -> str:
         """A runnable where a plain function or dict would do as well."""
-        if type(runnable).__name__ in _COERCED and type(runnable).__module__.startswith("anabranch.nodes."):
+        if type(runnable) in (RunnableLambda, RunnableGenerator):
             positional, keywords = arguments_of(runnable) or ([None, None], {})
-            if len(positional) == 1 and not keywords:
+            if len(positional) == 1 and not keywords and type(coerce_to_runnable(positional[0])) is type(runnable):
                 return self.function(positional[0])
         if type(runnable) is RunnableParallel and not runnable.name:
             return self.dictionary(runnable.steps__)
@@ -209,9 +212,7 @@ class ProgramScript(Script):
         return f"from_dag({name})" if made.name == "RunnableDag" else f"from_dag({name}, name={made.name!r})"
 
 
-_COERCED = ("RunnableLambda", "RunnableGenerator")
-
-_WRITERS: dict[type, Callable[[ProgramScript, Any], str]] = {
+WRITERS: dict[type, Callable[[ProgramScript, Any], str]] = {
     RunnableSequence: ProgramScript.sequence,
     RunnableParallel: ProgramScript.parallel,
     RunnableAssign: ProgramScript.assigned,

@@ -138,6 +138,11 @@ class Plus:
         return Plus, (0,)
 
 
+class Prefixed(Runnable[str, str]):
+    def invoke(self, input: str, config: Any = None, **kwargs: Any) -> str:
+        return f"> {input}"
+
+
 BROKEN: dict[str, Runnable[Any, Any]] = {
     "answers_some_input": RunnableLambda(refuse),
     "called_twice_it_gives_the_same": RunnableLambda(count),
@@ -307,10 +312,15 @@ class TestInputs:
         with pytest.raises(LawsError, match="the strategy gives no inputs"):
             check_laws(str.upper, st.nothing())
 
-    @pytest.mark.parametrize("inputs", ["text", {"a": 1}, 5, None])
+    @pytest.mark.parametrize("inputs", ["text", {"a": 1}, 5, b"x"])
     def test_they_are_a_list_or_a_strategy(self, inputs: Any) -> None:
         with pytest.raises(LawsError, match="expected a list of values or a Hypothesis strategy, got"):
             check_laws(str.upper, inputs)
+
+    def test_without_any_they_are_drawn_by_type(self) -> None:
+        assert check_laws(Prefixed(), quiet=True, max_examples=5).ok
+        with pytest.raises(LawsError, match=r"isn't known what RunnableLambda takes; give inputs="):
+            check_laws(lambda x: x)
 
     def test_some_may_fail_but_not_all(self) -> None:
         assert check_laws(lambda text: 1 / len(text), ["", "a"], laws=["answers_some_input"], quiet=True).ok

@@ -86,6 +86,9 @@ PROGRAMS: dict[str, Runnable[Any, Any]] = {
     "RunnableLambda(str.upper) | {'a': length, 'b': {'c': str.upper}}": UPPER | {"a": length, "b": {"c": str.upper}},
     "RunnableParallel({'a': length}) | {'b': itemgetter('a')}": RunnableParallel(a=length)
     | {"b": operator.itemgetter("a")},
+    "RunnableParallel({'a': RunnableLambda(spelled), 'b': spelled})": RunnableParallel(
+        a=RunnableLambda(spelled), b=RunnableGenerator(spelled)
+    ),
     "RunnableParallel({'a': length}, name='both')": RunnableParallel(a=length, name="both"),
     "RunnableSequence(RunnableLambda(str.upper), RunnableLambda(length), name='s')": RunnableSequence(
         UPPER, length, name="s"
