@@ -80,9 +80,17 @@ if TYPE_CHECKING:
     from anabranch.nodes.custom_events import adispatch_custom_event, dispatch_custom_event
     from anabranch.nodes.distance_strategies import DistanceStrategy
     from anabranch.nodes.docstores import InMemoryDocstore
+    from anabranch.nodes.document_prompts import MissingMetadataError, aformat_document, format_document
     from anabranch.nodes.documents import Document, format_documents
     from anabranch.nodes.embeddings import Embeddings
     from anabranch.nodes.event_files import EventFile, JsonLinesTracer
+    from anabranch.nodes.example_selectors import (
+        BaseExampleSelector,
+        LengthBasedExampleSelector,
+        MaxMarginalRelevanceExampleSelector,
+        SemanticSimilarityExampleSelector,
+        sorted_values,
+    )
     from anabranch.nodes.extractive import ExtractiveChatModel
     from anabranch.nodes.extras import MissingExtraError
     from anabranch.nodes.faiss_vectors import FAISS
@@ -97,6 +105,11 @@ if TYPE_CHECKING:
     from anabranch.nodes.fake_embeddings import DeterministicFakeEmbedding, FakeEmbeddings
     from anabranch.nodes.fake_llms import FakeListLLM, FakeListLLMError, FakeStreamingListLLM
     from anabranch.nodes.fenced_json import parse_json_markdown
+    from anabranch.nodes.few_shot_prompts import (
+        FewShotChatMessagePromptTemplate,
+        FewShotPromptTemplate,
+        FewShotPromptWithTemplates,
+    )
     from anabranch.nodes.function_calling import (
         convert_to_json_schema,
         convert_to_openai_function,
@@ -194,6 +207,7 @@ if TYPE_CHECKING:
     from anabranch.nodes.stdlib_answers import stdlib_chain, stdlib_retriever
     from anabranch.nodes.stdlib_corpus import stdlib_documents
     from anabranch.nodes.string_prompts import PromptTemplate
+    from anabranch.nodes.structured_prompts import StructuredPrompt
     from anabranch.nodes.structured_tools import StructuredTool, Tool
     from anabranch.nodes.template_formats import get_template_variables
     from anabranch.nodes.templates import TemplateError
@@ -236,9 +250,12 @@ _DEFERRED = {
     "custom_events": "adispatch_custom_event dispatch_custom_event",
     "distance_strategies": "DistanceStrategy",
     "docstores": "InMemoryDocstore",
+    "document_prompts": "MissingMetadataError aformat_document format_document",
     "documents": "Document format_documents",
     "embeddings": "Embeddings",
     "event_files": "EventFile JsonLinesTracer",
+    "example_selectors": "BaseExampleSelector LengthBasedExampleSelector MaxMarginalRelevanceExampleSelector "
+    "SemanticSimilarityExampleSelector sorted_values",
     "extractive": "ExtractiveChatModel",
     "extras": "MissingExtraError",
     "faiss_vectors": "FAISS",
@@ -247,6 +264,7 @@ _DEFERRED = {
     "fake_embeddings": "DeterministicFakeEmbedding FakeEmbeddings",
     "fake_llms": "FakeListLLM FakeListLLMError FakeStreamingListLLM",
     "fenced_json": "parse_json_markdown",
+    "few_shot_prompts": "FewShotChatMessagePromptTemplate FewShotPromptTemplate FewShotPromptWithTemplates",
     "function_calling": "convert_to_json_schema convert_to_openai_function convert_to_openai_tool",
     "generations": "ChatGeneration ChatGenerationChunk ChatResult Generation GenerationChunk LLMResult RunInfo",
     "hashing_embeddings": "HashingEmbeddings",
@@ -293,6 +311,7 @@ _DEFERRED = {
     "stdlib_answers": "stdlib_chain stdlib_retriever",
     "stdlib_corpus": "stdlib_documents",
     "string_prompts": "PromptTemplate",
+    "structured_prompts": "StructuredPrompt",
     "structured_tools": "StructuredTool Tool",
     "template_formats": "get_template_variables",
     "templates": "TemplateError",
@@ -350,6 +369,7 @@ __all__ = [
     "BaseChatModel",
     "BaseChatPromptTemplate",
     "BaseCumulativeTransformOutputParser",
+    "BaseExampleSelector",
     "BaseGenerationOutputParser",
     "BaseLLM",
     "BaseLLMOutputParser",
@@ -408,6 +428,9 @@ __all__ = [
     "FakeListLLMError",
     "FakeMessagesListChatModel",
     "FakeStreamingListLLM",
+    "FewShotChatMessagePromptTemplate",
+    "FewShotPromptTemplate",
+    "FewShotPromptWithTemplates",
     "FunctionMessage",
     "FunctionMessageChunk",
     "Generation",
@@ -433,11 +456,14 @@ __all__ = [
     "JsonOutputToolsParser",
     "LLMResult",
     "LanguageModelInput",
+    "LengthBasedExampleSelector",
     "ListOutputParser",
     "MarkdownListOutputParser",
+    "MaxMarginalRelevanceExampleSelector",
     "MessageLikeRepresentation",
     "MessagesPlaceholder",
     "MissingExtraError",
+    "MissingMetadataError",
     "MissingVariablesError",
     "ModelRunManager",
     "NotRunnableError",
@@ -485,6 +511,7 @@ __all__ = [
     "RunnableWithCache",
     "RunnableWithFallbacks",
     "RunnableWithRateLimiter",
+    "SemanticSimilarityExampleSelector",
     "SimpleChatModel",
     "SimpleJsonOutputParser",
     "Simulation",
@@ -494,6 +521,7 @@ __all__ = [
     "StrOutputParser",
     "StringPromptTemplate",
     "StringPromptValue",
+    "StructuredPrompt",
     "StructuredTool",
     "Sweep",
     "SystemMessage",
@@ -513,6 +541,7 @@ __all__ = [
     "add_usage",
     "adispatch_custom_event",
     "afold",
+    "aformat_document",
     "chain",
     "coerce_to_runnable",
     "collect_runs",
@@ -528,6 +557,7 @@ __all__ = [
     "ensure_config",
     "filter_messages",
     "fold",
+    "format_document",
     "format_documents",
     "from_dag",
     "get_buffer_string",
@@ -551,6 +581,7 @@ __all__ = [
     "replay_log",
     "set_llm_cache",
     "simulate",
+    "sorted_values",
     "stdlib_chain",
     "stdlib_documents",
     "stdlib_retriever",

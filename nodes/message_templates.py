@@ -13,6 +13,7 @@ from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.base_messages import title_line
 from anabranch.nodes.block_templates import DictPromptTemplate, ImagePromptTemplate, fill_block, read_block
 from anabranch.nodes.deferred import chat_prompts
+from anabranch.nodes.in_thread import in_thread
 from anabranch.nodes.message_conversion import convert_to_messages
 from anabranch.nodes.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage
 from anabranch.nodes.prompt_templates import MissingVariablesError, StringPromptTemplate, mark_variable
@@ -48,8 +49,8 @@ class BaseMessagePromptTemplate(BaseModel):
         raise NotImplementedError(f"{type(self).__name__} has no `format_messages`")
 
     async def aformat_messages(self, /, **kwargs: Any) -> list[BaseMessage]:
-        """`format_messages` on the running event loop."""
-        return self.format_messages(**kwargs)
+        """`format_messages` without blocking."""
+        return await in_thread(self.format_messages, **kwargs) if self._waits() else self.format_messages(**kwargs)
 
     def pretty_repr(self, html: bool = False) -> str:
         """The part for people to read, its variables in braces; with `html` coloured for a terminal."""

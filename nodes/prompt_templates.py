@@ -17,6 +17,7 @@ from anabranch.engine.graphs import Source
 from anabranch.engine.operators import Operator
 from anabranch.engine.schemas import keyed_model
 from anabranch.nodes.deferred import chat_prompts
+from anabranch.nodes.in_thread import in_thread
 from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.prompt_values import (
     ChatPromptValue,
@@ -54,6 +55,7 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
 
     A prompt with exactly one variable also takes the value of that variable alone, unless it is a dict. What the input
     holds besides is ignored. For a prompt of your own subclass `StringPromptTemplate` or `BaseChatPromptTemplate`.
+    What somebody else wrote gets the whole input, and runs in a thread under asyncio.
 
     Args:
         input_variables: the variables that the input must have. Those of a template are found in it, and sorted.
@@ -87,8 +89,8 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
         raise NotImplementedError(f"{type(self).__name__} has no `format_prompt`")
 
     async def aformat_prompt(self, /, **kwargs: Any) -> PromptValue:
-        """`format_prompt` on the running event loop."""
-        return self.format_prompt(**kwargs)
+        """`format_prompt` without blocking."""
+        return await in_thread(self.format_prompt, **kwargs) if self._waits() else self.format_prompt(**kwargs)
 
     def format(self, /, **kwargs: Any) -> Any:
         """What the prompt makes of these variables, as text."""
@@ -232,8 +234,8 @@ class StringPromptTemplate(BasePromptTemplate):
         raise NotImplementedError(f"{type(self).__name__} has no `format`; a prompt of text writes it")
 
     async def aformat(self, /, **kwargs: Any) -> str:
-        """`format` on the running event loop."""
-        return self.format(**kwargs)
+        """`format` without blocking."""
+        return await in_thread(self.format, **kwargs) if self._waits() else self.format(**kwargs)
 
     def format_prompt(self, /, **kwargs: Any) -> StringPromptValue:
         """`format`, as a prompt value."""
@@ -242,11 +244,6 @@ class StringPromptTemplate(BasePromptTemplate):
     async def aformat_prompt(self, /, **kwargs: Any) -> StringPromptValue:
         """`format_prompt` on the running event loop."""
         return StringPromptValue(text=await self.aformat(**kwargs))
-
-    @property
-    def OutputType(self) -> Any:
-        """A prompt value of text."""
-        return StringPromptValue | ChatPromptValueConcrete
 
     def pretty_repr(self, html: bool = False) -> str:
         """The prompt for people to read. See `BasePromptTemplate.pretty_repr`."""
@@ -274,8 +271,8 @@ class BaseChatPromptTemplate(BasePromptTemplate):
         raise NotImplementedError(f"{type(self).__name__} has no `format_messages`; a prompt of messages writes it")
 
     async def aformat_messages(self, /, **kwargs: Any) -> list[BaseMessage]:
-        """`format_messages` on the running event loop."""
-        return self.format_messages(**kwargs)
+        """`format_messages` without blocking."""
+        return await in_thread(self.format_messages, **kwargs) if self._waits() else self.format_messages(**kwargs)
 
     def format_prompt(self, /, **kwargs: Any) -> ChatPromptValue:
         """`format_messages`, as a prompt value."""
