@@ -204,6 +204,7 @@ if TYPE_CHECKING:
     from anabranch.nodes.simulated_threads import SimulationError
     from anabranch.nodes.simulation_reports import Simulation, Sweep
     from anabranch.nodes.simulations import simulate
+    from anabranch.nodes.sqlite_caches import SQLiteCache
     from anabranch.nodes.stdlib_answers import stdlib_chain, stdlib_retriever
     from anabranch.nodes.stdlib_corpus import stdlib_documents
     from anabranch.nodes.string_prompts import PromptTemplate
@@ -273,14 +274,15 @@ _DEFERRED = {
     "json_parsers": "JsonOutputParser PydanticOutputParser SimpleJsonOutputParser",
     "language_models": "BaseLanguageModel LanguageModelInput",
     "list_parsers": "CommaSeparatedListOutputParser ListOutputParser MarkdownListOutputParser NumberedListOutputParser",
-    "llms": "LLM BaseLLM",
+    "llms": "BaseLLM LLM",
     "message_chunks": "AIMessageChunk BaseMessageChunk ChatMessageChunk FunctionMessageChunk HumanMessageChunk "
     "SystemMessageChunk ToolMessageChunk message_chunk_to_message",
     "message_conversion": "MessageLikeRepresentation convert_to_messages",
     "message_dicts": "message_to_dict messages_from_dict messages_to_dict",
     "message_filtering": "filter_messages merge_message_runs",
     "message_templates": "AIMessagePromptTemplate BaseMessagePromptTemplate BaseStringMessagePromptTemplate "
-    "ChatMessagePromptTemplate HumanMessagePromptTemplate MessagesPlaceholder SystemMessagePromptTemplate",
+    "ChatMessagePromptTemplate HumanMessagePromptTemplate MessagesPlaceholder "
+    "SystemMessagePromptTemplate",
     "message_trimming": "trim_messages",
     "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
     "ToolMessage get_buffer_string",
@@ -308,6 +310,7 @@ _DEFERRED = {
     "simulated_threads": "SimulationError",
     "simulation_reports": "Simulation Sweep",
     "simulations": "simulate",
+    "sqlite_caches": "SQLiteCache",
     "stdlib_answers": "stdlib_chain stdlib_retriever",
     "stdlib_corpus": "stdlib_documents",
     "string_prompts": "PromptTemplate",
@@ -511,6 +514,7 @@ __all__ = [
     "RunnableWithCache",
     "RunnableWithFallbacks",
     "RunnableWithRateLimiter",
+    "SQLiteCache",
     "SemanticSimilarityExampleSelector",
     "SimpleChatModel",
     "SimpleJsonOutputParser",

@@ -55,6 +55,9 @@ class Labelling(Protocol):
     def ending(self) -> Iterator[Any]:
         """What follows the last piece."""
 
+    def result(self, total: Any) -> Any:
+        """The whole, of the chunks added up."""
+
 
 class Answering:
     """The part of a model that answers. Whoever inherits it says what questions and answers are."""
@@ -91,10 +94,6 @@ class Answering:
 
     def _chunk_of_result(self, result: Any) -> Any:
         """The same as one chunk."""
-        raise NotImplementedError
-
-    def _result_of_chunks(self, total: Any) -> Any:
-        """The result whose pieces were these, added up."""
         raise NotImplementedError
 
     def _from_cache(self, found: Sequence[Any]) -> Any:
@@ -214,19 +213,19 @@ class Answering:
         if self._has_form("_generate"):
             given = self._given("_generate", kwargs, config)
             return self._generate(self._posed(self._asked(input)), **given)  # type: ignore[attr-defined]
-        total = Accumulator(where=self.get_name())
-        for chunk in self._made_pieces(kwargs, input, config, is_streamed=False):
+        total, answer = Accumulator(where=self.get_name()), self._labelling()
+        for chunk in self._made_pieces(kwargs, input, config, answer, is_streamed=False):
             total.push(chunk)
-        return self._result_of_chunks(total.value)
+        return answer.result(total.value)
 
     async def _amade(self, kwargs: dict[str, Any], input: Any, config: RunnableConfig | None) -> Any:
         if self._has_form("_agenerate"):
             given = self._given("_agenerate", kwargs, config)
             return await self._agenerate(self._posed(self._asked(input)), **given)  # type: ignore[attr-defined]
-        total = Accumulator(where=self.get_name())
-        async for chunk in self._made_apieces(kwargs, input, config, is_streamed=False):
+        total, answer = Accumulator(where=self.get_name()), self._labelling()
+        async for chunk in self._made_apieces(kwargs, input, config, answer, is_streamed=False):
             total.push(chunk)
-        return self._result_of_chunks(total.value)
+        return answer.result(total.value)
 
     # Pieces. The generators that make them are handed on as they are: nothing stands between them and their reader.
 
@@ -234,14 +233,14 @@ class Answering:
         if not self._streams("_stream", kwargs):
             return self._one_piece(kwargs, input, config)
         if self.cache is None and GLOBAL.cache is None:
-            return self._made_pieces(kwargs, input, config)
+            return self._made_pieces(kwargs, input, config, self._labelling())
         return self._kept_pieces(kwargs, input, config)
 
     def _apieces(self, kwargs: dict[str, Any], input: Any, config: RunnableConfig | None = None) -> AsyncIterator[Any]:
         if not self._streams("_astream", kwargs):
             return self._one_apiece(kwargs, input, config)
         if self.cache is None and GLOBAL.cache is None:
-            return self._made_apieces(kwargs, input, config)
+            return self._made_apieces(kwargs, input, config, self._labelling())
         return self._kept_apieces(kwargs, input, config)
 
     def _one_piece(self, kwargs: dict[str, Any], input: Any, config: RunnableConfig | None) -> Iterator[Any]:
@@ -253,21 +252,27 @@ class Answering:
         yield self._chunk_of_result(await self._aresult(kwargs, input, config))
 
     def _kept_pieces(self, kwargs: dict[str, Any], input: Any, config: RunnableConfig | None) -> Iterator[Any]:
-        made, kept = partial(self._made_pieces, kwargs, input, config), self._kept_for(kwargs, input)
-        yield from made() if kept is None else kept.pieces(made, self._result_of_chunks)
+        answer, kept = self._labelling(), self._kept_for(kwargs, input)
+        made = partial(self._made_pieces, kwargs, input, config, answer)
+        yield from made() if kept is None else kept.pieces(made, answer.result)
 
     async def _kept_apieces(
         self, kwargs: dict[str, Any], input: Any, config: RunnableConfig | None
     ) -> AsyncIterator[Any]:
-        made, kept = partial(self._made_apieces, kwargs, input, config), self._kept_for(kwargs, input)
-        async with aclosing(made() if kept is None else kept.apieces(made, self._result_of_chunks)) as chunks:
+        answer, kept = self._labelling(), self._kept_for(kwargs, input)
+        made = partial(self._made_apieces, kwargs, input, config, answer)
+        async with aclosing(made() if kept is None else kept.apieces(made, answer.result)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
     def _made_pieces(
-        self, kwargs: dict[str, Any], input: Any, config: RunnableConfig | None, is_streamed: bool = True
+        self,
+        kwargs: dict[str, Any],
+        input: Any,
+        config: RunnableConfig | None,
+        answer: Labelling,
+        is_streamed: bool = True,
     ) -> Generator[Any, None, None]:
-        answer = self._labelling()
         given = self._given("_stream", kwargs, config, is_streamed)
         chunks = self._stream(self._asked(input), **given)  # type: ignore[attr-defined]
         try:
@@ -278,9 +283,13 @@ class Answering:
         yield from answer.ending()
 
     async def _made_apieces(
-        self, kwargs: dict[str, Any], input: Any, config: RunnableConfig | None, is_streamed: bool = True
+        self,
+        kwargs: dict[str, Any],
+        input: Any,
+        config: RunnableConfig | None,
+        answer: Labelling,
+        is_streamed: bool = True,
     ) -> AsyncGenerator[Any, None]:
-        answer = self._labelling()
         given = self._given("_astream", kwargs, config, is_streamed)
         chunks = self._astream(self._asked(input), **given)  # type: ignore[attr-defined]
         try:

@@ -14,6 +14,7 @@ from anabranch.nodes.answering import derived_from, unwritten
 from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.chat_runs import ChatView
 from anabranch.nodes.exact_json import exact_json
+from anabranch.nodes.function_calling import ToolLike
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from anabranch.nodes.language_models import BaseLanguageModel, LanguageModelInput, as_prompt
 from anabranch.nodes.message_chunks import AIMessageChunk, message_chunk_to_message, message_to_chunk
@@ -21,6 +22,8 @@ from anabranch.nodes.message_conversion import MessageLike, convert_to_messages
 from anabranch.nodes.messages import AIMessage, BaseMessage
 from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from anabranch.nodes.run_managers import takes_run_manager
+from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.structured_output import structured
 
 __all__ = ["BaseChatModel", "LanguageModelInput", "SimpleChatModel"]
 
@@ -143,6 +146,46 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
         about = {"callbacks": callbacks, "tags": tags, "metadata": metadata, "run_name": run_name, "run_id": run_id}
         return await self._agenerate_all(messages, stop, about, kwargs)
 
+    # Tools
+
+    def bind_tools(
+        self, tools: Sequence[ToolLike], *, tool_choice: str | None = None, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The same model, which may call tools. A model that can writes this itself.
+
+        Args:
+            tools: tools, functions, pydantic classes, TypedDicts, or dicts; see `convert_to_openai_tool`.
+            tool_choice: the name of the tool that it must call; "any" if it must call one.
+            **kwargs: more for the model.
+
+        Raises:
+            NotImplementedError: when its class doesn't write it.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} can't call tools: its class doesn't write bind_tools(tools, *, tool_choice=None), "
+            "such as `return self.bind(tools=[convert_to_openai_tool(tool) for tool in tools])`"
+        )
+
+    def with_structured_output(
+        self, schema: ToolLike, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """The same model, which answers with values of a schema, by calling it as a tool.
+
+        What it gives is an instance of a pydantic class, or a dict for anything else; None if the model called no
+        tool. When streamed, each value replaces the one before.
+
+        Args:
+            schema: a pydantic class, a TypedDict, or a JSON schema (a dict with a `title`) or function of OpenAI.
+            include_raw: give a dict with the message as `raw`, the value as `parsed`, and the error as
+                `parsing_error`, which is then not raised.
+            **kwargs: `method`, which can only be "function_calling"; `strict`, for `bind_tools`.
+
+        Raises:
+            NotImplementedError: when the model can't call tools.
+            CompositionError: a `TypeError`, when the schema is none, or for arguments that are not known.
+        """
+        return structured(self, schema, include_raw, kwargs)
+
     # Questions and answers
 
     def _asked(self, input: Any) -> list[BaseMessage]:
@@ -170,9 +213,6 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
 
     def _chunk_of_result(self, result: ChatResult) -> BaseMessage:
         return message_to_chunk(self._output(result))
-
-    def _result_of_chunks(self, total: BaseMessage) -> ChatResult:
-        return ChatResult(generations=[ChatGeneration(message=message_chunk_to_message(total))])
 
     def _from_cache(self, found: Sequence[ChatGeneration]) -> ChatResult:
         return ChatResult(generations=[_as_free(generation) for generation in found])
@@ -227,6 +267,10 @@ class Answer:
         """The empty chunk that follows when no chunk was marked as the last."""
         if self.last is None or getattr(self.last, "chunk_position", "") is None:
             yield AIMessageChunk(content="", id=self.id or _new_id(), chunk_position="last")
+
+    def result(self, total: BaseMessage) -> ChatResult:
+        """The whole, of the chunks added up."""
+        return ChatResult(generations=[ChatGeneration(message=message_chunk_to_message(total))])
 
 
 def _labelled(generation: ChatGeneration, id: str) -> BaseMessage:

@@ -80,6 +80,17 @@ class BaseLLM(BaseLanguageModel[str]):
         """Answer a text piece by piece. An async generator; arguments as for `_stream`."""
         raise NotImplementedError
 
+    def with_structured_output(self, schema: Any, **kwargs: Any) -> Any:
+        """Not possible: it takes a model that can call tools, which is a chat model.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} answers with text and can't call tools. Tell it the format in the prompt and parse "
+            "what it says, with JsonOutputParser or PydanticOutputParser"
+        )
+
     # Many texts at once
 
     def generate(
@@ -191,9 +202,6 @@ class BaseLLM(BaseLanguageModel[str]):
 
     def _chunk_of_result(self, result: LLMResult) -> str:
         return self._output(result)
-
-    def _result_of_chunks(self, total: str) -> LLMResult:
-        return LLMResult(generations=[[Generation(text=total)]])
 
     def _from_cache(self, found: Sequence[Generation]) -> LLMResult:
         return LLMResult(generations=[list(found)])
@@ -307,8 +315,8 @@ class TextAnswer:
 
     def __init__(self, model: BaseLLM) -> None:
         self._model = model
-        self._texts: list[str] = []
         self._info: dict[str, Any] | None = None
+        self._texts: list[str] = []
 
     def label(self, generation: GenerationChunk) -> str:
         """The text of a piece."""
@@ -322,5 +330,8 @@ class TextAnswer:
         if not self._texts:
             yield ""
         if self._info is not None:
-            whole = Generation(text="".join(self._texts), generation_info=self._info)
-            note_result(self._model, LLMResult(generations=[[whole]]))
+            note_result(self._model, self.result("".join(self._texts)))
+
+    def result(self, total: str) -> LLMResult:
+        """The whole, of the chunks added up."""
+        return LLMResult(generations=[[Generation(text=total, generation_info=self._info)]])
