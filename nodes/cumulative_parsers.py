@@ -97,7 +97,9 @@ class Reading:
 
     def told(self, value: Any) -> Any:
         """What is to be told of a value: itself, or what differs from the one before; None if that is nothing."""
-        if value is None or value == self._known:
-            return None
+        return None if value is None or value == self._known else self.told_anew(value)
+
+    def told_anew(self, value: Any) -> Any:
+        """The same for a value that is known to be another than the one before."""
         before, self._known = self._known, value
         return self.parser._diff(before, value) if self.parser.diff else value

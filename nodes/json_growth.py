@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import is_
 from typing import Any
 
 import jsonpatch
@@ -40,7 +39,7 @@ def _grow(before: Any, after: Any, path: str, ops: list[Op]) -> None:
             _grow_member(key in before, before.get(key), value, f"{path}/{_escaped(key)}", ops)
     elif kind is list and len(before) <= len(after):
         known = len(before)
-        first = known - 1 if all(map(is_, before[:-1], after)) else 0  # mostly only the last one is another
+        first = known - 1 if before[:-1] == after[: known - 1] else 0  # mostly only the last one is another
         for at in range(max(first, 0), len(after)):
             _grow_member(at < known, before[at] if at < known else None, after[at], f"{path}/{at}", ops)
     elif kind is dict or kind is list:

@@ -46,7 +46,7 @@ class JsonTextParser(BaseCumulativeTransformOutputParser[Output]):
         if partial:
             reader = FencedJsonReader()
             reader.feed(text)
-            return self._seen(reader)
+            return self._made_so_far(reader.value) if reader.has_value else None
         try:
             return self._made_of_json(value := parse_json_markdown(text))
         except JSONDecodeError as error:
@@ -62,11 +62,9 @@ class JsonTextParser(BaseCumulativeTransformOutputParser[Output]):
         """What to tell a model, so that it answers with JSON."""
         return "Answer with JSON and nothing else."
 
-    def _seen(self, reader: FencedJsonReader) -> Any:
-        if not reader.has_value:
-            return None
+    def _made_so_far(self, value: Any) -> Any:
         try:
-            return self._made_of_json(reader.value)
+            return self._made_of_json(value)
         except ValidationError:
             return None
 
@@ -186,7 +184,11 @@ class JsonReading(Reading):
         if algebra_of(chunk) is Algebra.SNAPSHOTS:
             self._reader = FencedJsonReader()
         self._reader.feed(self.parser._text_of(chunk))
-        return self.told(self.parser._seen(self._reader)) if self._reader.changed else None
+        if not self._reader.changed:
+            return None
+        value = self._reader.value
+        made = self.parser._made_so_far(value)
+        return self.told(made) if made is not value or value is None else self.told_anew(value)
 
 
 def instructions(model: type[BaseModel]) -> str:
