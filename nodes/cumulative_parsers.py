@@ -34,6 +34,7 @@ class BaseCumulativeTransformOutputParser(BaseTransformOutputParser[Output]):
     """
 
     _is_base: ClassVar[bool] = True
+    _chunks_stand_alone: ClassVar[bool] = False
 
     diff: bool = False
 
@@ -47,7 +48,7 @@ class BaseCumulativeTransformOutputParser(BaseTransformOutputParser[Output]):
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Any]:
         reading = self._reading()
         for chunk in input:
-            if chunk is not None and (told := reading.push(chunk)) is not None:
+            if (told := reading.push(chunk)) is not None:
                 yield told
         if not reading.is_empty and (told := reading.told(self.parse_result(reading.result))) is not None:
             yield told
@@ -55,14 +56,13 @@ class BaseCumulativeTransformOutputParser(BaseTransformOutputParser[Output]):
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Any]:
         reading = self._reading()
         async for chunk in input:
-            if chunk is not None and (told := await reading.apush(chunk)) is not None:
+            if (told := await reading.apush(chunk)) is not None:
                 yield told
         if not reading.is_empty and (told := reading.told(await self.aparse_result(reading.result))) is not None:
             yield told
 
     def _forms(self) -> dict[str, Any]:
-        forms = {**super()._forms(), "transform": self._transform, "atransform": self._atransform}
-        return {**forms, "map_chunk": None, "algebra": None if self.diff else Algebra.SNAPSHOTS}
+        return {**super()._forms(), "algebra": None if self.diff else Algebra.SNAPSHOTS}
 
 
 class Reading:

@@ -42,6 +42,7 @@ class ListOutputParser(BaseTransformOutputParser[list[str]]):
     """
 
     _is_base: ClassVar[bool] = True
+    _chunks_stand_alone: ClassVar[bool] = False
 
     @property
     def OutputType(self) -> Any:
@@ -79,9 +80,6 @@ class ListOutputParser(BaseTransformOutputParser[list[str]]):
         for told in reading.ending():
             yield told
 
-    def _forms(self) -> dict[str, Any]:
-        return {**super()._forms(), "map_chunk": None, "transform": self._transform, "atransform": self._atransform}
-
 
 class _Reading:
     """The chunks of one answer, as they pass by."""
@@ -93,9 +91,8 @@ class _Reading:
 
     def push(self, chunk: Any) -> Iterator[list[str]]:
         """Take a chunk, and give the items that are complete now."""
-        if chunk is not None:
-            self._items = self._items or self._parser._items()
-            yield from self._told(self._items.feed(self._parser._text_of(chunk)))
+        self._items = self._items or self._parser._items()
+        yield from self._told(self._items.feed(self._parser._text_of(chunk)))
 
     def ending(self) -> Iterator[list[str]]:
         """The items that are complete now that there is no more."""
@@ -135,7 +132,6 @@ class CommaSeparatedListOutputParser(ListOutputParser):
 class _MarkedListOutputParser(ListOutputParser):
     """A list with a mark before each item."""
 
-    _is_base: ClassVar[bool] = True
     _marked: ClassVar[Marked]
 
     pattern: str
@@ -156,9 +152,6 @@ class _MarkedListOutputParser(ListOutputParser):
         if self.pattern == self._marked.pattern:
             return LineItems(self._marked)
         return MatchedItems(self.parse, self.parse_iter)
-
-    def _forms(self) -> dict[str, Any]:
-        return {**super()._forms(), "invoke": self._parse_input}
 
 
 class NumberedListOutputParser(_MarkedListOutputParser):

@@ -13,6 +13,8 @@ The last one is in `cumulative_parsers`. Parsers must not block: they run where 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
+from operator import is_not
 from typing import Any, ClassVar
 
 from anabranch.engine.errors import CompositionError, StepInputError
@@ -177,27 +179,32 @@ class BaseTransformOutputParser(BaseOutputParser[Output]):
     """
 
     _is_base: ClassVar[bool] = True
+    _chunks_stand_alone: ClassVar[bool] = True  # each is made something of by itself
 
     def _transform(self, input: Iterator[str | BaseMessage]) -> Iterator[Output]:
         for chunk in input:
-            if chunk is not None:
-                yield self._parse_input(chunk)
+            yield self._parse_input(chunk)
 
     async def _atransform(self, input: AsyncIterator[str | BaseMessage]) -> AsyncIterator[Output]:
         async for chunk in input:
-            if chunk is not None:
-                yield await self._aparse_input(chunk)
+            yield await self._aparse_input(chunk)
 
     def _forms(self) -> dict[str, Any]:
         forms = super()._forms()
         maps, amaps = self._writes("_transform"), self._writes("_atransform")
-        if not maps and not amaps and not forms["ainvoke"]:
-            return {**forms, "map_chunk": self._map_chunk if forms["invoke"] else None}
+        if self._chunks_stand_alone and forms["invoke"] and not (maps or amaps or forms["ainvoke"]):
+            return {**forms, "map_chunk": self._map_chunk}
         if maps or (forms["invoke"] and not amaps):
-            forms["transform"] = self._transform
+            forms["transform"] = self._made_of_chunks
         if amaps or not maps:
-            forms["atransform"] = self._atransform
+            forms["atransform"] = self._amade_of_chunks
         return forms
+
+    def _made_of_chunks(self, input: Iterator[Any]) -> Iterator[Output]:
+        return self._transform(filter(partial(is_not, None), input))
+
+    def _amade_of_chunks(self, input: AsyncIterator[Any]) -> AsyncIterator[Output]:
+        return self._atransform(_Present(input))
 
     def _map_chunk(self, chunk: Any) -> Output | None:
         return None if chunk is None else self._parse_input(chunk)
@@ -219,6 +226,21 @@ class StrOutputParser(BaseTransformOutputParser[str]):
         if type(self).parse_result is BaseOutputParser.parse_result:
             return self.parse(self._text_of(input))
         return super()._parse_input(input)
+
+
+class _Present:
+    """Chunks without None, which stands for no chunk. It holds nothing that must be closed."""
+
+    def __init__(self, chunks: AsyncIterator[Any]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> _Present:
+        return self
+
+    async def __anext__(self) -> Any:
+        while (chunk := await anext(self._chunks)) is None:
+            pass
+        return chunk
 
 
 def first_of(result: Sequence[Answer]) -> Answer:
