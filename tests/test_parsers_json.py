@@ -119,7 +119,8 @@ def test_an_error_says_what_was_expected_and_what_came() -> None:
         JSON.invoke('Sure:\n```json\n{"a": 1 oops}\n```')
     assert str(caught.value) == (
         "JsonOutputParser found no JSON that it can read: expected a comma or '}', found 'oops}\\n```': "
-        "line 3 column 9 (char 22). It expects JSON alone, or in a ```json fence; tell the model what get_format_instructions() says. "
+        "line 3 column 9 (char 22). It expects JSON alone, or in a ```json fence; "
+        "tell the model what get_format_instructions() says. "
         'It answered: Sure:\n```json\n{"a": 1 oops}\n```'
     )
     assert caught.value.llm_output == 'Sure:\n```json\n{"a": 1 oops}\n```'
