@@ -35,7 +35,7 @@ class Docstring:
     """What it says.
 
     Attributes:
-        summary: all that stands before its first section, in one line.
+        summary: all that stands before its first section, without blank lines.
         arguments: what it says of each argument, in one line each.
         has_arguments: whether it has a section on them.
     """
@@ -87,7 +87,8 @@ def read_docstring(text: str) -> Docstring:
     """
     lines = text.splitlines()
     starts = [at for at, line in enumerate(lines) if _section(line)]
-    summary = " ".join(" ".join(lines[: starts[0] if starts else len(lines)]).split())
+    before = "\n".join(line.rstrip() for line in lines[: starts[0] if starts else len(lines)])
+    summary = " ".join(part.strip("\n") for part in re.split(r"\n\n+", before)).strip()
     arguments: dict[str, str] = {}
     has_arguments = False
     for start, end in pairwise([*starts, len(lines)]):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, Field
 
+from anabranch.nodes.document_prompts import aformat_document, format_document
 from anabranch.nodes.documents import Document
+from anabranch.nodes.prompt_templates import BasePromptTemplate
 from anabranch.nodes.retrievers import BaseRetriever
 from anabranch.nodes.structured_tools import StructuredTool
 from anabranch.nodes.tool_outputs import ResponseFormat
-
-if TYPE_CHECKING:
-    from anabranch.nodes.prompt_templates import BasePromptTemplate
 
 
 class RetrieverInput(BaseModel):
@@ -48,17 +46,18 @@ def create_retriever_tool(
         >>> create_retriever_tool(retriever, "animals", "What animals like.").invoke({"query": "bears"})
         'bears like honey'
     """
-    show = _text if document_prompt is None else _showing(document_prompt)
 
-    def answer(documents: list[Document]) -> Any:
-        text = document_separator.join(map(show, documents))
+    def answer(documents: list[Document], texts: list[str]) -> Any:
+        text = document_separator.join(texts)
         return (text, documents) if response_format == "content_and_artifact" else text
 
     def find(query: str) -> Any:
-        return answer(retriever.invoke(query))
+        documents = retriever.invoke(query)
+        return answer(documents, [_text(each, document_prompt) for each in documents])
 
     async def afind(query: str) -> Any:
-        return answer(await retriever.ainvoke(query))
+        documents = await retriever.ainvoke(query)
+        return answer(documents, [await _atext(each, document_prompt) for each in documents])
 
     return StructuredTool(
         name=name,
@@ -70,13 +69,9 @@ def create_retriever_tool(
     )
 
 
-def _text(document: Document) -> str:
-    return document.page_content
+def _text(document: Document, prompt: BasePromptTemplate | None) -> str:
+    return document.page_content if prompt is None else format_document(document, prompt)
 
 
-def _showing(prompt: BasePromptTemplate) -> Callable[[Document], str]:
-    def show(document: Document) -> str:
-        known = {**document.metadata, "page_content": document.page_content}
-        return prompt.invoke({name: known[name] for name in prompt.input_variables if name in known}).to_string()
-
-    return show
+async def _atext(document: Document, prompt: BasePromptTemplate | None) -> str:
+    return document.page_content if prompt is None else await aformat_document(document, prompt)

@@ -90,6 +90,15 @@ SAID = {
         the same as invoke gives: True
         stopped after {'shown': 'O'}
         """,
+    "tool_calls.py": """
+        How many people live in Bern, Rome, Atlantis and Oslo?
+          population({'city': 'Bern'}) -> 134591 [success]
+          population({'city': 'Rome'}) -> 2872800 [success]
+          population({'city': 'Atlantis'}) -> nothing is known of Atlantis; there are Bern, Rome, Oslo [error]
+          population({'city': 'Oslo'}) -> 709037 [success]
+          add({'numbers': [134591, 2872800, 709037]}) -> 3716428 [success]
+        Together 3716428 people.
+        """,
     "tracing.py": """
         > RunnableSequence
           > RunnableAssign<facts>

@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from typing import Annotated, Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from verbs import VERBS, alist, in_every_verb
 
 from anabranch.nodes import (
@@ -26,6 +28,7 @@ from anabranch.nodes import (
     tool,
 )
 from anabranch.nodes.documents import Document
+from anabranch.nodes.laws import check_laws
 from anabranch.nodes.retrievers import BaseRetriever
 
 
@@ -292,6 +295,13 @@ def test_a_retriever_is_a_tool() -> None:
     with collect_runs() as runs:
         made.invoke("otters")
     assert [each.run_type for each in runs.traced_runs[0].child_runs] == ["retriever"]
+
+
+@given(st.fixed_dictionaries({"a": st.integers(0)}, optional={"secret": st.integers()}))
+@settings(max_examples=5)
+def test_a_tool_keeps_the_laws(args: dict[str, Any]) -> None:
+    report = check_laws(add, [args, call(args)], quiet=True)
+    assert report.ok, report
 
 
 def test_chunks_of_a_tool_are_its_answer() -> None:
