@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         CallbackManagerForRetrieverRun,
         CallbackManagerForToolRun,
     )
+    from anabranch.nodes.chat_history import BaseChatMessageHistory, InMemoryChatMessageHistory
     from anabranch.nodes.chat_models import BaseChatModel, SimpleChatModel
     from anabranch.nodes.chat_prompts import ChatPromptTemplate
     from anabranch.nodes.collecting import (
@@ -149,6 +150,7 @@ if TYPE_CHECKING:
     from anabranch.nodes.message_conversion import MessageLikeRepresentation, convert_to_messages
     from anabranch.nodes.message_dicts import message_to_dict, messages_from_dict, messages_to_dict
     from anabranch.nodes.message_filtering import filter_messages, merge_message_runs
+    from anabranch.nodes.message_histories import RunnableWithMessageHistory
     from anabranch.nodes.message_templates import (
         AIMessagePromptTemplate,
         BaseMessagePromptTemplate,
@@ -205,6 +207,7 @@ if TYPE_CHECKING:
     from anabranch.nodes.simulation_reports import Simulation, Sweep
     from anabranch.nodes.simulations import simulate
     from anabranch.nodes.sqlite_caches import SQLiteCache
+    from anabranch.nodes.sqlite_history import SQLiteChatMessageHistory
     from anabranch.nodes.stdlib_answers import stdlib_chain, stdlib_retriever
     from anabranch.nodes.stdlib_corpus import stdlib_documents
     from anabranch.nodes.string_prompts import PromptTemplate
@@ -243,6 +246,7 @@ _DEFERRED = {
     "callback_managers": "AsyncCallbackManagerForChainRun AsyncCallbackManagerForLLMRun "
     "AsyncCallbackManagerForRetrieverRun AsyncCallbackManagerForToolRun CallbackManagerForChainRun "
     "CallbackManagerForLLMRun CallbackManagerForRetrieverRun CallbackManagerForToolRun",
+    "chat_history": "BaseChatMessageHistory InMemoryChatMessageHistory",
     "chat_models": "BaseChatModel SimpleChatModel",
     "chat_prompts": "ChatPromptTemplate",
     "collecting": "RunCollector UsageMetadataCallbackHandler collect_runs get_usage_metadata_callback",
@@ -280,6 +284,7 @@ _DEFERRED = {
     "message_conversion": "MessageLikeRepresentation convert_to_messages",
     "message_dicts": "message_to_dict messages_from_dict messages_to_dict",
     "message_filtering": "filter_messages merge_message_runs",
+    "message_histories": "RunnableWithMessageHistory",
     "message_templates": "AIMessagePromptTemplate BaseMessagePromptTemplate BaseStringMessagePromptTemplate "
     "ChatMessagePromptTemplate HumanMessagePromptTemplate MessagesPlaceholder "
     "SystemMessagePromptTemplate",
@@ -311,6 +316,7 @@ _DEFERRED = {
     "simulation_reports": "Simulation Sweep",
     "simulations": "simulate",
     "sqlite_caches": "SQLiteCache",
+    "sqlite_history": "SQLiteChatMessageHistory",
     "stdlib_answers": "stdlib_chain stdlib_retriever",
     "stdlib_corpus": "stdlib_documents",
     "string_prompts": "PromptTemplate",
@@ -369,6 +375,7 @@ __all__ = [
     "BM25Retriever",
     "BaseCache",
     "BaseCallbackHandler",
+    "BaseChatMessageHistory",
     "BaseChatModel",
     "BaseChatPromptTemplate",
     "BaseCumulativeTransformOutputParser",
@@ -446,6 +453,7 @@ __all__ = [
     "HumanMessagePromptTemplate",
     "ImagePromptTemplate",
     "InMemoryCache",
+    "InMemoryChatMessageHistory",
     "InMemoryDocstore",
     "InMemoryRateLimiter",
     "InMemoryVectorStore",
@@ -513,8 +521,10 @@ __all__ = [
     "RunnableSerializable",
     "RunnableWithCache",
     "RunnableWithFallbacks",
+    "RunnableWithMessageHistory",
     "RunnableWithRateLimiter",
     "SQLiteCache",
+    "SQLiteChatMessageHistory",
     "SemanticSimilarityExampleSelector",
     "SimpleChatModel",
     "SimpleJsonOutputParser",

@@ -77,7 +77,7 @@ class Trace:
             run = self._hidden(manager, scope.tags, scope.config)
         else:
             run = self._named(manager, scope.name, "chain", scope.tags, scope.config)
-        run.node = run.node or scope.node
+            run.node = scope.node
         self._scopes[index] = run
         if not self._in_chunks or (run.is_first and self._input is not MISSING):
             run.input = self._gathered(self._shape.scopes[index].source)
