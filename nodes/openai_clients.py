@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from operator import attrgetter
 from typing import Any
 from weakref import WeakKeyDictionary, finalize
 
@@ -106,6 +107,15 @@ class OpenAIClients:
             raise self.library.APITimeoutError(request=request) from error
         except _http_errors("RequestError") as error:
             raise self.library.APIConnectionError(message=f"Connection error: {error}", request=request) from error
+
+
+def parameters_of(resource: str, needed_by: str) -> set[str]:
+    """The names of the parameters that a request to a resource such as `chat.completions` may have."""
+    library = import_extra("openai", "openai", needed_by)
+    client = library.OpenAI(api_key="-", base_url="http://localhost")
+    with client:
+        create = attrgetter(resource)(client).create
+    return set(inspect.signature(create).parameters)
 
 
 def _for_threads(key: Any) -> Any:

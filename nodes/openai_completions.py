@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -13,8 +13,6 @@ from anabranch.nodes.llms import BaseLLM
 from anabranch.nodes.openai_settings import OpenAISettings
 from anabranch.nodes.openai_streams import aanswer_of, aevents_of, answer_of, events_of
 from anabranch.nodes.token_usage import add_counts
-
-COMPLETIONS = "completions"
 
 PARAMETERS = (
     "temperature",
@@ -51,7 +49,6 @@ class OpenAI(OpenAISettings, BaseLLM):
         seed: the same seed is to give the same answer.
         batch_size: how many texts go in one request.
         streaming: let `invoke` use a stream, too.
-        model_kwargs: other parameters of every request, which the SDK knows.
         extra_body: other parameters of every request, which only the server knows.
         **settings: of the connection; see `OpenAISettings`.
 
@@ -63,6 +60,8 @@ class OpenAI(OpenAISettings, BaseLLM):
         >>> OpenAI(model="gpt-3.5-turbo-instruct", api_key="sk-...", temperature=0).model_name
         'gpt-3.5-turbo-instruct'
     """
+
+    RESOURCE: ClassVar[str] = "completions"
 
     model_name: str = Field(default="gpt-3.5-turbo-instruct", alias="model")
     temperature: float = 0.7
@@ -77,7 +76,6 @@ class OpenAI(OpenAISettings, BaseLLM):
     seed: int | None = None
     batch_size: int = Field(default=20, ge=1)
     streaming: bool = False
-    model_kwargs: dict[str, Any] = Field(default_factory=dict)
     extra_body: Mapping[str, Any] | None = None
 
     @model_validator(mode="after")
@@ -101,7 +99,7 @@ class OpenAI(OpenAISettings, BaseLLM):
             return _gathered([self._read(prompt, stop, run_manager, kwargs) for prompt in prompts])
         return _gathered(
             [
-                _result(request, answer_of(self._clients, COMPLETIONS, request))
+                _result(request, answer_of(self._clients, self.RESOURCE, request))
                 for request in self._requests(prompts, stop, kwargs)
             ]
         )
@@ -113,7 +111,7 @@ class OpenAI(OpenAISettings, BaseLLM):
             return _gathered([await self._aread(prompt, stop, run_manager, kwargs) for prompt in prompts])
         return _gathered(
             [
-                _result(request, await aanswer_of(self._clients, COMPLETIONS, request))
+                _result(request, await aanswer_of(self._clients, self.RESOURCE, request))
                 for request in self._requests(prompts, stop, kwargs)
             ]
         )
@@ -122,7 +120,7 @@ class OpenAI(OpenAISettings, BaseLLM):
         self, prompt: str, stop: list[str] | None = None, **kwargs: Any
     ) -> Generator[GenerationChunk, None, None]:
         request = self._request(prompt, stop, kwargs)
-        with closing(events_of(self._clients, COMPLETIONS, request)) as events:
+        with closing(events_of(self._clients, self.RESOURCE, request)) as events:
             for event in events:
                 yield from _chunks(event)
 
@@ -130,7 +128,7 @@ class OpenAI(OpenAISettings, BaseLLM):
         self, prompt: str, stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncGenerator[GenerationChunk, None]:
         request = self._request(prompt, stop, kwargs)
-        async with aclosing(aevents_of(self._clients, COMPLETIONS, request)) as events:
+        async with aclosing(aevents_of(self._clients, self.RESOURCE, request)) as events:
             async for event in events:
                 for chunk in _chunks(event):
                     yield chunk

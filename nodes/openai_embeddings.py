@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import AliasChoices, Field
 
@@ -23,7 +23,6 @@ class OpenAIEmbeddings(OpenAISettings, Embeddings):
         model: the name of the model.
         dimensions: how long the vectors are, where the model can be told.
         chunk_size: how many texts go in one request.
-        model_kwargs: other parameters of every request.
         **settings: of the connection; see `OpenAISettings`.
 
     Raises:
@@ -35,10 +34,11 @@ class OpenAIEmbeddings(OpenAISettings, Embeddings):
         256
     """
 
+    RESOURCE: ClassVar[str] = "embeddings"
+
     model: str = Field(default="text-embedding-ada-002", validation_alias=AliasChoices("model", "model_name"))
     dimensions: int | None = Field(default=None, ge=1)
     chunk_size: int = Field(default=1000, ge=1)
-    model_kwargs: dict[str, Any] = Field(default_factory=dict)
 
     def model_post_init(self, context: Any) -> None:
         super().model_post_init(context)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing, closing
-from typing import Any
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import AliasChoices, Field, model_validator
 
-from anabranch.nodes.chat_models import BaseChatModel
+from anabranch.nodes.chat_models import BaseChatModel, LanguageModelInput
+from anabranch.nodes.function_calling import ToolLike, convert_to_openai_tool, tool_name
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
 from anabranch.nodes.message_chunks import message_chunk_to_message
-from anabranch.nodes.messages import BaseMessage
+from anabranch.nodes.messages import AIMessage, BaseMessage
 from anabranch.nodes.openai_messages import told
 from anabranch.nodes.openai_pieces import ChatPieces, result_of
 from anabranch.nodes.openai_settings import OpenAISettings
 from anabranch.nodes.openai_streams import aanswer_of, aevents_of, answer_of, events_of
+from anabranch.nodes.openai_structures import WholeAnswer, chosen, is_model, text_parser
+from anabranch.nodes.openai_structures import response_format as format_of
+from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.structured_output import checked_schema, tools_parser, with_parser
 
-CHAT = "chat.completions"
+JSON = {"type": "json_object"}
+
+Method = Literal["json_schema", "function_calling", "json_mode"]
 
 PARAMETERS = (
     "temperature",
@@ -65,7 +72,6 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
         store: whether OpenAI keeps the answer.
         streaming: let `invoke` use a stream, too.
         stream_usage: ask what the answer cost at the end of a stream; by default if it is OpenAI that is asked.
-        model_kwargs: other parameters of every request, which the SDK knows.
         extra_body: other parameters of every request, which only the server knows.
         **settings: of the connection; see `OpenAISettings`.
 
@@ -77,6 +83,8 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
         >>> ChatOpenAI(model="gpt-4o-mini", api_key="sk-...", temperature=0).model_name
         'gpt-4o-mini'
     """
+
+    RESOURCE: ClassVar[str] = "chat.completions"
 
     model_name: str = Field(default="gpt-4o-mini", alias="model")
     temperature: float | None = None
@@ -98,7 +106,6 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
     store: bool | None = None
     streaming: bool = False
     stream_usage: bool | None = None
-    model_kwargs: dict[str, Any] = Field(default_factory=dict)
     extra_body: Mapping[str, Any] | None = None
 
     @model_validator(mode="after")
@@ -116,6 +123,94 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model_name": self.model_name, **self._parameters()}
 
+    def bind_tools(
+        self,
+        tools: Sequence[ToolLike],
+        *,
+        tool_choice: Mapping[str, Any] | str | bool | None = None,
+        strict: bool | None = None,
+        parallel_tool_calls: bool | None = None,
+        response_format: Any = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The same model, which may call tools.
+
+        Args:
+            tools: tools, functions, pydantic classes, TypedDicts, or dicts; see `convert_to_openai_tool`.
+            tool_choice: the name of the tool that it must call; "any", "required" or True if it must call one; "none"
+                if none; "auto" if it may; or what the request says.
+            strict: whether the server sees to it that calls keep to the schemas. Then all arguments are required.
+            parallel_tool_calls: whether it may call several at once.
+            response_format: a schema for answers that call none; see `with_structured_output`.
+            **kwargs: more for the request.
+
+        Raises:
+            ValueError: when something is no tool, or `tool_choice` names none of them.
+        """
+        bound = dict(kwargs)
+        if tools:  # the API takes no empty list
+            bound["tools"] = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        if tool_choice:
+            bound["tool_choice"] = chosen(tool_choice, bound.get("tools", []))
+        if parallel_tool_calls is not None:
+            bound["parallel_tool_calls"] = parallel_tool_calls
+        if response_format is not None:
+            bound["response_format"] = format_of(self._clients.library, response_format, strict)
+        return self.bind(**bound)
+
+    def with_structured_output(
+        self,
+        schema: ToolLike | None = None,
+        *,
+        include_raw: bool = False,
+        method: Method = "json_schema",
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """The same model, which answers with values of a schema.
+
+        What it gives is an instance of a pydantic class, or a dict for anything else. When streamed, each value
+        replaces the one before.
+
+        Args:
+            schema: a pydantic class, a TypedDict, or a JSON schema (a dict with a `title`) or function of OpenAI. Only
+                `json_mode` needs none.
+            include_raw: give a dict with the message as `raw`, the value as `parsed`, and the error as
+                `parsing_error`, which is then not raised.
+            method: "json_schema", by which the server keeps to the schema; "function_calling", by a tool that the
+                model must call; "json_mode", by which it answers with JSON, of a schema that the prompt tells.
+            strict: whether the server must keep to the schema; by default for pydantic classes with `json_schema`.
+            **kwargs: more for the request.
+
+        Raises:
+            ValueError: for a method that isn't known, or that doesn't go with the other arguments.
+            OutputParserException: a `ValueError`, when it runs: the model has refused, was cut off, or said
+                something else.
+
+        Example:
+            >>> from pydantic import BaseModel
+            >>> class Country(BaseModel):
+            ...     name: str
+            >>> model = ChatOpenAI(model="gpt-4o-mini", api_key="sk-...").with_structured_output(Country)
+            >>> model.OutputType
+            <class 'Country'>
+        """
+        if method not in get_args(Method):
+            raise ValueError(f"method is one of {', '.join(map(repr, get_args(Method)))}; got {method!r}")
+        if schema is None and method != "json_mode":
+            raise ValueError(f"method={method!r} needs a schema; without one there is 'json_mode'")
+        if method == "json_mode" and strict is not None:
+            raise ValueError("method='json_mode' knows no schema that it could keep to: strict doesn't go with it")
+        if schema is not None:
+            schema = checked_schema(schema)
+        if method == "function_calling":
+            choice = {"tool_choice": tool_name(schema), "parallel_tool_calls": False, "strict": strict}
+            bound, parser = self.bind_tools([schema], **{**choice, **kwargs}), tools_parser(schema)
+        else:
+            wanted = format_of(self._clients.library, schema, strict) if method == "json_schema" else JSON
+            bound, parser = self.bind(response_format=wanted, **kwargs), text_parser(schema)
+        return with_parser(bound, WholeAnswer() | parser, include_raw)
+
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
@@ -128,7 +223,7 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
                     total = chunk if total is None else total + chunk
             return _summed(total)
         request = self._request(messages, stop, kwargs)
-        return result_of(answer_of(self._clients, CHAT, request))
+        return result_of(answer_of(self._clients, self.RESOURCE, request))
 
     async def _agenerate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
@@ -142,14 +237,14 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
                     total = chunk if total is None else total + chunk
             return _summed(total)
         request = self._request(messages, stop, kwargs)
-        return result_of(await aanswer_of(self._clients, CHAT, request))
+        return result_of(await aanswer_of(self._clients, self.RESOURCE, request))
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> Generator[ChatGenerationChunk, None, None]:
         request = self._request(messages, stop, kwargs, is_streamed=True)
         pieces = ChatPieces()
-        with closing(events_of(self._clients, CHAT, request)) as events:
+        with closing(events_of(self._clients, self.RESOURCE, request)) as events:
             for event in events:
                 yield from pieces.take(event)
         yield from pieces.end()
@@ -159,7 +254,7 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
     ) -> AsyncGenerator[ChatGenerationChunk, None]:
         request = self._request(messages, stop, kwargs, is_streamed=True)
         pieces = ChatPieces()
-        async with aclosing(aevents_of(self._clients, CHAT, request)) as events:
+        async with aclosing(aevents_of(self._clients, self.RESOURCE, request)) as events:
             async for event in events:
                 for chunk in pieces.take(event):
                     yield chunk
@@ -185,6 +280,8 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
         request = {**self._parameters(), **given}
         if is_streamed and self._asks_for_usage(kwargs.get("stream_usage")):
             request.setdefault("stream_options", {"include_usage": True})
+        if is_model(request.get("response_format")):
+            request["response_format"] = format_of(self._clients.library, request["response_format"], None)
         request["messages"] = [told(message, request["model"]) for message in messages]
         return request
 

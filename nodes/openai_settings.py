@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, Any
+from difflib import get_close_matches
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    model_validator,
+)
 
-from anabranch.nodes.openai_clients import OpenAIClients
+from anabranch.nodes.openai_clients import OpenAIClients, parameters_of
 
 
 def _secret(key: Any) -> Any:
@@ -21,6 +31,19 @@ def _duration(timeout: Any) -> Any:
     raise ValueError(f"expected seconds, more than 0, or an httpx.Timeout; got {timeout!r}")
 
 
+WITHOUT_EFFECT = frozenset({"tiktoken_model_name"})
+"""Settings of LangChain's that change nothing here."""
+
+
+def _names(cls: type[BaseModel]) -> set[str]:
+    """The names that settings may be given by."""
+    names: set[str] = set()
+    for name, field in cls.model_fields.items():
+        choices = getattr(field.validation_alias, "choices", [field.validation_alias])
+        names |= {name, *(choice for choice in choices if isinstance(choice, str))}
+    return names
+
+
 Key = Annotated[SecretStr | str | Callable[[], str] | Callable[[], Awaitable[str]] | None, BeforeValidator(_secret)]
 """A key, or a function that gives it for each request."""
 
@@ -32,6 +55,7 @@ class OpenAISettings(BaseModel):
         api_key: the key, or a function that gives it; by default OPENAI_API_KEY.
         base_url: the server; by default OPENAI_BASE_URL, or OpenAI itself.
         organization: who is billed, if the key belongs to several; by default OPENAI_ORG_ID.
+        model_kwargs: other parameters of every request, which the SDK knows; they may be given by themselves, too.
         timeout: how long connecting, and each wait for the next bytes, may take: seconds or an `httpx.Timeout`.
         max_retries: how often the SDK tries again after a refusal or a lost connection, if nothing has come yet.
         default_headers: headers of every request.
@@ -56,7 +80,29 @@ class OpenAISettings(BaseModel):
     openai_proxy: str | None = None
     http_client: Any = Field(default=None, exclude=True, repr=False)
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
+    model_kwargs: dict[str, Any] = Field(default_factory=dict)
     _clients: OpenAIClients = PrivateAttr()
+
+    RESOURCE: ClassVar[str]
+    """What requests go to, as a path of attributes of the SDK's client."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_parameters(cls, given: Any) -> Any:
+        """Put other parameters of requests, as far as the SDK knows them, into `model_kwargs`."""
+        unknown = given.keys() - _names(cls) if isinstance(given, dict) else ()
+        told = {name for name in unknown if given[name] not in (None, False)} - WITHOUT_EFFECT
+        if not told:
+            return given
+        parameters = parameters_of(cls.RESOURCE, cls.__name__)
+        for name in sorted(told - parameters):
+            near = get_close_matches(name, [*_names(cls), *parameters], 1)
+            meant = f"; did you mean {near[0]!r}?" if near else "."
+            raise ValueError(
+                f"{cls.__name__} has no setting {name!r}{meant} What only the server knows goes into extra_body"
+            )
+        kwargs = {**given.get("model_kwargs", {}), **{name: given[name] for name in sorted(told)}}
+        return {**{name: value for name, value in given.items() if name not in told}, "model_kwargs": kwargs}
 
     def model_post_init(self, context: Any) -> None:
         key = self.openai_api_key

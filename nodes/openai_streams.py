@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 from anabranch.nodes.openai_clients import OpenAIClients
@@ -20,7 +21,7 @@ DONE = "[DONE]"
 
 def events_of(clients: OpenAIClients, resource: str, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
     """The events that answer a request to a resource such as `chat.completions`."""
-    create = _resource(clients.sync, resource).with_streaming_response.create
+    create = attrgetter(resource)(clients.sync).with_streaming_response.create
     with create(**request, stream=True) as response:
         events = _Events(clients.library, response.http_request)
         with shut_down_on_stop(response.http_response), clients.failures(response.http_request):
@@ -36,7 +37,7 @@ async def aevents_of(
 ) -> AsyncGenerator[dict[str, Any], None]:
     """The same on the running loop."""
     async with clients.of_loop() as client:
-        create = _resource(client, resource).with_streaming_response.create
+        create = attrgetter(resource)(client).with_streaming_response.create
         async with create(**request, stream=True) as response:
             events = _Events(clients.library, response.http_request)
             pieces = response.iter_bytes()
@@ -56,14 +57,14 @@ async def aevents_of(
 
 def answer_of(clients: OpenAIClients, resource: str, request: dict[str, Any]) -> dict[str, Any]:
     """The whole answer to a request."""
-    response = _resource(clients.sync, resource).with_raw_response.create(**request)
+    response = attrgetter(resource)(clients.sync).with_raw_response.create(**request)
     return _object(clients.library, response)
 
 
 async def aanswer_of(clients: OpenAIClients, resource: str, request: dict[str, Any]) -> dict[str, Any]:
     """The same on the running loop."""
     async with clients.of_loop() as client:
-        response = await _resource(client, resource).with_raw_response.create(**request)
+        response = await attrgetter(resource)(client).with_raw_response.create(**request)
         return _object(clients.library, response)
 
 
@@ -140,12 +141,6 @@ def _said(library: Any, request: Any, error: Any) -> Exception:
     message = error.get("message") if isinstance(error, dict) else error
     made: Exception = library.APIError(str(message or "the server tells of an error"), request, body=error)
     return made
-
-
-def _resource(client: Any, path: str) -> Any:
-    for name in path.split("."):
-        client = getattr(client, name)
-    return client
 
 
 async def _unwind(pieces: AsyncIterator[bytes]) -> None:
