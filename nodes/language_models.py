@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from anabranch.engine.building import Builder, Place, build
 from anabranch.engine.config import RunnableConfig
@@ -54,8 +54,8 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
 
     Args:
         name: the name in traces, drawings and errors; by default that of the class.
-        cache: a cache for its answers; True for the one of `set_llm_cache`; False for none. By default the one of
-            `set_llm_cache` if there is one.
+        cache: a cache for its answers; True for the one of `set_llm_cache`; False for none. By default that if there is
+            one. Answers are found by the class and the fields, but for those that are declared with `exclude=True`.
         rate_limiter: how often it may be asked. Answers from the cache don't count.
         disable_streaming: answer in one piece when streamed, too; "tool_calling": where tools are bound.
         callbacks, tags, metadata: for its runs, as in config.
@@ -72,6 +72,20 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
     verbose: bool = Field(default=False, exclude=True, repr=False)
     custom_get_token_ids: Callable[[str], list[int]] | None = setting()
     _mark: str = PrivateAttr(default_factory=lambda: uuid4().hex)
+
+    @field_validator("cache")
+    @classmethod
+    def _check_cache(cls, given: Any) -> Any:
+        if given is None or isinstance(given, bool) or hasattr(given, "lookup"):
+            return given
+        raise ValueError(f"cache takes a cache, such as InMemoryCache(), or True, False or None; got {given!r:.80}")
+
+    @field_validator("rate_limiter")
+    @classmethod
+    def _check_rate_limiter(cls, given: Any) -> Any:
+        if given is None or hasattr(given, "acquire"):
+            return given
+        raise ValueError(f"rate_limiter takes a rate limiter, such as InMemoryRateLimiter(); got {given!r:.80}")
 
     @property
     def _llm_type(self) -> str:
