@@ -65,7 +65,7 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
 
     cache: Any = setting()  # a BaseCache, or what has its methods
     rate_limiter: Any = setting()  # a BaseRateLimiter, or what has its methods
-    disable_streaming: bool | Literal["tool_calling"] = Field(default=False, repr=False)
+    disable_streaming: bool | Literal["tool_calling"] = Field(default=False, exclude=True, repr=False)
     callbacks: Any = setting()
     tags: list[str] | None = setting()
     metadata: dict[str, Any] | None = setting()
