@@ -15,7 +15,7 @@ EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editab
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench dev clean FORCE
+.PHONY: help demo test check bench soak dev clean FORCE
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,9 +33,12 @@ check: $(VENV)/.dev $(LINKS)  ## lint, formatting, types and layers
 	$(BIN)/mypy benchmarks examples tests
 	$(BIN)/python -m pytest tests/test_layers.py
 
-bench: $(VENV)/.demo $(LINKS)  ## measure against hand-written Python
+bench: $(VENV)/.dev $(LINKS)  ## measure against hand-written Python
 	@$(BIN)/python -m compileall -q build  # so that the row of imports doesn't count compiling
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(VENV)/.dev $(LINKS)  ## simulate random programs for ten minutes
+	$(BIN)/python tests/soak.py $(ARGS)
 
 dev: $(VENV)/.dev $(LINKS)  ## set up for work on the project
 	@echo "Ready in $(VENV). Next: 'source $(BIN)/activate', 'make test', 'make check'; CONTRIBUTING.md says the rest."

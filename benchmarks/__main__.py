@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import batches, branches, chains, imports, reporting, streams, tracing
+from benchmarks import batches, branches, chains, imports, reporting, simulations, streams, tracing
 from benchmarks.measuring import FULL, QUICK, Effort
 from benchmarks.reporting import Row, Verdict
 
@@ -33,6 +33,7 @@ CASES: dict[str, Case] = {
     "tracing.pace": tracing.pace,
     "tracing.memory": tracing.memory,
     "chains.compose": chains.compose,
+    "simulations.interleavings": simulations.interleavings,
     "imports.nodes": imports.nodes,
 }
 

@@ -69,8 +69,8 @@ class RealClock:
                 self._sweep_at = 2 * len(self._timers) + 1000
             heapq.heappush(self._timers, (when, next(self._order), timer))
             if not self._runs:
-                self._runs = True
                 _thread.start_new_thread(self._run, ())
+                self._runs = True
             elif self._timers[0][2] is timer:
                 self._wake.set()
         return timer

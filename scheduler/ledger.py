@@ -90,7 +90,8 @@ class Ledger:
 
     def statistics(self) -> dict[str, int]:
         """How many permits there are, are free, and are waited for."""
-        return {"limit": self.limit, "free": self._free, "waiting": len(self._waiting)}
+        waiting = sum(not waiter.withdrawn for _, _, waiter in list(self._waiting))
+        return {"limit": self.limit, "free": self._free, "waiting": waiting}
 
     def _settle(self) -> None:
         while self._inbox:

@@ -35,7 +35,11 @@ class Pool:
         self._busy: set[_Worker] = set()
 
     def submit(self, task: Callable[[], Any]) -> None:
-        """Run a task in a thread, soon."""
+        """Run a task in a thread, soon.
+
+        Raises:
+            RuntimeError: when none is idle and the system starts no more.
+        """
         if primitives.WORLDS and (world := primitives.world()) is not None:
             world.start_thread(task)
             return
@@ -44,7 +48,11 @@ class Pool:
         except IndexError:
             worker = _Worker(task)
             self._busy.add(worker)
-            _thread.start_new_thread(self._work, (worker,))
+            try:
+                _thread.start_new_thread(self._work, (worker,))
+            except RuntimeError:
+                self._busy.discard(worker)
+                raise
             return
         self._busy.add(worker)
         worker.task = task

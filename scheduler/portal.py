@@ -101,7 +101,11 @@ class Portal:
         with self._starting:
             if self._loop is None:
                 loop = asyncio.new_event_loop()
-                threading.Thread(target=loop.run_forever, name="anabranch-portal", daemon=True).start()
+                try:
+                    threading.Thread(target=loop.run_forever, name="anabranch-portal", daemon=True).start()
+                except BaseException:
+                    loop.close()
+                    raise
                 self._loop = loop  # not before it runs: an interrupt may come between
             return self._loop
 

@@ -8,7 +8,9 @@ begin yet, the consumer pumps strands that never wait.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -63,6 +65,7 @@ class ThreadStream:
         self._puller: Puller | None = None
         self._opened: list[Puller] = []
         self._outlet: Iterator[Any] | None = None
+        self._refused: deque[tuple[Strand, BaseException]] = deque()
 
     def statistics(self) -> dict[str, Any]:
         """See `ChunkStream`."""
@@ -235,8 +238,29 @@ class ThreadStream:
                 keep = False
                 continue
             strand.host = waiter = Waiter(next(AGES))
-            waiter.on_grant = partial(POOL.submit, partial(self._start, strand))
+            waiter.on_grant = partial(self._granted, strand)
             self._ledger.request(waiter)
+        self._see_refused()
+
+    def _granted(self, strand: Strand) -> None:
+        """A permit is there. Called in any thread, the lock held or not; so who waits with it sees to what fails."""
+        try:
+            POOL.submit(partial(self._start, strand))
+        except RuntimeError as error:
+            self._refused.append((strand, error))
+            for each in self._strands.all:
+                if (getter := each.getter) is not None:
+                    with suppress(RuntimeError):  # it has been woken meanwhile
+                        getter()
+
+    def _see_refused(self) -> None:
+        """End the run if a strand could get no thread."""
+        while self._refused:
+            strand, error = self._refused.pop()
+            if strand.host is not None:
+                self._ledger.withdraw(strand.host)
+                strand.host = None
+                self._strands.fail(error, -1)
 
     def _start(self, strand: Strand) -> None:
         """In a thread of the pool, with a permit, without the lock."""
@@ -339,6 +363,7 @@ class ThreadStream:
         woken = primitives.Lock()
         woken.acquire()
         leave(woken.release)
+        self._see_refused()
         held = give_up(site)
         self._lock.release()
         try:

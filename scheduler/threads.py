@@ -62,6 +62,7 @@ class ThreadCall:
         self.reporter = Reporter()
         self._idle: deque[_Idle] = deque()
         self._asked: dict[Waiter, None] = {}  # in order, so that a simulation can be repeated
+        self._alone = False  # no helper could come
         self._until: Callable[[], bool] = lambda: True
         self.held = True
 
@@ -222,7 +223,7 @@ class ThreadCall:
 
     def _ask(self) -> None:
         """Ask for permits for what is ready."""
-        while len(self._asked) < min(MOST_ASKED, self._frontier.waiting):
+        while len(self._asked) < min(MOST_ASKED, self._frontier.waiting) and (self._idle or not self._alone):
             waiter = Waiter(self._age)
             waiter.on_grant = partial(self._granted, waiter)
             self._asked[waiter] = None
@@ -232,8 +233,14 @@ class ThreadCall:
         """A permit is there. May be called in any thread, the lock held or not."""
         if self._wake(True):
             self._asked.pop(waiter, None)
-        else:
+            return
+        try:
             POOL.submit(lambda: self._help(waiter))
+        except RuntimeError:  # there is no thread to be had: the caller does all of it
+            self._alone = True
+            if self._asked.pop(waiter, self) is not self:
+                self.ledger.release()
+            self._wake(False)
 
     def _help(self, waiter: Waiter) -> None:
         with self._lock:

@@ -266,7 +266,7 @@ class TestStopping:
             return x
 
         with pytest.raises(TimeoutError):
-            RunnableLambda(endless).invoke("x", {"callbacks": [handler], "timeout": 0.01})
+            RunnableLambda(endless).invoke("x", {"callbacks": [handler], "timeout": 0.2})
         assert runs_are_whole(handler.notes)
         assert handler.notes.of("error") == ["endless"]
 

@@ -240,7 +240,7 @@ def test_a_wait_before_a_retry_ends_with_the_timeout(verb: str) -> None:
     )
     with pytest.raises(TimeoutError):
         VERBS[verb](patient, 1, {"timeout": 0.01})
-    assert tries == [1]
+    assert len(tries) <= 1  # none, where the machine was slower than the timeout
 
 
 def test_a_stream_times_out_between_chunks_too() -> None:
@@ -251,7 +251,7 @@ def test_a_stream_times_out_between_chunks_too() -> None:
     seen: list[str] = []
 
     async def read() -> None:
-        async for chunk in RunnableLambda(stalls).astream(1, {"timeout": 0.01}):
+        async for chunk in RunnableLambda(stalls).astream(1, {"timeout": 0.2}):
             seen.append(chunk)  # noqa: PERF401
 
     with pytest.raises(TimeoutError):

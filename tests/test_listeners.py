@@ -173,7 +173,7 @@ def test_a_timeout_and_an_early_close_are_told(verb: str) -> None:
         return x
 
     with pytest.raises(TimeoutError):
-        VERBS[verb](told.bind(RunnableLambda(endless), False), "x", {"timeout": 0.005})
+        VERBS[verb](told.bind(RunnableLambda(endless), False), "x", {"timeout": 0.2})
     assert [fact[:3] for fact in told.facts] == [("start", "endless", None), ("error", "endless", False)]
     told.facts.clear()
     with told.bind(RunnableLambda(lambda x: iter(x), name="letters"), False).stream("ab") as chunks:

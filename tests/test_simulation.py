@@ -26,6 +26,7 @@ from anabranch.nodes import (
 )
 from anabranch.nodes import simulated_threads as threads_module
 from anabranch.scheduler import primitives
+from anabranch.scheduler.strands import Strands
 
 VALUES = ("invoke", "ainvoke")
 CHUNKS = ("stream", "astream")
@@ -46,6 +47,10 @@ class Resting(Watched):
 def plus_one(x: int) -> int:
     time.sleep(60)
     return x + 1
+
+
+def _each(chunks: Any) -> Any:
+    yield from chunks
 
 
 def size(x: int) -> int:
@@ -234,6 +239,17 @@ def test_it_prints_what_it_found() -> None:
         "RunnableSequence/size                        1       0    0 s   1 s   1 s\n"
         "RunnableSequence/RunnableParallel<a>/str     1       0    1 s   2 s   1 s"
     )
+
+
+def test_a_driver_that_forgets_to_wake_somebody_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def letters(chunks: Any) -> Any:
+        yield from "a" * 20
+
+    chain = RunnableGenerator(letters) | {"a": RunnableGenerator(_each), "b": RunnableLambda(str)}
+    assert simulate(chain, None, {"channel_capacity": 1}, verb="stream").value == {"a": "a" * 20, "b": "a" * 20}
+    monkeypatch.setattr(Strands, "took", lambda self, reader: None)
+    with pytest.raises(SimulationError, match="nobody can go on"):
+        simulate(chain, None, {"channel_capacity": 1}, verb="stream")
 
 
 # Around it
