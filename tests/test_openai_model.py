@@ -243,9 +243,10 @@ def test_clients_of_ones_own_are_used_and_left_open(server: OpenAIServer) -> Non
     with openai.DefaultHttpxClient(headers=headers) as http:
         model_of(server, http_client=http).invoke("What?")
         assert not http.is_closed
+    asynchronous = openai.DefaultAsyncHttpxClient(headers=headers)  # made here, since it reads certificates
 
     async def main() -> None:
-        async with openai.DefaultAsyncHttpxClient(headers=headers) as http:
+        async with asynchronous as http:
             await model_of(server, http_async_client=http).ainvoke("What?")
             assert not http.is_closed
 
