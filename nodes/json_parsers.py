@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from json import JSONDecodeError
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +14,7 @@ from anabranch.nodes.fenced_json import FencedJsonReader, parse_json_markdown
 from anabranch.nodes.json_growth import growth
 from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.output_errors import OutputParserException, excerpt
-from anabranch.nodes.parsers import Answer, first_of
+from anabranch.nodes.parsers import first_of
 from anabranch.nodes.runnables import Output
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -32,7 +31,7 @@ class JsonTextParser(BaseCumulativeTransformOutputParser[Output]):
         """
         raise NotImplementedError
 
-    def parse_result(self, result: Sequence[Answer], *, partial: bool = False) -> Any:
+    def parse_result(self, result: list[Any], *, partial: bool = False) -> Any:
         """What the JSON in the first of a model's candidate answers says.
 
         Args:

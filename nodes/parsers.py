@@ -49,16 +49,16 @@ class BaseLLMOutputParser(RunnableSerializable[Any, Output]):
     def _accepted(self) -> Any:
         return str | BaseMessage
 
-    def parse_result(self, result: Sequence[Answer], *, partial: bool = False) -> Output:
+    def parse_result(self, result: list[Any], *, partial: bool = False) -> Output:
         """What a model's candidate answers say.
 
         Args:
-            result: the candidates, the best first.
+            result: the candidates, each a `Generation` or a `ChatGeneration`, the best first.
             partial: more may come, so it isn't an error yet if something is missing.
         """
         raise NotImplementedError
 
-    async def aparse_result(self, result: Sequence[Answer], *, partial: bool = False) -> Output:
+    async def aparse_result(self, result: list[Any], *, partial: bool = False) -> Output:
         """The same, for a parser that waits for something. Arguments as for `parse_result`."""
         return self.parse_result(result, partial=partial)
 
@@ -139,11 +139,11 @@ class BaseOutputParser(BaseLLMOutputParser[Output]):
         """The same, for a parser that waits for something."""
         return self.parse(text)
 
-    def parse_result(self, result: Sequence[Answer], *, partial: bool = False) -> Output:
+    def parse_result(self, result: list[Any], *, partial: bool = False) -> Output:
         """What the first of a model's candidate answers says. See `BaseLLMOutputParser`."""
         return self.parse(first_of(result).text)
 
-    async def aparse_result(self, result: Sequence[Answer], *, partial: bool = False) -> Output:
+    async def aparse_result(self, result: list[Any], *, partial: bool = False) -> Output:
         """The same, for a parser that waits for something."""
         if self._writes("aparse"):
             return await self.aparse(first_of(result).text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -15,7 +14,7 @@ from anabranch.nodes.json_parsers import faults
 from anabranch.nodes.message_chunks import AIMessageChunk
 from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.output_errors import OutputParserException, excerpt
-from anabranch.nodes.parsers import Answer, first_of
+from anabranch.nodes.parsers import first_of
 from anabranch.nodes.partial_json import JsonReader
 from anabranch.nodes.tool_calls import ToolCall, ToolCallChunk, openai_pieces, tool_call
 
@@ -45,7 +44,7 @@ class JsonOutputToolsParser(BaseCumulativeTransformOutputParser[Any]):
     return_id: bool = False
     strict: bool = False
 
-    def parse_result(self, result: Sequence[Answer], *, partial: bool = False) -> Any:
+    def parse_result(self, result: list[Any], *, partial: bool = False) -> Any:
         """The tool calls of the first of a model's candidate answers.
 
         Args:
