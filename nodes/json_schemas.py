@@ -18,7 +18,8 @@ Schema = dict[str, Any]
 def resolved(schema: Mapping[str, Any]) -> Schema:
     """A schema without `$ref`: in its place stands what it refers to.
 
-    What refers to itself can't be so; it is left open where it would begin again.
+    What refers to itself can't be so; it is left open where it would begin again. A `discriminator`, which tells by
+    references which of several schemas is meant, is left out: the schemas themselves tell it.
     """
     made: Schema = _resolved(schema, schema, ())
     return made
@@ -34,7 +35,7 @@ def _resolved(schema: Any, root: Mapping[str, Any], within: tuple[str, ...]) -> 
             return {}
         found = _resolved(_pointed(root, ref), root, (*within, ref))
         return {**found, **_resolved(besides, root, within)} if isinstance(found, dict) else found
-    kept = {key: value for key, value in schema.items() if key not in ("$defs", "definitions")}
+    kept = {key: value for key, value in schema.items() if key not in ("$defs", "definitions", "discriminator")}
     return _each(kept, lambda inner: _resolved(inner, root, within))
 
 

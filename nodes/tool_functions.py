@@ -26,9 +26,11 @@ class ToolFunction:
 
     Args:
         func: the function.
+        fills_star: the argument that is called as its `*args` is a list of what goes there. Otherwise, by a schema of
+            the user's own, it is an argument like any other.
     """
 
-    def __init__(self, func: Callable[..., Any]) -> None:
+    def __init__(self, func: Callable[..., Any], *, fills_star: bool = True) -> None:
         self.func = func
         self.is_async = is_asynchronous(func)
         self._may_block = self.is_async and kind_of(func) == "function"
@@ -39,10 +41,10 @@ class ToolFunction:
         self._callbacks = "callbacks" in types
         self.wants_config = self._config is not None or self._manager or self._callbacks
         # What can't be given by name is given by place, and so is all that stands before it.
-        starred = any(each.kind is Parameter.VAR_POSITIONAL for each in self.parameters)
-        by_place = (Parameter.POSITIONAL_ONLY, *((Parameter.POSITIONAL_OR_KEYWORD,) if starred else ()))
+        star = next((each.name for each in self.parameters if each.kind is Parameter.VAR_POSITIONAL), None)
+        self._star = star if fills_star else None
+        by_place = (Parameter.POSITIONAL_ONLY, *((Parameter.POSITIONAL_OR_KEYWORD,) if self._star else ()))
         self._places = [each for each in self.parameters if each.kind in by_place]
-        self._star = next((each.name for each in self.parameters if each.kind is Parameter.VAR_POSITIONAL), None)
 
     def call(self, values: Mapping[str, Any], config: Any) -> Any:
         """Call it with arguments by name."""

@@ -56,7 +56,7 @@ class ToolArguments:
         self._fields = {} if self.model is None else self.model.model_fields
         types = {name: tp for func in functions for name, tp in parameter_types(func).items()}
         # A model that we made names fields so that pydantic takes the name; the alias is the parameter's.
-        ours = self.model is not None and issubclass(self.model, SchemaModel)
+        self.is_inferred = ours = self.model is not None and issubclass(self.model, SchemaModel)
         self._keys = {label: info.alias or label for label, info in self._fields.items()}
         self._parameters = self._keys if ours else dict(zip(self._keys, self._keys, strict=True))
         # A key that a `TypedDict` may lack has the default None, which no function has asked for.

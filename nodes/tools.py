@@ -183,7 +183,8 @@ class BaseTool(RunnableSerializable[ToolInput, Any]):
         return builder.step(self._operator(dict(place.kwargs or {})), source, place, self)
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        functions = [ToolFunction(each) for each in self._functions()]
+        fills_star = self._arguments.is_inferred
+        functions = [ToolFunction(each, fills_star=fills_star) for each in self._functions()]
         sync = next((each for each in functions if not each.is_async), None)
         asynchronous = next((each for each in functions if each.is_async), None)
         return Operator(

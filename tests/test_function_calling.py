@@ -225,6 +225,24 @@ def test_a_model_that_holds_itself_is_told_to_the_first_level() -> None:
     assert convert_to_openai_function(Node)["parameters"]["properties"]["children"]["items"] == {}
 
 
+def test_no_schema_refers_to_another() -> None:
+    class Cat(BaseModel):
+        kind: Literal["cat"]
+        place: Place
+
+    class Dog(BaseModel):
+        kind: Literal["dog"]
+
+    class Pets(BaseModel):
+        pets: list[Annotated[Cat | Dog, Field(discriminator="kind")]]
+
+    parameters = convert_to_openai_function(Pets)["parameters"]
+    assert "$" not in repr(parameters)
+    cat, dog = parameters["properties"]["pets"]["items"]["oneOf"]
+    assert cat["properties"]["place"] == {**PLACE, "description": "Where."}
+    assert dog["properties"]["kind"] == {"type": "string", "const": "dog"}
+
+
 FUNCTION = {"name": "f", "description": "d", "parameters": {"type": "object", "properties": {"a": {"type": "string"}}}}
 
 

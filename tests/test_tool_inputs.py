@@ -252,6 +252,20 @@ def test_marks_in_a_schema_of_ones_own_and_at_the_function() -> None:
     assert tool(use, args_schema=Marked).args.keys() == {"item"}
 
 
+@pytest.mark.parametrize("schema", [None, {"type": "object", "properties": {"args": {}}}])
+def test_an_argument_of_a_schema_may_be_called_as_what_is_starred(schema: Any) -> None:
+    class Args(BaseModel):
+        """Take them."""
+
+        args: list[int]
+
+    def take(*args: Any, **kwargs: Any) -> Any:
+        return args, kwargs
+
+    assert made(take, args_schema=schema or Args).invoke({"args": [1]}) == ((), {"args": [1]})
+    assert made(take).invoke({"args": [1]}) == ((1,), {})
+
+
 def test_an_annotation_that_can_not_be_resolved_is_told() -> None:
     class Local:
         pass
