@@ -7,6 +7,7 @@ import itertools
 import re
 import threading
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -352,3 +353,9 @@ def test_a_program_is_checked_as_a_node_is() -> None:
 
     program = RunnableGenerator(swapped) | {"a": RunnablePassthrough(), "n": len} | RunnablePassthrough.assign(b=str)
     assert_laws(program, texts, max_examples=10)
+
+
+def test_the_page_names_all_laws() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "laws.md").read_text(encoding="utf-8")
+    table = page[page.index("## The laws") : page.index("## Random programs")]
+    assert set(re.findall(r"`(\w+)`", table)) >= LAWS.keys()
