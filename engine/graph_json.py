@@ -22,7 +22,8 @@ from anabranch.engine.operators import Operator
 Registry = Mapping[str, Operator]
 VERSION = 1
 _FORMS = ("invoke", "ainvoke", "stream", "astream", "transform", "atransform", "map_chunk", "flow", "batch", "abatch")
-_FLAGS = {f.name: f.default for f in fields(Operator) if f.name not in (*_FORMS, "name", "shows", "reads", "algebra")}
+_KEYS = ("reads", "optional")
+_FLAGS = {f.name: f.default for f in fields(Operator) if f.name not in (*_FORMS, "name", "shows", *_KEYS, "algebra")}
 
 
 def graph_to_json(graph: Graph, registry: Registry | None = None) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _operator_to_json(operator: Operator, names: Mapping[int, str], place: str) 
         ) from None
     flags = {flag: value for flag, default in _FLAGS.items() if (value := getattr(operator, flag)) != default}
     if operator.reads is not None:
-        flags["reads"] = sorted(operator.reads)
+        flags |= {each: sorted(keys) for each in _KEYS if (keys := getattr(operator, each)) or each == "reads"}
     if operator.algebra is not None:
         flags["algebra"] = operator.algebra.value
     return {"name": operator.name, "forms": written, **flags}
@@ -106,8 +107,7 @@ def _operator_from_json(data: Mapping[str, Any], registry: Registry) -> Operator
             raise GraphError(f"the graph needs the operator {data['registered']!r}, which the registry doesn't have")
         return registry[data["registered"]]
     rest = {key: value for key, value in data.items() if key != "forms"}
-    if "reads" in rest:
-        rest["reads"] = frozenset(rest["reads"])
+    rest |= {each: frozenset(rest[each]) for each in _KEYS if each in rest}
     if "algebra" in rest:
         rest["algebra"] = Algebra(rest["algebra"])
     forms = {form: _resolved(reference) for form, reference in data["forms"].items()}

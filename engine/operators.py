@@ -98,6 +98,7 @@ class Operator:
             they belong in a thread. False for what is known to be quick.
         expands: a result that is a `Composable` is run with the step's input, and its output taken instead.
         reads: the keys of a dict input that are read, when these are known; None means all of it.
+        optional: those of them that may be missing.
         picks: the one key whose value it hands on, if that is all it does.
         algebra: how the chunks that it makes combine, when their type alone does not say it.
         whole: a `flow` gets its input as a value; otherwise as the handle `INPUT`, to be passed on.
@@ -126,6 +127,7 @@ class Operator:
     blocking: bool = True
     expands: bool = False
     reads: frozenset[str] | None = None
+    optional: frozenset[str] = frozenset()
     picks: str | None = None
     algebra: Algebra | None = None
     whole: bool = True

@@ -77,7 +77,7 @@ class DictPromptTemplate(RunnableSerializable[dict[str, Any], dict[str, Any]]):
         )
         return str(shown)
 
-    def _reads(self) -> frozenset[str] | None:
+    def _reads(self) -> frozenset[str]:
         return frozenset(name for template in self._templates() for name in template.reads)
 
     def _waits(self) -> bool:
@@ -93,7 +93,15 @@ class DictPromptTemplate(RunnableSerializable[dict[str, Any], dict[str, Any]]):
         return self.input_variables
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        return Operator(name=self.get_name(), run_type="prompt", invoke=self._run, blocking=False, reads=self._reads())
+        reads = self._reads()
+        return Operator(
+            name=self.get_name(),
+            run_type="prompt",
+            invoke=self._run,
+            blocking=False,
+            reads=reads,
+            optional=reads.difference(self.input_variables),
+        )
 
     def _run(self, input: Any) -> dict[str, Any]:
         if not isinstance(input, Mapping):

@@ -162,13 +162,15 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
         return super()._build(builder, source, place)
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
+        reads = self._reads()
         return Operator(
             name=self.get_name(),
             run_type="prompt",
             invoke=self._run,
             ainvoke=self._arun if self._has_async_form() else None,
             blocking=self._waits(),
-            reads=self._reads(),
+            reads=reads,
+            optional=(reads or frozenset()).difference(self.input_variables),
         )
 
     def _run(self, input: Any) -> PromptValue:

@@ -86,7 +86,7 @@ def plan_of(graph: Graph, mode: Mode) -> Plan:
 
 
 def _compile(graph: Graph, mode: Mode) -> Plan:
-    sources = [narrowed(step.source, step.operator.reads) for step in graph.steps]
+    sources = [narrowed(step.source, step.operator) for step in graph.steps]
     actions = [action_of(step, graph, mode) for step in graph.steps]
     runs = straight_runs(graph, sources, _fusing(actions))
     home = {slots[-1]: index for index, slots in enumerate(runs)}

@@ -132,7 +132,7 @@ def chunk_plan_of(graph: Graph, mode: Mode, heard: bool = False) -> ChunkPlan:
 
 
 def _compile(graph: Graph, mode: Mode, heard: bool) -> ChunkPlan:
-    sources = [narrowed(step.source, step.operator.reads) for step in graph.steps]
+    sources = [narrowed(step.source, step.operator) for step in graph.steps]
     actions = [action_of(step, graph, mode) for step in graph.steps]
     algebras = _algebras(graph, sources)
     runs = straight_runs(graph, sources, _shallow(graph))

@@ -1,17 +1,19 @@
 """Decides which ports of a join a consumer waits for.
 
 A consumer that is known to read only some keys (`pick`, `operator.itemgetter`, a prompt) is fed by the ports
-of those keys, so it starts as soon as these exist. Where a key can't be found among the ports, the whole join
-is delivered, so that the consumer fails just as it would have without wiring.
+of those keys, so it starts as soon as these exist. Where a key that it needs can't be found among the ports, the whole
+join is delivered, so that the consumer fails just as it would have without wiring.
 """
 
 from __future__ import annotations
 
 from anabranch.engine.graphs import Join, Source
+from anabranch.engine.operators import Operator
 
 
-def narrowed(source: Source, reads: frozenset[str] | None) -> Source:
-    """The part of a source that somebody who reads only `reads` needs."""
+def narrowed(source: Source, operator: Operator) -> Source:
+    """The part of a source that an operator reads."""
+    reads = operator.reads
     if reads is None or not isinstance(source, Join):
         return source
     ports: dict[str, Source] = {}
@@ -26,7 +28,7 @@ def narrowed(source: Source, reads: frozenset[str] | None) -> Source:
         if join.base is None:
             break
         join = join.base
-    if wanted or not _known(source):
+    if wanted - operator.optional or not _known(source):
         return source
     return Join(ports, source.scope)
 

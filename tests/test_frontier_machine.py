@@ -431,7 +431,7 @@ def assert_inputs_exist(unit: Unit) -> None:
         for segment in unit.activation.plan.segments
         if unit.activation.values[segment.index] is not None
     }
-    needed = set(slots_of(narrowed(first.source, first.operator.reads))) - {-1}
+    needed = set(slots_of(narrowed(first.source, first.operator))) - {-1}
     assert needed <= ended, f"step {first.slot} started before {needed - ended}"
 
 

@@ -35,6 +35,9 @@ EXAMPLES = [{"i": "x"}]
 
 READING_B: dict[str, Any] = {
     "text": PromptTemplate("{b}"),
+    "partial": PromptTemplate("{b} {known}").partial(known=1),
+    "optional": ChatPromptTemplate([MessagesPlaceholder("history", optional=True), "{b}"]),
+    "nothing known": ChatPromptTemplate([MessagesPlaceholder("history", optional=True)]),
     "partial function": PromptTemplate("{b}").partial(b=lambda: "late"),
     "mustache": PromptTemplate("{{b}}", template_format="mustache"),
     "section": PromptTemplate("{{#b}}{{.}}{{/b}}", template_format="mustache"),
