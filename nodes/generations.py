@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field, SerializeAsAny
+from pydantic import BaseModel, Field, SerializeAsAny, WrapValidator
 
 from anabranch.nodes.message_chunks import BaseMessageChunk
 from anabranch.nodes.message_merging import merge_dicts
 from anabranch.nodes.messages import BaseMessage
+
+
+def _unless(kind: type[BaseMessage]) -> WrapValidator:
+    """A validator that lets those pass which are of a class: they were checked when they were made."""
+
+    def check(value: Any, handler: Callable[[Any], Any]) -> Any:
+        return value if isinstance(value, kind) else handler(value)
+
+    return WrapValidator(check)
+
+
+AS_IT_IS, CHUNK_AS_IT_IS = _unless(BaseMessage), _unless(BaseMessageChunk)
 
 
 class Generation(BaseModel):
@@ -57,7 +69,7 @@ class ChatGeneration(BaseModel):
         'so be it'
     """
 
-    message: SerializeAsAny[BaseMessage]
+    message: Annotated[SerializeAsAny[BaseMessage], AS_IT_IS]
     generation_info: dict[str, Any] | None = None
     type: Literal["ChatGeneration", "ChatGenerationChunk"] = "ChatGeneration"
 
@@ -76,7 +88,7 @@ class ChatGenerationChunk(ChatGeneration):
         'so be it'
     """
 
-    message: SerializeAsAny[BaseMessageChunk]
+    message: Annotated[SerializeAsAny[BaseMessageChunk], CHUNK_AS_IT_IS]
     type: Literal["ChatGeneration", "ChatGenerationChunk"] = "ChatGenerationChunk"
 
     def __add__(self, other: ChatGenerationChunk) -> ChatGenerationChunk:
