@@ -39,7 +39,7 @@ class InMemoryDocstore:
             ValueError: when an id is there already.
         """
         self.check_new(list(texts))
-        self._dict.update({id: copied(document.model_copy(update={"id": id})) for id, document in texts.items()})
+        self._dict.update({id: copied(document, id) for id, document in texts.items()})
 
     def check_new(self, ids: Sequence[str]) -> None:
         """See that none of these ids is there, and none comes twice.

@@ -43,9 +43,9 @@ class Document(BaseModel):
         return f"page_content={self.page_content!r}{facts}"
 
 
-def copied(document: Document) -> Document:
-    """A copy whose metadata can be changed without changing those of the document."""
-    return document.model_copy(update={"metadata": deepcopy(document.metadata)})
+def copied(document: Document, id: str | None = None) -> Document:
+    """A copy, with this id if one is given, whose metadata can be changed without changing those of the document."""
+    return document.model_copy(update={"id": id or document.id, "metadata": deepcopy(document.metadata)})
 
 
 def format_documents(documents: Iterable[Document]) -> str:

@@ -101,14 +101,14 @@ class InMemoryVectorStore(VectorStore):
                 f"{type(self.embedding).__name__} made {len(vectors)} vectors of {len(documents)} texts; "
                 "embed_documents gives one for each"
             )
-        named = [each.model_copy(update={"id": each.id or str(uuid4())}) for each in documents]
+        ids = [each.id or str(uuid4()) for each in documents]
         with self._lock:
             length = len(next(iter(self._held.values())).vector) if self._held else None
             rows = matrix_of(vectors, type(self).__name__, length)
-            for document, row in zip(named, rows, strict=True):
-                self._held[str(document.id)] = _Held(copied(document), row)
+            held = (_Held(copied(each, id), row) for each, id, row in zip(documents, ids, rows, strict=True))
+            self._held.update(zip(ids, held, strict=True))
             self._units = None
-        return [str(each.id) for each in named]
+        return ids
 
     def delete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> None:
         """Delete what has these ids. Ids that nothing has are passed over; without ids nothing is deleted."""
@@ -168,7 +168,7 @@ class InMemoryVectorStore(VectorStore):
         scores = rows @ unit(matrix_of([embedding], type(self).__name__, rows.shape[1]))[0]
         found = []
         for at in (-scores).argsort(kind="stable"):
-            if filter is None or filter(copied(held[at].document)):
+            if filter is None or filter(held[at].document):
                 found.append((held[at], float(scores[at])))
                 if len(found) == k:
                     break

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from anabranch.engine.config import RunnableConfig
@@ -202,15 +203,27 @@ def _called_with(get_session_history: Callable[..., Any], ids: list[str]) -> Cal
         raise CompositionError(f"get_session_history is a function of a session's id, got {get_session_history!r:.80}")
     signature = inspect.signature(get_session_history)
     if not signature.parameters:
-        return lambda session: get_session_history()
+        return partial(_without, get_session_history)
     if len(ids) == 1 and _takes(signature, None):
-        return lambda session: get_session_history(*session.values())
+        return partial(_in_order, get_session_history)
     if _takes(signature, **dict.fromkeys(ids)):
-        return lambda session: get_session_history(**session)
+        return partial(_by_name, get_session_history)
     raise CompositionError(
         f"get_session_history takes {signature}, but history_factory_config has the keys "
         f"{', '.join(map(repr, ids)) or 'none'}; the parameters must have their names"
     )
+
+
+def _without(get_session_history: Callable[..., Any], session: dict[str, Any]) -> Any:
+    return get_session_history()
+
+
+def _in_order(get_session_history: Callable[..., Any], session: dict[str, Any]) -> Any:
+    return get_session_history(*session.values())
+
+
+def _by_name(get_session_history: Callable[..., Any], session: dict[str, Any]) -> Any:
+    return get_session_history(**session)
 
 
 def _takes(signature: inspect.Signature, *args: Any, **kwargs: Any) -> bool:

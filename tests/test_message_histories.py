@@ -32,6 +32,7 @@ from anabranch.nodes import (
     StrOutputParser,
     fold,
 )
+from anabranch.nodes.laws import assert_laws
 
 ADA: RunnableConfig = {"configurable": {"session_id": "ada"}}
 BOB: RunnableConfig = {"configurable": {"session_id": "bob"}}
@@ -521,3 +522,11 @@ def test_an_async_answer_is_kept_by_async_forms() -> None:
     assert run(chat, "hi", "astream") == "yes"
     assert called == ["read", 2]
     assert history.messages == [HumanMessage("hi"), AIMessage("yes")]
+
+
+def empty_history(session_id: str) -> InMemoryChatMessageHistory:
+    return InMemoryChatMessageHistory()
+
+
+def test_it_keeps_the_laws_of_runnables() -> None:
+    assert_laws(RunnableWithMessageHistory(RunnableLambda(echo), empty_history).with_config(ADA), ["hi", "", "Ada"])

@@ -25,6 +25,7 @@ from anabranch.nodes import (
     VectorStore,
     VectorStoreRetriever,
 )
+from anabranch.nodes.laws import assert_laws
 from anabranch.nodes.vector_searches import Scored
 
 TEXTS_HERE = ["a", "b", "ab", "aab", "c"]
@@ -335,3 +336,9 @@ def test_a_retriever_that_cannot_work_is_refused(arguments: dict[str, Any]) -> N
         VectorStoreRetriever(vectorstore="a store")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'similarity', 'mmr', 'similarity_score_threshold'"):
         store().search("a", "nearest")
+
+
+@pytest.mark.parametrize("kind", [InMemoryVectorStore, FAISS])
+def test_retrievers_keep_the_laws_of_runnables(kind: Any) -> None:
+    retriever = kind.from_texts(TEXTS_HERE, Letters(), ids=TEXTS_HERE).as_retriever(search_type="mmr")
+    assert_laws(retriever, ["ab", "c", ""])
