@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from anabranch.nodes.async_callback_handlers import AsyncCallbackHandler
     from anabranch.nodes.block_templates import DictPromptTemplate, ImagePromptTemplate
     from anabranch.nodes.bm25 import BM25Retriever
+    from anabranch.nodes.buffer_strings import get_buffer_string
     from anabranch.nodes.caches import BaseCache, InMemoryCache, get_llm_cache, set_llm_cache
     from anabranch.nodes.caching import RunnableWithCache
     from anabranch.nodes.callback_handlers import BaseCallbackHandler
@@ -170,7 +171,6 @@ if TYPE_CHECKING:
         RemoveMessage,
         SystemMessage,
         ToolMessage,
-        get_buffer_string,
     )
     from anabranch.nodes.model_runs import AsyncModelRunManager, ModelRunManager
     from anabranch.nodes.openai_completions import OpenAI
@@ -194,7 +194,7 @@ if TYPE_CHECKING:
         MissingVariablesError,
         StringPromptTemplate,
     )
-    from anabranch.nodes.prompt_values import ChatPromptValue, PromptValue, StringPromptValue
+    from anabranch.nodes.prompt_values import ChatPromptValue, ChatPromptValueConcrete, PromptValue, StringPromptValue
     from anabranch.nodes.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
     from anabranch.nodes.rate_limiting import RunnableWithRateLimiter
     from anabranch.nodes.replays import EventFileError, replay, replay_log
@@ -240,6 +240,7 @@ _DEFERRED = {
     "async_callback_handlers": "AsyncCallbackHandler",
     "block_templates": "DictPromptTemplate ImagePromptTemplate",
     "bm25": "BM25Retriever",
+    "buffer_strings": "get_buffer_string",
     "caches": "BaseCache InMemoryCache get_llm_cache set_llm_cache",
     "caching": "RunnableWithCache",
     "callback_handlers": "BaseCallbackHandler",
@@ -290,7 +291,7 @@ _DEFERRED = {
     "SystemMessagePromptTemplate",
     "message_trimming": "trim_messages",
     "messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage SystemMessage "
-    "ToolMessage get_buffer_string",
+    "ToolMessage",
     "model_runs": "AsyncModelRunManager ModelRunManager",
     "openai_completions": "OpenAI",
     "openai_conversion": "convert_to_openai_messages",
@@ -303,7 +304,7 @@ _DEFERRED = {
     "partial_json": "parse_partial_json",
     "perfetto": "ChromeTrace PerfettoTracer",
     "prompt_templates": "BaseChatPromptTemplate BasePromptTemplate MissingVariablesError StringPromptTemplate",
-    "prompt_values": "ChatPromptValue PromptValue StringPromptValue",
+    "prompt_values": "ChatPromptValue ChatPromptValueConcrete PromptValue StringPromptValue",
     "rate_limiters": "BaseRateLimiter InMemoryRateLimiter",
     "rate_limiting": "RunnableWithRateLimiter",
     "replays": "EventFileError replay replay_log",
@@ -409,6 +410,7 @@ __all__ = [
     "ChatOpenAI",
     "ChatPromptTemplate",
     "ChatPromptValue",
+    "ChatPromptValueConcrete",
     "ChatResult",
     "ChromeTrace",
     "ChunkError",

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from anabranch.nodes.any_message import AnyMessage
+from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.in_thread import in_thread
-from anabranch.nodes.messages import AIMessage, BaseMessage, HumanMessage, get_buffer_string
+from anabranch.nodes.messages import AIMessage, BaseMessage, HumanMessage
 
 
 class BaseChatMessageHistory(ABC):

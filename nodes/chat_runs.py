@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, LLMResult
 from anabranch.nodes.message_chunks import AIMessageChunk, BaseMessageChunk, message_to_chunk
-from anabranch.nodes.messages import BaseMessage, get_buffer_string
+from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.model_runs import Made, ModelView
 
 

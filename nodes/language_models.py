@@ -21,13 +21,14 @@ from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Operator
 from anabranch.engine.runs import new_id
 from anabranch.nodes.answering import Answering
+from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.caches import BaseCache, get_llm_cache
 from anabranch.nodes.caching import Kept
 from anabranch.nodes.console import ConsoleTracer
 from anabranch.nodes.exact_json import exact_json, name_of
 from anabranch.nodes.generations import LLMResult, RunInfo
 from anabranch.nodes.message_conversion import MessageLike
-from anabranch.nodes.messages import BaseMessage, get_buffer_string
+from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.model_runs import Made
 from anabranch.nodes.prompt_values import PromptValue
 from anabranch.nodes.rate_limiting import limited

@@ -11,13 +11,13 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.operators import Operator
 from anabranch.nodes.answering import derived_from, unwritten
 from anabranch.nodes.any_message import AnyMessage
+from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.caching import Kept
 from anabranch.nodes.generations import Generation, GenerationChunk, LLMResult
 from anabranch.nodes.language_models import BaseLanguageModel, as_prompt
 from anabranch.nodes.llm_runs import LLMView
 from anabranch.nodes.message_conversion import convert_to_messages
 from anabranch.nodes.message_merging import merge_dicts
-from anabranch.nodes.messages import get_buffer_string
 from anabranch.nodes.model_runs import note_result
 from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from anabranch.nodes.run_managers import run_in, takes_run_manager

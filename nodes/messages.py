@@ -6,7 +6,7 @@ which add up by `+`, are in `message_chunks`; what else can be read as a message
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -126,21 +126,3 @@ class RemoveMessage(BaseMessage):
         if kwargs.pop("content", None):
             raise ValueError("a RemoveMessage has no content; it only names the message to remove")
         super().__init__("", id=id, **kwargs)
-
-
-def get_buffer_string(messages: Iterable[BaseMessage], human_prefix: str = "Human", ai_prefix: str = "AI") -> str:
-    """The conversation as text, one line a message, each headed by its speaker.
-
-    Example:
-        >>> print(get_buffer_string([SystemMessage("Be brief."), HumanMessage("Hi")]))
-        System: Be brief.
-        Human: Hi
-    """
-    speakers = {"human": human_prefix, "ai": ai_prefix, "system": "System", "tool": "Tool"}
-
-    def speaker(message: BaseMessage) -> str:
-        if isinstance(message, ChatMessage):
-            return message.role
-        return speakers.get(message.type.removesuffix("MessageChunk").lower(), message.type)
-
-    return "\n".join(f"{speaker(message)}: {message.text}" for message in messages)

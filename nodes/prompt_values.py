@@ -9,7 +9,8 @@ from pydantic import BaseModel, SerializeAsAny
 
 from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.base_messages import kind_field
-from anabranch.nodes.messages import BaseMessage, HumanMessage, get_buffer_string
+from anabranch.nodes.buffer_strings import get_buffer_string
+from anabranch.nodes.messages import BaseMessage, HumanMessage
 
 
 class PromptValue(BaseModel):

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from anabranch.engine.chunks import Algebra, algebra_of, fold
 from anabranch.nodes.any_message import AnyMessage
+from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.documents import Document, format_documents
 from anabranch.nodes.message_chunks import (
     CHUNKS,
@@ -28,13 +29,14 @@ from anabranch.nodes.messages import (
     AIMessage,
     BaseMessage,
     ChatMessage,
+    FunctionMessage,
     HumanMessage,
+    RemoveMessage,
     SystemMessage,
     ToolMessage,
-    get_buffer_string,
 )
 from anabranch.nodes.prompt_values import ChatPromptValue, StringPromptValue
-from anabranch.nodes.tool_calls import tool_call
+from anabranch.nodes.tool_calls import invalid_tool_call, tool_call
 
 texts = st.text("ab ", max_size=3)
 
@@ -184,3 +186,103 @@ def test_every_chunk_class_adds_to_itself(kind: type[BaseMessageChunk]) -> None:
     total = kind(content="a", **who) + kind(content="b", **who)
     assert type(total) is kind
     assert total.content == "ab"
+
+
+def test_a_conversation_is_told_as_text() -> None:
+    calls = [tool_call(name="f", args={"a": "<"}, id="1")]
+    said: list[BaseMessage] = [
+        HumanMessageChunk("1 < 2"),
+        AIMessage("b", tool_calls=calls),
+        ToolMessage("c", tool_call_id="1"),
+        FunctionMessage("d", name="f"),
+        ChatMessage("e", role="critic"),
+    ]
+    assert get_buffer_string(said, human_prefix="You") == "\n".join(
+        ["You: 1 < 2", f"AI: b{calls}", "Tool: c", "Function: d", "critic: e"]
+    )
+    assert get_buffer_string(said[:3], format="xml", message_separator="") == (
+        '<message type="human">1 &lt; 2</message>'
+        '<message type="ai">\n  <content>b</content>\n'
+        '  <tool_call id="1" name="f">{"a": "&lt;"}</tool_call>\n</message>'
+        '<message type="tool">c</message>'
+    )
+    with pytest.raises(ValueError, match="'yaml'"):
+        get_buffer_string(said, format="yaml")  # type: ignore[arg-type]
+
+
+def test_blocks_are_told_in_xml_as_far_as_they_can_be() -> None:
+    told: list[str | dict[str, Any]] = [
+        "a",
+        {"type": "text", "text": "b & c"},
+        {"type": "image_url", "image_url": {"url": "https://x?a=1&b=2"}},
+        {"type": "image", "url": "https://x"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+        {"type": "reasoning", "reasoning": "hm"},
+        {"type": "bear"},
+    ]
+    assert get_buffer_string([HumanMessage(told)], format="xml") == (
+        '<message type="human">a b &amp; c <image url="https://x?a=1&amp;b=2" /> <image url="https://x" /> '
+        "<reasoning>hm</reasoning></message>"
+    )
+
+
+@given(st.text(), st.text())
+def test_what_is_said_cannot_end_a_message_in_xml(text: str, role: str) -> None:
+    told = get_buffer_string([ChatMessage(text, role=role), HumanMessage([text])], format="xml")
+    assert told.count("<message") == told.count("</message>") == 2
+
+
+def test_a_message_is_printed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = [tool_call(name="f", args={"a": 1, "b": {"c": [2]}}, id="1")]
+    broken = [invalid_tool_call(name="g", args="{", id="2", error="it breaks off")]
+    AIMessage("Let me see.", name="Ada", tool_calls=calls, invalid_tool_calls=broken).pretty_print()
+    assert capsys.readouterr().out.splitlines() == [
+        "================================== Ai Message ==================================",
+        "Name: Ada",
+        "",
+        "Let me see.",
+        "Tool Calls:",
+        "  f (1)",
+        " Call ID: 1",
+        "  Args:",
+        "    a: 1",
+        "    b: {'c': [2]}",
+        "Invalid Tool Calls:",
+        "  g (2)",
+        " Call ID: 2",
+        "  Error: it breaks off",
+        "  Args:",
+        "    {",
+    ]
+    assert HumanMessageChunk("Hi").pretty_repr() == HumanMessage("Hi").pretty_repr()
+    assert "\x1b[1m Tool Message \x1b[0m" in ToolMessage("a", tool_call_id="1").pretty_repr(html=True)
+
+
+def test_the_content_of_a_result_is_made_text() -> None:
+    def content(given: Any) -> Any:
+        return ToolMessage(given, tool_call_id="1").content
+
+    assert content(3) == "3"
+    assert content({"a": 1}) == "{'a': 1}"
+    assert content(("a", {"type": "text"}, 3)) == ["a", {"type": "text"}, "3"]
+    assert ToolMessage("a", tool_call_id=3).tool_call_id == "3"  # type: ignore[arg-type]
+
+
+def test_a_message_to_remove_has_no_content() -> None:
+    assert RemoveMessage("1") == RemoveMessage(id="1")
+    with pytest.raises(ValueError, match="no content"):
+        RemoveMessage("1", content="a")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"tool_calls": [{"name": "f", "args": {}}]}, "tool_calls.0.id"),
+        ({"tool_calls": [{"name": "f", "args": "{}", "id": "1"}]}, "tool_calls.0.args"),
+        ({"usage_metadata": {"input_tokens": 1}}, "usage_metadata.output_tokens"),
+        ({"type": "human"}, "type"),
+    ],
+)
+def test_what_does_not_fit_is_an_error_that_names_the_field(wrong: Any, told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        AIMessage("a", **wrong)
