@@ -13,7 +13,7 @@ from uuid import uuid4
 from anabranch.nodes.answering import derived_from, unwritten
 from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.chat_runs import ChatView
-from anabranch.nodes.exact_json import exact_json
+from anabranch.nodes.exact_json import exact_json, token_of
 from anabranch.nodes.function_calling import ToolLike
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, LLMResult
 from anabranch.nodes.language_models import BaseLanguageModel, LanguageModelInput, as_prompt
@@ -195,7 +195,7 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
         return convert_to_messages([prompt] if isinstance(prompt, str) else prompt)
 
     def _prompt_key(self, asked: list[BaseMessage]) -> str:
-        return exact_json([message.model_copy(update={"id": None}) for message in asked], self._marked)
+        return exact_json([message.model_copy(update={"id": None}) for message in asked], token_of)
 
     def _candidates(self, result: ChatResult) -> list[ChatGeneration]:
         return result.generations

@@ -11,11 +11,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import weakref
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr
 
 from anabranch.engine.errors import StepInputError
 
@@ -59,6 +62,20 @@ def _refuse(value: Any) -> Any:
     raise StepInputError(f"{type(value).__name__} {value!r:.80} can't be written as JSON that tells it from others")
 
 
+_TOKENS: dict[int, tuple[weakref.ref[Any], str]] = {}
+
+
+def token_of(value: Any) -> Any:
+    """Stands for an object that has no text: nothing else, here or anywhere, has the same."""
+    known = _TOKENS.get(id(value))
+    if known is not None and known[0]() is value:
+        return {"$": ["object", known[1]]}
+    key, token = id(value), uuid4().hex
+    with suppress(TypeError):  # what can't be referred to weakly gets another each time
+        _TOKENS[key] = (weakref.ref(value, lambda _: _TOKENS.pop(key, None)), token)
+    return {"$": ["object", token]}
+
+
 def name_of(thing: Any) -> str:
     """A class or function by its module and name."""
     return f"{thing.__module__}:{thing.__qualname__}"
@@ -83,7 +100,7 @@ def _written(value: Any, otherwise: Otherwise) -> Any:
         return {"$": [kind.__name__, sorted((_written(each, otherwise) for each in value), key=json.dumps)]}
     if kind is bytes:
         return {"$": ["bytes", b64encode(value).decode()]}
-    if isinstance(value, SecretStr):
+    if isinstance(value, SecretStr | SecretBytes):
         return otherwise(value)
     if isinstance(value, BaseModel):
         return {"$": [name_of(kind), _fields(value, otherwise)]}

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid4
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, SecretBytes, SecretStr, field_validator
 
 from anabranch.engine.building import Builder, Place, build
 from anabranch.engine.config import RunnableConfig
@@ -25,7 +25,7 @@ from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.caches import BaseCache, get_llm_cache
 from anabranch.nodes.caching import Kept
 from anabranch.nodes.console import ConsoleTracer
-from anabranch.nodes.exact_json import exact_json, name_of
+from anabranch.nodes.exact_json import exact_json, name_of, token_of
 from anabranch.nodes.generations import LLMResult, RunInfo
 from anabranch.nodes.message_conversion import MessageLike
 from anabranch.nodes.messages import BaseMessage
@@ -218,7 +218,7 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
         return Kept(
             cache,
             self._prompt_key(asked),
-            exact_json([self._known_as(), kwargs], self._marked),
+            exact_json([self._known_as(), kwargs], token_of),
             pack=self._candidates,
             unpack=self._from_cache,
             chunk=self._chunk_of_result,
@@ -232,7 +232,9 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
         return exact_json([name_of(type(self)), fields, self._identifying_params], self._marked)
 
     def _marked(self, value: Any) -> Any:
-        """Stands for what can't be written as JSON: no other model has the same."""
+        """Stands for what can't be written as JSON: no other model has the same. The key to a provider doesn't count."""
+        if isinstance(value, SecretStr | SecretBytes):
+            return {"$": ["secret", ""]}
         return {"$": ["object", f"{type(value).__name__} {id(value)} of {self._mark}"]}
 
 

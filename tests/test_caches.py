@@ -27,6 +27,7 @@ from anabranch.nodes import (
     BaseLLM,
     ChatGeneration,
     ChatGenerationChunk,
+    ChatOpenAI,
     ChatPromptTemplate,
     ChatResult,
     ConfigurableField,
@@ -299,6 +300,20 @@ class TestModels:
         for settings in ({}, {"name": "Other"}, {"tags": ["t"]}, {"metadata": {"m": 1}}):
             FakeListLLM(responses=["a"], cache=cache, **settings).invoke("?")
         assert len(cache) == 1
+
+    def test_what_can_not_be_written_is_told_apart_too(self) -> None:
+        cache = InMemoryCache()
+        model = FakeListLLM(responses=["a"], cache=cache)
+        first, second = Counting(twice), Counting(twice)
+        for how in (first, second, first):
+            model.bind(how=how).invoke("?")
+        assert len(cache) == 2
+
+    def test_the_key_to_a_provider_does_not_count(self) -> None:
+        keys = {ChatOpenAI(model="m", api_key=key)._known_as() for key in ("sk-1", "sk-2")}
+        assert len(keys) == 1
+        assert not any("sk-" in each for each in keys)
+        assert len(keys | {ChatOpenAI(model="other", api_key="sk-1")._known_as()}) == 2
 
     def test_ids_of_messages_in_the_question_do_not_count(self) -> None:
         model = Words(asked=[], cache=InMemoryCache())
