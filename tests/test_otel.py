@@ -51,7 +51,7 @@ class Model(BaseChatModel):
 
     def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
         facts = {"model_name": "otter-1-2024", "finish_reason": "stop", "token_usage": {"prompt_tokens": 5}}
-        usage: Any = {"usage_metadata": {"input_tokens": 5, "output_tokens": 3}}
+        usage: Any = {"usage_metadata": {"input_tokens": 5, "output_tokens": 3, "total_tokens": 8}}
         message = AIMessage(content="They do.", id="answer-1", response_metadata=facts, **usage)
         return ChatResult(generations=[ChatGeneration(message=message)])
 

@@ -265,7 +265,8 @@ class Metered(BaseChatModel):
     used: int
 
     def _generate(self, messages: Any, stop: Any = None, **kwargs: Any) -> ChatResult:
-        usage = {"input_tokens": self.used, "total_tokens": self.used, "input_token_details": {"cache_read": 1}}
+        usage: Any = {"input_tokens": self.used, "output_tokens": 1, "total_tokens": self.used + 1}
+        usage |= {"input_token_details": {"cache_read": 1}}
         said = AIMessage("a").model_copy(
             update={"usage_metadata": usage, "response_metadata": {"model_name": self.model}}
         )
@@ -284,8 +285,8 @@ class TestUsage:
         VERBS[verb](fork, "hi")
         assert usage.usage_metadata == given.usage_metadata
         assert usage.usage_metadata == {
-            "m": {"input_tokens": 3, "total_tokens": 3, "input_token_details": {"cache_read": 2}},
-            "n": {"input_tokens": 5, "total_tokens": 5, "input_token_details": {"cache_read": 1}},
+            "m": {"input_tokens": 3, "output_tokens": 2, "total_tokens": 5, "input_token_details": {"cache_read": 2}},
+            "n": {"input_tokens": 5, "output_tokens": 1, "total_tokens": 6, "input_token_details": {"cache_read": 1}},
         }
 
     def test_models_that_say_nothing_are_left_out(self) -> None:
