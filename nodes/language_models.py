@@ -232,7 +232,7 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
         return exact_json([name_of(type(self)), fields, self._identifying_params], self._marked)
 
     def _marked(self, value: Any) -> Any:
-        """Stands for what can't be written as JSON: no other model has the same. The key to a provider doesn't count."""
+        """Stands for what can't be written as JSON: no other model has the same. A provider's key doesn't count."""
         if isinstance(value, SecretStr | SecretBytes):
             return {"$": ["secret", ""]}
         return {"$": ["object", f"{type(value).__name__} {id(value)} of {self._mark}"]}
