@@ -6,16 +6,12 @@ The expected requests are those that langchain-openai sends for the same argumen
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from openai_answers import Answer, call
-from openai_server import OpenAIServer, answering, openai_server
+from openai_server import OpenAIServer, openai_server
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
@@ -152,22 +148,6 @@ def test_a_tool_calling_loop_comes_to_its_end(server: OpenAIServer, model: ChatO
         {"role": "assistant", "content": None, "tool_calls": [call(1, "add", '{"a": 1, "b": 2}')]},
         {"role": "tool", "content": "3", "tool_call_id": "call_1"},
     ]
-
-
-def test_the_example_of_a_loop_runs_with_the_model_too(server: OpenAIServer) -> None:
-    cities = [call(1, "population", '{"city": "Bern"}'), call(2, "population", '{"city": "Oslo"}')]
-    total = [call(3, "add", '{"numbers": [134591, 709037]}')]
-    for calls in (cities, total):
-        server.replies.append(answering(Answer({"content": None, "tool_calls": calls}, reason="tool_calls")))
-    server.answer = Answer({"content": "Together 843628 people."})
-    environment = {**os.environ, "OPENAI_API_KEY": "sk-test", "OPENAI_BASE_URL": server.base_url}
-    script = Path(__file__).parent.parent / "examples" / "tool_calls.py"
-    command = [sys.executable, str(script), "How many people live in Bern and Oslo?"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Together 843628 people." in done.stdout
-    said = [message["content"] for message in server.requests[-1]["messages"] if message["role"] == "tool"]
-    assert said == ["134591", "709037", "843628"]
 
 
 # Structured answers
