@@ -22,6 +22,7 @@ from anabranch.nodes.openai_structures import WholeAnswer, chosen, is_model, tex
 from anabranch.nodes.openai_structures import response_format as format_of
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.structured_output import checked_schema, tools_parser, with_parser
+from anabranch.nodes.token_usage import add_counts
 
 JSON = {"type": "json_object"}
 
@@ -122,6 +123,17 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
     @property
     def _identifying_params(self) -> dict[str, Any]:
         return {"model_name": self.model_name, **self._parameters()}
+
+    @property
+    def _llm_type(self) -> str:
+        return "openai-chat"
+
+    def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:
+        """What all answers cost together, and the name of the model."""
+        usage: dict[str, Any] = {}
+        for each in llm_outputs:
+            usage = add_counts(usage, (each or {}).get("token_usage") or {})
+        return {"token_usage": usage, "model_name": self.model_name}
 
     def bind_tools(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar
 
@@ -70,14 +70,16 @@ class OpenAISettings(BaseModel):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    openai_api_key: Key = Field(default=None, alias="api_key", repr=False)
+    # Fields that say how a server is reached, and not what it answers, are excluded: a cache doesn't look at them.
+
+    openai_api_key: Key = Field(default=None, alias="api_key", exclude=True, repr=False)
     openai_api_base: str | None = Field(default=None, alias="base_url")
     openai_organization: str | None = Field(default=None, alias="organization")
-    request_timeout: Annotated[Any, AfterValidator(_duration)] = Field(default=None, alias="timeout")
-    max_retries: int | None = Field(default=None, ge=0)
-    default_headers: Mapping[str, str] | None = Field(default=None, repr=False)
+    request_timeout: Annotated[Any, AfterValidator(_duration)] = Field(default=None, alias="timeout", exclude=True)
+    max_retries: int | None = Field(default=None, ge=0, exclude=True)
+    default_headers: Mapping[str, str] | None = Field(default=None, exclude=True, repr=False)
     default_query: Mapping[str, Any] | None = None
-    openai_proxy: str | None = None
+    openai_proxy: str | None = Field(default=None, exclude=True, repr=False)
     http_client: Any = Field(default=None, exclude=True, repr=False)
     http_async_client: Any = Field(default=None, exclude=True, repr=False)
     model_kwargs: dict[str, Any] = Field(default_factory=dict)
@@ -103,6 +105,12 @@ class OpenAISettings(BaseModel):
             )
         kwargs = {**given.get("model_kwargs", {}), **{name: given[name] for name in sorted(told)}}
         return {**{name: value for name, value in given.items() if name not in told}, "model_kwargs": kwargs}
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Only what was set."""
+        for name, value in super().__repr_args__():
+            if name in self.model_fields_set:
+                yield name, value
 
     def model_post_init(self, context: Any) -> None:
         key = self.openai_api_key
