@@ -204,8 +204,8 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
             >>> class Country(BaseModel):
             ...     name: str
             >>> model = ChatOpenAI(model="gpt-4o-mini", api_key="sk-...").with_structured_output(Country)
-            >>> model.OutputType
-            <class 'Country'>
+            >>> model.OutputType.__name__
+            'Country'
         """
         if method not in get_args(Method):
             raise ValueError(f"method is one of {', '.join(map(repr, get_args(Method)))}; got {method!r}")
