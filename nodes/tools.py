@@ -159,7 +159,7 @@ class BaseTool(RunnableSerializable[ToolInput, Any]):
         """The schema of what a model gives: without what is injected. A pydantic model, or a JSON schema."""
         schema = self.get_input_schema() if self._schema is None else self._schema
         if isinstance(schema, dict):
-            return {**schema, "description": schema.get("description") or self.description}
+            return {**schema, "description": self.description}
         return shown_model(self.name, schema, self.description, lambda info: not injects(info))
 
     @property

@@ -161,6 +161,8 @@ def test_by_a_json_schema_nothing_is_checked() -> None:
     assert made.args == schema["properties"]
     assert made.tool_call_schema == {**schema, "description": "Add up."}
     assert made.get_input_jsonschema() == schema
+    told = tool(add, args_schema={**schema, "description": "Not told."}, description="Told.").tool_call_schema
+    assert told == {**schema, "description": "Told."}
     assert convert_to_openai_tool(made)["function"]["parameters"] == {
         key: schema[key] for key in ("type", "properties", "required")
     }
