@@ -46,6 +46,14 @@ def derived_from(name: str) -> Callable[[Method], Method]:
     return mark
 
 
+def given_to(
+    method: Callable[..., Any], stop: list[str] | None, run_manager: Any, kwargs: dict[str, Any]
+) -> dict[str, Any]:
+    """The arguments of a method from which a form is derived: as for a form, `stop` only where there is any."""
+    given = kwargs if stop is None else {**kwargs, "stop": stop}
+    return {**given, "run_manager": run_manager} if takes_run_manager(method) else given
+
+
 class Labelling(Protocol):
     """The pieces of one answer, as they pass by."""
 

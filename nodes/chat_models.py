@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from anabranch.nodes.answering import derived_from, unwritten
+from anabranch.nodes.answering import derived_from, given_to, unwritten
 from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.chat_runs import ChatView
 from anabranch.nodes.exact_json import exact_json, token_of
@@ -21,7 +21,6 @@ from anabranch.nodes.message_chunks import AIMessageChunk, message_chunk_to_mess
 from anabranch.nodes.message_conversion import MessageLike, convert_to_messages
 from anabranch.nodes.messages import AIMessage, BaseMessage
 from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
-from anabranch.nodes.run_managers import takes_run_manager
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.structured_output import structured
 
@@ -244,9 +243,7 @@ class SimpleChatModel(BaseChatModel):
     def _generate(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> ChatResult:
-        if takes_run_manager(type(self)._call):
-            kwargs["run_manager"] = run_manager
-        message = AIMessage(content=self._call(messages, stop=stop, **kwargs))
+        message = AIMessage(content=self._call(messages, **given_to(type(self)._call, stop, run_manager, kwargs)))
         return ChatResult(generations=[ChatGeneration(message=message)])
 
 

@@ -136,19 +136,22 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
         self, inputs: Sequence[Any], stop: list[str] | None, about: dict[str, Any], kwargs: dict[str, Any]
     ) -> LLMResult:
         asked = {**kwargs, "stop": stop} if stop is not None else kwargs
-        return self._gathered(_Results(self).batch(inputs, _configs(about, len(inputs)), **asked))
+        configs = _configs(about, len(inputs))
+        return self._gathered(_Results(self).batch(inputs, configs, **asked), configs)
 
     async def _agenerate_all(
         self, inputs: Sequence[Any], stop: list[str] | None, about: dict[str, Any], kwargs: dict[str, Any]
     ) -> LLMResult:
         asked = {**kwargs, "stop": stop} if stop is not None else kwargs
-        return self._gathered(await _Results(self).abatch(inputs, _configs(about, len(inputs)), **asked))
+        configs = _configs(about, len(inputs))
+        return self._gathered(await _Results(self).abatch(inputs, configs, **asked), configs)
 
-    def _gathered(self, made: Sequence[Made]) -> LLMResult:
+    def _gathered(self, made: Sequence[Made], configs: Sequence[RunnableConfig]) -> LLMResult:
+        ids = [config.get("run_id") or each.run_id for config, each in zip(configs, made, strict=True)]
         return LLMResult(
             generations=[self._candidates(each.result) for each in made],
             llm_output=self._combine_llm_outputs([each.result.llm_output for each in made]),
-            run=[RunInfo(run_id=each.run_id) for each in made],
+            run=[RunInfo(run_id=id) for id in ids],
         )
 
     def _combine_llm_outputs(self, llm_outputs: list[dict[str, Any] | None]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.operators import Operator
-from anabranch.nodes.answering import derived_from, unwritten
+from anabranch.nodes.answering import derived_from, given_to, unwritten
 from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.caching import Kept
@@ -20,7 +20,7 @@ from anabranch.nodes.message_conversion import convert_to_messages
 from anabranch.nodes.message_merging import merge_dicts
 from anabranch.nodes.model_runs import note_result
 from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
-from anabranch.nodes.run_managers import run_in, takes_run_manager
+from anabranch.nodes.run_managers import run_in
 
 
 class BaseLLM(BaseLanguageModel[str]):
@@ -295,18 +295,16 @@ class LLM(BaseLLM):
     def _generate(
         self, prompts: list[str], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> LLMResult:
-        if takes_run_manager(type(self)._call):
-            kwargs["run_manager"] = run_manager
-        texts = [self._call(prompt, stop=stop, **kwargs) for prompt in prompts]
+        given = given_to(type(self)._call, stop, run_manager, kwargs)
+        texts = [self._call(prompt, **given) for prompt in prompts]
         return LLMResult(generations=[[Generation(text=text)] for text in texts])
 
     @derived_from("_acall")
     async def _agenerate(
         self, prompts: list[str], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> LLMResult:
-        if takes_run_manager(type(self)._acall):
-            kwargs["run_manager"] = run_manager
-        texts = [await self._acall(prompt, stop=stop, **kwargs) for prompt in prompts]
+        given = given_to(type(self)._acall, stop, run_manager, kwargs)
+        texts = [await self._acall(prompt, **given) for prompt in prompts]
         return LLMResult(generations=[[Generation(text=text)] for text in texts])
 
 

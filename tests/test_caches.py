@@ -171,6 +171,22 @@ class TestAnyStep:
         assert fold(cached.stream("a")).content == "a2"
         assert cached.invoke("a").content == "a2"
 
+    @pytest.mark.parametrize("verb", ["stream", "astream"])
+    def test_a_stream_that_failed_is_not_kept(self, verb: str) -> None:
+        calls: list[str] = []
+
+        def breaks(text: str) -> Iterator[str]:
+            calls.append(text)
+            yield text
+            if len(calls) == 1:
+                raise OSError("torn")
+
+        cached = RunnableLambda(breaks).with_cache()
+        with pytest.raises(OSError, match="torn"):
+            VERBS[verb](cached, "a")
+        assert [VERBS[verb](cached, "a") for _ in range(2)] == [["a"], ["a"]]
+        assert calls == ["a", "a"]
+
     def test_bound_arguments_and_configurable_are_part_of_the_input(self) -> None:
         def greet(name: str, config: Any, word: str = "hello") -> str:
             return f"{config['configurable'].get('mark', '')}{word} {name}"
@@ -338,13 +354,13 @@ class TestModels:
         assert model.invoke("?").content == "first"
         assert model.calls == [1]
 
-    @pytest.mark.parametrize("verb", ["invoke", "stream", "ainvoke", "astream"])
-    def test_a_hit_stands_in_the_trace_as_a_run_of_the_model(self, verb: str) -> None:
+    @pytest.mark.parametrize("asynchronous", [False, True])
+    def test_a_hit_stands_in_the_trace_as_a_run_of_the_model(self, asynchronous: bool) -> None:
         model = FakeListChatModel(responses=["a"], cache=InMemoryCache())
         runs = []
         for _ in range(2):
-            events = list(model.stream_events("?"))
-            runs.append([(event["event"], event["metadata"]) for event in events])
+            told = awaited(lambda: alist(model.astream_events("?"))) if asynchronous else list(model.stream_events("?"))
+            runs.append([(event["event"], event["metadata"]) for event in told])
         assert runs[0] == [("on_chat_model_start", {}), ("on_chat_model_stream", {}), ("on_chat_model_end", {})]
         hit = {"cache_hit": True}
         assert runs[1] == [("on_chat_model_start", {}), ("on_chat_model_stream", hit), ("on_chat_model_end", hit)]

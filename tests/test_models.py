@@ -9,6 +9,7 @@ import pickle
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from typing import Any
+from uuid import UUID
 
 import pytest
 from verbs import VERBS, alist, awaited, in_every_verb
@@ -241,6 +242,24 @@ def test_the_runs_that_generate_tells_of_are_those_that_handlers_see() -> None:
         ids = Ids()
         result = model.generate(asked, callbacks=[ids])
         assert {each.run_id for each in result.run} == ids.ids
+
+
+@each_model
+def test_a_run_id_that_was_asked_for_is_that_of_the_first(model: Any) -> None:
+    asked: Any = ["a", "b"] if isinstance(model, BaseLLM) else [[("human", "a")], [("human", "b")]]
+    for callbacks in (None, [Told()]):
+        result = model.generate(asked, callbacks=callbacks, run_id=UUID(int=7))
+        assert [each.run_id == UUID(int=7) for each in result.run] == [True, False]
+
+
+def test_the_simplest_model_takes_a_text_alone() -> None:
+    class Simple(LLM):
+        def _call(self, prompt: str) -> str:  # type: ignore[override]
+            return prompt + "!"
+
+    assert Simple().invoke("a") == "a!"
+    with pytest.raises(TypeError, match="stop"):
+        Simple().invoke("a", stop=["b"])
 
 
 class Several(BaseLLM):

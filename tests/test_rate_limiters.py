@@ -178,6 +178,16 @@ class TestWaiting:
         assert clock.now() == 0.5
         assert limited.invoke(None) == 1.0
 
+    def test_when_another_branch_fails_the_token_goes_back(self, clock: VirtualClock) -> None:
+        def fail(_: Any) -> None:
+            raise ValueError("no")
+
+        limited = RunnableLambda(lambda _: clock.now()).with_rate_limiter(InMemoryRateLimiter())
+        for chain in (RunnablePassthrough() | {"a": limited, "b": fail},) * 2:
+            with pytest.raises(ValueError, match="no"):
+                chain.invoke(None, {"max_concurrency": 1})
+        assert limited.invoke(None) == 1.0
+
     @pytest.mark.parametrize("streamed", [False, True])
     def test_a_cancelled_task_gives_its_token_back(self, streamed: bool) -> None:
         async def main() -> float:
