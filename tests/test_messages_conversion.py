@@ -139,6 +139,7 @@ def test_what_langchain_writes_is_read() -> None:
         ({"role": "user", "content": "Hi"}, "a list of messages, got dict"),
         (HumanMessage("Hi"), "a list of messages, got HumanMessage"),
         (None, "a list of messages, got NoneType"),
+        ([{}], "it has nothing"),
         ([{"role": "assistant"}], "message 0 is a dict without 'role' or 'content'"),
         ([{"role": "bear", "content": "x"}], "message 0 has the role 'bear'"),
         ([{"type": "bear", "data": {}}], "message 0 is of type 'bear'"),
