@@ -106,7 +106,8 @@ def _convert_mapping(message: Mapping[str, Any], where: str) -> BaseMessage:
         role = fields.pop("role", None) or fields.pop("type", None)
         kind = ROLES.get(str(role), BaseMessage)
     if (kind is BaseMessage and role is None) or not ("content" in fields or _may_be_silent(kind, fields)):
-        raise StepInputError(f"{where} is a dict without 'role' or 'content'; it has {', '.join(map(repr, message)) or 'nothing'}")
+        held = ", ".join(map(repr, message)) or "nothing"
+        raise StepInputError(f"{where} is a dict without 'role' or 'content'; it has {held}")
     content = fields.pop("content", None)
     _read_openai_calls(fields)
     known = {name: fields.pop(name) for name in list(fields) if name in kind.model_fields}
