@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, SupportsIndex, overload
 
 from anabranch.engine.errors import CompositionError, StepInputError
-from anabranch.nodes.message_parts import ROLES, Part, PartLike, read_part
+from anabranch.nodes.message_parts import Part, PartLike, is_pair, read_part
 from anabranch.nodes.message_templates import all_reads
 from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.prompt_templates import BaseChatPromptTemplate
@@ -143,8 +143,7 @@ class ChatPromptTemplate(BaseChatPromptTemplate):
                 merged_partials(self.partial_variables, other.partial_variables),
                 other.input_types,
             )
-        is_pair = isinstance(other, tuple) and len(other) == 2 and other[0] in {*ROLES, "placeholder"}
-        parts = other if isinstance(other, list | tuple) and not is_pair else [other]
+        parts = other if isinstance(other, list | tuple) and not is_pair(other) else [other]
         try:
             return self._of([*self.messages, *map(read_part, parts)], self.partial_variables)
         except StepInputError as error:
@@ -181,7 +180,7 @@ class ChatPromptTemplate(BaseChatPromptTemplate):
 
 
 def _listed(messages: Any) -> Iterable[PartLike]:
-    if isinstance(messages, str | Mapping) or not isinstance(messages, Iterable):
+    if isinstance(messages, str | Mapping) or not isinstance(messages, Iterable) or is_pair(messages):
         raise StepInputError(
             f"a chat prompt takes a list of messages, got {type(messages).__name__} {messages!r:.80}. Put a single "
             "message into a list"

@@ -59,6 +59,11 @@ def read_part(part: PartLike, template_format: TemplateFormat = "f-string") -> P
     )
 
 
+def is_pair(thing: Any) -> bool:
+    """Whether a tuple is a role and what is said, and not a list of two texts."""
+    return isinstance(thing, tuple) and len(thing) == 2 and thing[0] in [*ROLES, "placeholder"]
+
+
 def _role_and_content(part: Mapping[str, Any]) -> tuple[Any, Any]:
     if part.keys() != {"role", "content"}:
         raise StepInputError(

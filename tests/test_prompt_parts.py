@@ -108,6 +108,7 @@ def test_everything_that_makes_a_part_can_be_added() -> None:
     ]
     for other in added:
         assert (prompt + other).format_messages(a=1, b=2) == [SystemMessage("1"), HumanMessage("2")], other
+    assert len(prompt.__add__(({"role": "ai", "content": "x"}, {"role": "ai", "content": "y"}))) == 3
     assert (prompt + HumanMessage("{b}")).format_messages(a=1) == [SystemMessage("1"), HumanMessage("{b}")]
     assert (prompt + MessagesPlaceholder("h")).input_variables == ["a", "h"]
     assert prompt.__add__(("placeholder", "{h}")).optional_variables == ["h"]
@@ -259,7 +260,7 @@ def test_a_prompt_comes_from_examples() -> None:
     assert prompt.format(a="x", b="y") == "sums:\n\n1\n\n2 y\n\nx?"
 
 
-@pytest.mark.parametrize("messages", ["abc", {"a": 1}, 3, None])
+@pytest.mark.parametrize("messages", ["abc", {"a": 1}, 3, None, ("human", "{a}")])
 def test_one_message_is_no_list_of_messages(messages: Any) -> None:
     with pytest.raises(TypeError, match="a chat prompt takes a list of messages"):
         ChatPromptTemplate(messages)
