@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from benchmarks import batches, branches, chains, imports, reporting, simulations, streams, tracing
+from benchmarks import batches, branches, chains, imports, law_checks, reporting, simulations, streams, tracing
 from benchmarks.measuring import FULL, QUICK, Effort
 from benchmarks.reporting import Row, Verdict
 
@@ -32,6 +32,7 @@ CASES: dict[str, Case] = {
     "tracing.logs": tracing.logs,
     "tracing.pace": tracing.pace,
     "tracing.memory": tracing.memory,
+    "laws.check": law_checks.function,
     "chains.compose": chains.compose,
     "simulations.interleavings": simulations.interleavings,
     "imports.nodes": imports.nodes,

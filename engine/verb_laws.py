@@ -13,7 +13,7 @@ from anabranch.engine.law_outcomes import Outcome, Verbs, afolded, agree, aoutco
 def called_twice_it_gives_the_same(a: Verbs, value: Any) -> None:
     """The same input gives the same result again: nothing is left over from a call, and nothing is left to chance."""
     first, second = outcome(a.invoke, copied(value)), outcome(a.invoke, copied(value))
-    same("a.invoke(value), called again,", second, "a.invoke(value)", first, value=value)
+    same("a.invoke(value)", first, "a.invoke(value)", second, value=value)
 
 
 def input_is_not_changed(a: Verbs, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -143,7 +144,7 @@ def tried(law: Callable[[Any], None], example: Any) -> None:
     kept = copied(example)
     try:
         law(example)
-    except Exception as error:
+    except (Exception, asyncio.CancelledError) as error:
         raise Failure(kept, error) from error
 
 

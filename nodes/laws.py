@@ -111,18 +111,8 @@ def check_laws(
     check_names(chosen, "laws")
     exempt = _exemptions(node, exempt_laws or {})
     examples = examples_of(typed_inputs(node) if inputs is None else inputs, max_examples, seed)
-    verdicts: list[Verdict] = []
     with compared_by(equal):
-        repeatable = _repeatable(node, examples, exempt)
-        for name in chosen:
-            law = LAWS[name]
-            if name == REPEATABLE:
-                verdicts.append(repeatable)
-            elif law.compares and repeatable.status is not Status.HELD and name not in exempt:
-                said = "is refuted" if repeatable.status is Status.REFUTED else "is declared out"
-                verdicts.append(_aside(law, Status.NOT_APPLICABLE, f"{REPEATABLE} {said}"))
-            else:
-                verdicts.append(_verdict(node, law, examples, exempt))
+        verdicts = _verdicts(node, [LAWS[name] for name in chosen], examples, exempt)
     report = LawReport(shown(node), tuple(_paired(verdicts)))
     if not quiet:
         print(report)
@@ -210,8 +200,25 @@ def _paired(verdicts: list[Verdict]) -> list[Verdict]:
     ]
 
 
-def _repeatable(node: Runnable[Any, Any], examples: Examples, exempt: Mapping[str, str]) -> Verdict:
-    return _verdict(node, LAWS[REPEATABLE], examples, exempt)
+def _verdicts(
+    node: Runnable[Any, Any], laws: Sequence[NodeLaw], examples: Examples, exempt: Mapping[str, str]
+) -> list[Verdict]:
+    """One verdict a law. Those that compare runs are set aside where one run isn't like the other."""
+    verdicts: list[Verdict] = []
+    if not any(law.compares or law.name == REPEATABLE for law in laws):
+        return [_verdict(node, law, examples, exempt) for law in laws]
+    repeatable = _verdict(node, LAWS[REPEATABLE], examples, exempt)
+    if repeatable.status is Status.REFUTED and LAWS[REPEATABLE] not in laws:
+        verdicts.append(repeatable)  # else it would seem that nothing is wrong
+    for law in laws:
+        if law.name == REPEATABLE:
+            verdicts.append(repeatable)
+        elif law.compares and repeatable.status is not Status.HELD and law.name not in exempt:
+            said = "is refuted" if repeatable.status is Status.REFUTED else "is declared out"
+            verdicts.append(_aside(law, Status.NOT_APPLICABLE, f"{REPEATABLE} {said}"))
+        else:
+            verdicts.append(_verdict(node, law, examples, exempt))
+    return verdicts
 
 
 def _verdict(node: Runnable[Any, Any], law: NodeLaw, examples: Examples, exempt: Mapping[str, str]) -> Verdict:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -22,6 +24,7 @@ from anabranch.nodes import (
     RunnablePassthrough,
     RunnableSerializable,
 )
+from anabranch.nodes.fault_steps import Cancels
 from anabranch.nodes.laws import LAWS, LawReport, LawsError, Status, assert_laws, check_laws
 
 texts = st.text("a1", max_size=4)
@@ -278,6 +281,8 @@ class TestDeclaringOut:
         assert report["nothing_is_left_after_cancelling"].status is Status.HELD
         refuted = check_laws(count, ["a"], quiet=True)
         assert [verdict.law for verdict in refuted.refuted] == ["called_twice_it_gives_the_same"]
+        chosen = check_laws(count, ["a"], laws=["distribution"], quiet=True)
+        assert [verdict.law for verdict in chosen.refuted] == ["called_twice_it_gives_the_same"]
         assert refuted["distribution"].reason == "called_twice_it_gives_the_same is refuted"
 
     def test_a_model_of_settings_says_so_without_an_annotation(self) -> None:
@@ -334,6 +339,29 @@ class TestInputs:
 
     def test_nan_is_itself(self) -> None:
         assert_laws(float, ["nan", "1"])
+
+
+def test_a_cancellation_inside_a_node_is_no_cancellation_of_the_check() -> None:
+    report = check_laws(Cancels(), ["a"], laws=["fold_of_stream_is_invoke"], quiet=True)
+    assert report.refuted[0].reason == "it raised CancelledError('fault')"
+
+
+def test_only_drawing_needs_hypothesis() -> None:
+    code = """
+import sys
+sys.modules["hypothesis"] = None
+from anabranch.nodes import MissingExtraError
+from anabranch.nodes.laws import assert_laws
+assert_laws(str.upper, ["a"])
+for attempt in ("assert_laws(str.upper)", "import anabranch.nodes.strategies"):
+    try:
+        exec(attempt)
+    except MissingExtraError as error:
+        print(error)
+"""
+    said = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
+    needs = 'needs the package hypothesis.strategies, which is not installed: pip install "anabranch[testing]"'
+    assert said.stdout == f"drawing inputs {needs}\nanabranch.nodes.strategies {needs}\n"
 
 
 def test_it_is_called_off_the_loop() -> None:
