@@ -26,6 +26,9 @@ MOST_CHUNKS = 5
 MOST_TURNS = 6
 """A task is cancelled after the loop has turned so many times, and each time before."""
 
+MANY_TURNS = 200
+"""And once after so many, when what runs in a thread has begun, too."""
+
 GRACE = 0.5
 """Seconds that a thread may take to come to rest."""
 
@@ -69,7 +72,7 @@ def nothing_is_left_after_closing_early(a: AnyRunnable, value: Any) -> None:
 
 def nothing_is_left_after_cancelling(a: AnyRunnable, value: Any) -> None:
     """A task that runs it may be cancelled at any moment: it ends soon, and leaves nothing alive."""
-    for turns in range(MOST_TURNS + 1):
+    for turns in (*range(MOST_TURNS + 1), MANY_TURNS):
         when = f"after ainvoke was cancelled when the loop had turned {turns} times"
         with _looking_back(when):
             asyncio.run(_watched(when, _cancelled(a, value, turns, when)))
@@ -188,6 +191,8 @@ async def _cancelled(a: AnyRunnable, value: Any, turns: int, when: str) -> None:
     source = _Source()
     task = asyncio.create_task((source.runnable | a).ainvoke(value))
     for _ in range(turns):
+        if task.done():
+            break
         await asyncio.sleep(0)
     task.cancel()
     done, _ = await asyncio.wait([task], timeout=PATIENCE)

@@ -115,6 +115,9 @@ class Leak(Runnable[Any, Any]):
         threading.Thread(target=late.wait, name="left behind").start()
         return input
 
+    async def ainvoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+        return self.invoke(input)
+
 
 class Unfaithful(Runnable[Any, Any]):
     """Is another one when it comes back from a pickle."""
