@@ -142,6 +142,8 @@ class BaseTracer(Listener):
         run.end_time = info.end_time
         run.inputs = _inputs(info)
         run.outputs = _outputs(info)
+        if info.metadata:
+            run.extra["metadata"] = info.metadata  # more may be known by now than at the start
         if info.error is not None:
             run.error = "\n".join([repr(info.error), *getattr(info.error, "__notes__", ())])
         run.events.append({"name": what, "time": run.end_time})

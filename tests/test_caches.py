@@ -44,6 +44,7 @@ from anabranch.nodes import (
     RunnablePassthrough,
     SQLiteCache,
     StrOutputParser,
+    collect_runs,
     get_llm_cache,
     set_llm_cache,
 )
@@ -228,6 +229,14 @@ class TestAnyStep:
             ("on_chain_stream", "twice", {"cache_hit": True}),
             ("on_chain_end", "twice", {"cache_hit": True}),
         ]
+
+    def test_a_hit_stands_in_the_tree_of_runs(self) -> None:
+        cached, model = RunnableLambda(twice).with_cache(), FakeListLLM(responses=["a"], cache=InMemoryCache())
+        for expected in (None, True):
+            with collect_runs() as collected:
+                (cached | model).invoke("a")
+            (run,) = collected.traced_runs
+            assert [child.metadata.get("cache_hit") for child in run.child_runs] == [expected, expected]
 
     def test_policies_may_stand_around_and_inside(self) -> None:
         calls = Counting(twice)
