@@ -133,6 +133,9 @@ class InMemoryCache(BaseCache):
     def __bool__(self) -> bool:
         return True
 
+    def __repr__(self) -> str:
+        return "InMemoryCache()" if self._maxsize is None else f"InMemoryCache(maxsize={self._maxsize})"
+
     def __deepcopy__(self, memo: dict[int, Any]) -> InMemoryCache:
         return self  # a copy of a model shares its cache
 

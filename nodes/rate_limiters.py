@@ -141,6 +141,10 @@ class InMemoryRateLimiter(BaseRateLimiter):
                 raise
         return True
 
+    def __repr__(self) -> str:
+        rate, size = self.requests_per_second, self.max_bucket_size
+        return f"InMemoryRateLimiter(requests_per_second={rate}, max_bucket_size={size})"
+
     def __deepcopy__(self, memo: dict[int, object]) -> InMemoryRateLimiter:
         return self  # a copy of a model keeps to the same rate
 

@@ -121,6 +121,9 @@ class SQLiteCache(BaseCache):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        return f"SQLiteCache({self.path!r})"
+
     def __deepcopy__(self, memo: dict[int, Any]) -> SQLiteCache:
         return self  # a copy of a model shares its cache
 

@@ -291,7 +291,8 @@ class TestModels:
     def test_copies_keep_to_the_same_rate(self) -> None:
         limiter = InMemoryRateLimiter(requests_per_second=3)
         assert copy.deepcopy(FakeListLLM(responses=["a"], rate_limiter=limiter)).rate_limiter is limiter
-        assert pickle.loads(pickle.dumps(limiter)).requests_per_second == 3
+        assert repr(pickle.loads(pickle.dumps(limiter))) == repr(limiter)
+        assert repr(limiter) == "InMemoryRateLimiter(requests_per_second=3, max_bucket_size=1)"
 
 
 @pytest.mark.parametrize(
