@@ -234,7 +234,7 @@ def test_the_sdk_tries_again_where_the_connection_is_lost_before_the_answer(serv
 def test_a_server_that_says_nothing_is_waited_for_no_longer_than_the_timeout(
     server: OpenAIServer, reply: Reply
 ) -> None:
-    model = model_of(server, timeout=0.05)
+    model = model_of(server, timeout=0.2)
     for read in in_both_ways(server, model, reply):
         server.hung_up.clear()
         with pytest.raises(openai.APITimeoutError):
@@ -388,28 +388,43 @@ def test_cancelling_one_call_leaves_the_others_alone(server: OpenAIServer, model
     assert asyncio.run(main()) == "Bears"
 
 
-def test_a_timeout_in_config_closes_the_connection_of_an_async_call(server: OpenAIServer, model: ChatOpenAI) -> None:
-    async def read(reply: Reply, invoked: bool) -> None:
-        server.replies.append(reply)
-        config: Any = {"timeout": 0.05}
-        call = chain_of(model).ainvoke({"animals": "bears"}, config) if invoked else aread(chain_of(model), config)
-        with pytest.raises(TimeoutError):
-            await call
-
-    for reply, invoked in ((silent, True), (silent, False), (streaming(BEARS, silent), False), (endless, False)):
+def hung_up_after_a_timeout(server: OpenAIServer, reply: Reply, call: Callable[[Any], Any]) -> bool:
+    """Whether the connection is closed when a call has timed out after its request had arrived."""
+    for timeout in (0.05, 0.5, 5.0):
         server.hung_up.clear()
-        asyncio.run(read(reply, invoked))
-        assert server.hung_up.wait(PATIENCE)
+        server.requests.clear()
+        server.replies.clear()
+        server.replies.append(reply)
+        with pytest.raises(TimeoutError):
+            call({"timeout": timeout})
+        if server.requests:
+            break
+    return server.hung_up.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("reply", [silent, streaming(BEARS, silent), endless], ids=["mute", "silent", "endless"])
+def test_a_timeout_in_config_closes_the_connection_of_an_async_call(
+    server: OpenAIServer, model: ChatOpenAI, reply: Reply
+) -> None:
+    chain = chain_of(model)
+    assert hung_up_after_a_timeout(server, reply, lambda config: asyncio.run(aread(chain, config)))
+
+
+def test_a_timeout_in_config_closes_the_connection_of_an_awaited_call(server: OpenAIServer, model: ChatOpenAI) -> None:
+    chain = chain_of(model)
+
+    async def wait(config: Any) -> None:
+        await chain.ainvoke({"animals": "bears"}, config)
+
+    assert hung_up_after_a_timeout(server, silent, lambda config: asyncio.run(wait(config)))
 
 
 @pytest.mark.parametrize("reply", [streaming(BEARS, silent), endless], ids=["silent", "endless"])
 def test_a_timeout_in_config_closes_the_connection_of_a_stream(
     server: OpenAIServer, model: ChatOpenAI, reply: Reply
 ) -> None:
-    server.replies.append(reply)
-    with pytest.raises(TimeoutError):
-        list(chain_of(model).stream({"animals": "bears"}, {"timeout": 0.05}))
-    assert server.hung_up.wait(PATIENCE)
+    chain = chain_of(model)
+    assert hung_up_after_a_timeout(server, reply, lambda config: list(chain.stream({"animals": "bears"}, config)))
 
 
 @pytest.mark.parametrize("reply", [streaming(BEARS, silent), endless], ids=["silent", "endless"])
