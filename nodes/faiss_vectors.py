@@ -16,7 +16,7 @@ from anabranch.nodes.extras import import_extra
 from anabranch.nodes.faiss_files import read_files, write_files
 from anabranch.nodes.in_thread import in_thread
 from anabranch.nodes.metadata_filters import MetadataFilter, passes
-from anabranch.nodes.vector_contents import documents_of, with_ids
+from anabranch.nodes.vector_contents import documents_of, listed_ids, with_ids
 from anabranch.nodes.vector_searches import Scored, without_scores
 from anabranch.nodes.vector_stores import VectorStore
 from anabranch.nodes.vectors import check_k, matrix_of, maximal_marginal_relevance, unit
@@ -191,7 +191,7 @@ class FAISS(VectorStore):
         """
         if ids is None:
             raise ValueError(f"{type(self).__name__}.delete needs the ids of what to delete")
-        gone = set(ids)
+        gone = set(listed_ids(ids))
         with self._lock:
             self.docstore.check_there(gone)
             places = [place for place, id in self.index_to_docstore_id.items() if id in gone]
@@ -206,7 +206,7 @@ class FAISS(VectorStore):
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents that have these ids, in their order. Ids that nothing has are passed over."""
         with self._lock:
-            return self.docstore.found(ids)
+            return self.docstore.found(listed_ids(ids))
 
     def merge_from(self, target: FAISS) -> None:
         """Add all that another store holds, which stays as it is.

@@ -14,7 +14,7 @@ from anabranch.nodes.documents import Document, copied
 from anabranch.nodes.embeddings import Embeddings
 from anabranch.nodes.in_thread import in_thread
 from anabranch.nodes.saved_documents import text_of, write_whole
-from anabranch.nodes.vector_contents import with_ids
+from anabranch.nodes.vector_contents import listed_ids, with_ids
 from anabranch.nodes.vector_searches import Scored, without_scores
 from anabranch.nodes.vector_stores import VectorStore
 from anabranch.nodes.vectors import check_k, matrix_of, maximal_marginal_relevance, numpy_for, unit
@@ -113,7 +113,7 @@ class InMemoryVectorStore(VectorStore):
     def delete(self, ids: Sequence[str] | None = None, **kwargs: Any) -> None:
         """Delete what has these ids. Ids that nothing has are passed over; without ids nothing is deleted."""
         with self._lock:
-            for id in ids or ():
+            for id in listed_ids(ids or ()):
                 self._held.pop(id, None)
             self._units = None
 
@@ -124,7 +124,7 @@ class InMemoryVectorStore(VectorStore):
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents that have these ids, in their order. Ids that nothing has are passed over."""
         held = self._now()
-        return [copied(held[id].document) for id in ids if id in held]
+        return [copied(held[id].document) for id in listed_ids(ids) if id in held]
 
     # Searching
 

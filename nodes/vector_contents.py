@@ -169,6 +169,17 @@ def documents_of(
     return [Document(text, metadata=fact, id=name) for text, fact, name in zip(texts, facts, names, strict=True)]
 
 
+def listed_ids(ids: Iterable[str]) -> list[str]:
+    """The ids.
+
+    Raises:
+        TypeError: when they are one text, whose letters would be taken for ids.
+    """
+    if isinstance(ids, str):
+        raise TypeError(f"expected a list of ids, got the text {ids!r:.80}; put it into a list")
+    return list(ids)
+
+
 def with_ids(documents: Iterable[Document], ids: Iterable[str | None] | None) -> list[Document]:
     """The documents, named anew where ids are given.
 

@@ -284,8 +284,9 @@ def test_bad_input_is_told_of(make: Any) -> None:
         store.max_marginal_relevance_search("a", lambda_mult=1.5)
     with pytest.raises(TypeError, match="filter is a function"):
         store.similarity_search("a", filter=3)
-    with pytest.raises(TypeError, match="put it into a list"):
-        store.add_texts("a")
+    for take in (store.add_texts, store.delete, store.get_by_ids):
+        with pytest.raises(TypeError, match="put it into a list"):
+            take("a")
     with pytest.raises(TypeError, match="got int 7 at index 1"):
         store.add_texts(["a", 7])
     with pytest.raises(TypeError, match="expected documents, got str"):
