@@ -108,6 +108,15 @@ class Graph:
 
         Adding a step elsewhere in the chain doesn't change it.
         """
+        return self._all_keys[1]
+
+    @cached_property
+    def scope_keys(self) -> tuple[str, ...]:
+        """The same for each scope."""
+        return self._all_keys[0]
+
+    @cached_property
+    def _all_keys(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return _keys(self)
 
     @cached_property
@@ -190,7 +199,8 @@ def joins_of(source: Source) -> list[Join]:
     return found
 
 
-def _keys(graph: Graph) -> tuple[str, ...]:
+def _keys(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys of the scopes, and those of the steps."""
     paths: list[str] = []
     seen: dict[str, int] = {}
 
@@ -201,7 +211,8 @@ def _keys(graph: Graph) -> tuple[str, ...]:
     for scope in graph.scopes:
         parent = paths[scope.parent] + "/" if scope.parent >= 0 else ""
         paths.append(unique(parent + scope.name))
-    return tuple(unique(f"{paths[step.scope]}/{step.name}" if step.scope >= 0 else step.name) for step in graph.steps)
+    steps = [unique(f"{paths[step.scope]}/{step.name}" if step.scope >= 0 else step.name) for step in graph.steps]
+    return tuple(paths), tuple(steps)
 
 
 def _dag(graph: Graph) -> nx.DiGraph[str]:
