@@ -25,6 +25,10 @@ SWITCHES = 0.5
 """How likely an actor that could go on lets another go first."""
 
 
+_STUCK: list[Any] = []
+"""Those who could not be dismissed, for they wait in a `finally`. Were they collected, they would be dismissed anew."""
+
+
 class SimulationError(AnabranchError):
     """Raised when a simulation can't go on: all that is left waits for each other, or it does not end."""
 
@@ -98,8 +102,8 @@ class Stage:
         actor = self.current
         if actor is None:
             raise SimulationError("only code that is simulated can wait here")
-        if self.over:
-            raise self._greenlets.GreenletExit
+        if self.over:  # it is being dismissed, and waits again
+            self._hub.switch()
         actor.parked, actor.woken = True, False
         actor.ticket = ticket = actor.ticket + 1
         if timeout is not None:
@@ -195,6 +199,8 @@ class Stage:
             asyncio._set_running_loop(actor.loop)
             with contextlib.suppress(BaseException):
                 actor.greenlet.throw(self._greenlets.GreenletExit)
+            if not actor.greenlet.dead:
+                _STUCK.append(actor.greenlet)
         self.current = None
         self._ready.clear()
 
