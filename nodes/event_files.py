@@ -14,7 +14,6 @@ A fact that makes no event, but stands in run logs (a chunk of a prompt that is 
 from __future__ import annotations
 
 import os
-from time import time
 from typing import Any
 
 from anabranch.engine.chunks import AddableDict
@@ -23,6 +22,7 @@ from anabranch.engine.json_encoding import json_line, to_json
 from anabranch.engine.runs import RunInfo
 from anabranch.nodes.message_chunks import BaseMessageChunk
 from anabranch.nodes.sinks import Sink
+from anabranch.scheduler import primitives
 
 MODELS = frozenset({"chat_model", "llm"})
 BLOCK = 1 << 16
@@ -93,7 +93,7 @@ class EventFile(Sink):
         elif run.run_type in MODELS and run.about is not None:
             log = run.about.piece(chunk)[0]
         if event is not None:
-            self._note(run, event, time(), log)
+            self._note(run, event, primitives.time(), log)
 
     def ended(self, run: RunInfo) -> None:
         """See `Listener`."""
@@ -108,7 +108,7 @@ class EventFile(Sink):
         """See `Listener`."""
         event = self._formatters[run].told(run, what, *data)
         if event is not None:
-            self._note(run, event, time())
+            self._note(run, event, primitives.time())
 
     def _note(self, run: RunInfo, event: dict[str, Any] | None, at: float, log: Any = None) -> None:
         if event is not None:

@@ -8,12 +8,12 @@ stack of runs: a run is put where its parent lies if nothing lies upon that yet,
 from __future__ import annotations
 
 import os
-from time import time
 from typing import Any
 
 from anabranch.engine.json_encoding import json_line, to_json
 from anabranch.engine.runs import RunInfo
 from anabranch.nodes.sinks import Sink
+from anabranch.scheduler import primitives
 
 PID = 1
 FOOT = b"\n]\n"
@@ -80,7 +80,7 @@ class PerfettoTracer(Sink):
     def chunk(self, run: RunInfo, chunk: Any) -> None:
         """See `Listener`."""
         if self._marks_chunks:
-            self.note(run, (self._mark, run, time(), "chunk"))
+            self.note(run, (self._mark, run, primitives.time(), "chunk"))
 
     def ended(self, run: RunInfo) -> None:
         """See `Listener`."""
@@ -93,7 +93,7 @@ class PerfettoTracer(Sink):
     def told(self, run: RunInfo, what: str, *data: Any) -> None:
         """See `Listener`."""
         if what in ("retry", "custom_event"):
-            self.note(run, (self._mark, run, time(), str(data[0]) if what == "custom_event" else what))
+            self.note(run, (self._mark, run, primitives.time(), str(data[0]) if what == "custom_event" else what))
 
     # Writing, by one thread at a time
 
@@ -158,7 +158,7 @@ class PerfettoTracer(Sink):
 
     def end(self) -> None:
         """See `Sink`."""
-        now, events = time(), []
+        now, events = primitives.time(), []
         for run in reversed([run for run in self._open if run not in self._over]):
             events += self._finish(run, now, {**arguments(run), "interrupted": True})
         self._append(events)

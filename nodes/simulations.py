@@ -268,6 +268,9 @@ class SimulatedWorld:
     def uniform(self, low: float, high: float) -> float:
         return self.stage.chance.uniform(low, high)
 
+    def time(self) -> float:
+        return 1 + self.stage.now  # 0 is the start or end of what has none yet
+
     def staged(self, graph: Graph) -> Graph:
         return self.steps.staged(graph)
 

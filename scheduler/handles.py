@@ -13,7 +13,7 @@ from anabranch.engine.graphs import Graph
 from anabranch.scheduler import primitives
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.calls import opened_config, timeout_of
-from anabranch.scheduler.managers import is_heard, managed
+from anabranch.scheduler.managers import CallbackManager, is_heard, managed
 from anabranch.scheduler.plans import plan_of
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.threads import ThreadCall
@@ -29,8 +29,10 @@ class RunHandle(Generic[Output]):
         timeout = timeout_of(config)
         config = opened_config(config, None)
         heard = is_heard(config, graph)
+        self._callbacks: CallbackManager | None = None
         if heard:
             config = managed(config)
+            self._callbacks = config.get("callbacks")
         self._group = Group(plan_of(graph, SYNC), (value,), config, timeout=timeout, single=True, heard=heard)
         self._call = ThreadCall(config, None, graph)
         self._ended = primitives.Event()
@@ -70,6 +72,11 @@ class RunHandle(Generic[Output]):
     def done(self) -> bool:
         """Whether the run has ended, one way or another."""
         return self._ended.is_set()
+
+    @property
+    def handlers(self) -> list[Any]:
+        """Who listens to the run: what stood in `callbacks`, and who listened to everything where it was started."""
+        return [] if self._callbacks is None else self._callbacks.handlers
 
     def _run(self) -> None:
         try:

@@ -11,6 +11,7 @@ import asyncio
 import queue
 import random
 import threading
+import time as clock
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
@@ -62,6 +63,9 @@ class World(Protocol):
 
     def uniform(self, low: float, high: float) -> float: ...
 
+    def time(self) -> float:
+        """The time in seconds, more than 0."""
+
     def staged(self, graph: Graph) -> Graph:
         """The graph that is run in place of another: the same, with each step watched."""
 
@@ -105,6 +109,11 @@ def uniform(low: float, high: float) -> float:
     """A number between these, by chance."""
     here = world()
     return random.uniform(low, high) if here is None else here.uniform(low, high)
+
+
+def time() -> float:
+    """When it is, in seconds since the epoch; in a simulation, since one second before it began."""
+    return clock.time() if (here := world()) is None else here.time()
 
 
 @contextmanager

@@ -7,7 +7,6 @@ runs the steps tells: `start`, `chunk`, `end`, `fail`, and `close` when all is o
 
 from __future__ import annotations
 
-from time import time
 from typing import Any
 
 from anabranch.engine.chunks import Accumulator, Tally
@@ -104,7 +103,7 @@ class Trace:
 
     def _begin(self, run: RunInfo) -> None:
         run.reporter, run.config, run.came_late = self.reporter, self._config, run.input is MISSING
-        run.started = time()
+        run.started = primitives.time()
         self._open[run] = None
         self.reporter.tell(run, "started")
 
@@ -167,7 +166,7 @@ class Trace:
         self._over(run, "failed")
 
     def _over(self, run: RunInfo, what: str, later: bool = False) -> None:
-        run.ended = time()
+        run.ended = primitives.time()
         self._open.pop(run, None)
         (self.reporter.defer if later else self.reporter.tell)(run, what)
 
