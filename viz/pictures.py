@@ -26,8 +26,8 @@ VertexKind = Literal["step", "choice", "input", "output", "join", "merge", "fold
 """A step; the point of a call step from which alternatives go out; the graph's input and output; a dict that is
 gathered; a point where alternatives meet; a group of steps that isn't opened; a graph that stands around this place."""
 
-ClusterKind = Literal["sequence", "parallel", "assign", "dag", "call", "alternative", "segment", "scope"]
-"""A scope, by its kind; a call step with what it runs; one of several graphs that a call step runs; a fused segment."""
+ClusterKind = Literal["sequence", "parallel", "assign", "dag", "scope", "call", "segment"]
+"""A scope, by its kind; a call step with what it runs; a fused segment of a plan."""
 
 EdgeKind = Literal["data", "choice", "fallback", "call"]
 """Values that flow; an alternative that is taken if a condition holds; one that is taken after an error; a runnable
@@ -101,6 +101,7 @@ class Cluster(Seen):
         label: what is written at its top; empty for a frame without a name.
         scope: the index of the scope in its graph; -1 for what is no scope.
         key, slot: of the call step that it stands for.
+        bare: no frame is drawn, for the one around it says enough.
 
     The other attributes are those of a vertex.
     """
@@ -118,6 +119,7 @@ class Cluster(Seen):
     policy: tuple[str, ...] = ()
     detail: str = ""
     stacked: bool = False
+    bare: bool = False
     step: Step | None = field(default=None, repr=False, compare=False)
 
 

@@ -5,10 +5,11 @@ Nothing here is recursive: a graph inside a graph is a generator on a stack of o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from anabranch.engine.graphs import INPUT_SLOT, INPUT_VERTEX, Graph, Join, Source, Step, joins_of
+from anabranch.engine.graphs import INPUT_SLOT, INPUT_VERTEX, Graph, Join, Scope, Source, Step, joins_of
 from anabranch.viz.call_steps import Call, Shown, call_of, label_of
 from anabranch.viz.pictures import Cluster, ClusterKind, Edge, EdgeKind, Picture, Vertex
 
@@ -66,7 +67,7 @@ def picture_of(graph: Graph) -> Picture:
     start = painter.add(Vertex(id="input", kind="input", label="input"))
     place = Place(feeds=(Feed(start),))
     if graph.scopes and graph.scopes[0].parent < 0:
-        picture.title = graph.scopes[0].name
+        picture.title = graph.scopes[0].name if _is_named(graph.scopes[0]) else ""
         picture.runs = (graph.scopes[0].name,) if graph.scopes[0].is_run else ()
         place.frame = ""
     ends = _run(painter, graph, place)
@@ -157,6 +158,7 @@ class _Sketch:
         self._outs: dict[str, list[str]] = {INPUT_VERTEX: [feed.vertex for feed in place.feeds]}
         joins = ((id(data["join"]), name) for name, data in graph.dag.nodes(data=True) if "join" in data)
         self._join_names: dict[int, str] = dict(joins)
+        self._small = _small_scopes(graph)
         for scope, key in zip(graph.scopes, graph.scope_keys, strict=True):
             if scope.parent < 0 and place.frame is not None:
                 self._clusters.append(place.frame or place.cluster)
@@ -166,15 +168,34 @@ class _Sketch:
                     Cluster(
                         id=place.prefix + key,
                         kind=_KINDS.get(scope.kind, "scope"),
-                        label=scope.name,
+                        label=_scope_label(scope),
                         parent=self._cluster_of(scope.parent),
                         name=scope.name,
                         scope=scope.index,
                         tags=self._tagged(scope.tags, scope.parent),
                         runs=(scope.name,) if scope.is_run else (),
+                        bare=self._is_bare(scope),
                     )
                 )
             )
+
+        if len(place.feeds) and place.feeds[0].kind != "data" and graph.dag.out_degree(INPUT_VERTEX) > 1:
+            self._fork()
+
+    def _is_bare(self, scope: Scope) -> bool:
+        """Whether a scope needs no frame: it is no run, the inside of an `assign`, or nameless with a single step."""
+        inner = scope.parent >= 0 and self.graph.scopes[scope.parent].kind == "assign"
+        return not scope.is_run or inner or (scope.index in self._small and not _is_named(scope))
+
+    def _fork(self) -> None:
+        """Let an arrow that says something end at a point, from which the input goes on to all that read it."""
+        feeds = self.place.feeds
+        cluster = self._clusters[0] if self._clusters else self.place.cluster
+        point = self.painter.add(Vertex(id=f"{self.place.prefix}input", kind="merge", label="(input)", cluster=cluster))
+        for feed in feeds:
+            self.painter.edge(feed.vertex, point, feed)
+        self.place = replace(self.place, feeds=(Feed(point),))
+        self._outs[INPUT_VERTEX] = [point]
 
     def outs(self, vertex: str) -> list[str]:
         """The vertices of the picture that give the value of one of the DAG."""
@@ -210,7 +231,7 @@ class _Sketch:
             Cluster(
                 id=vertex.id,
                 kind="call",
-                label="" if call.has_point else vertex.label,
+                label="" if call.has_point else _call_label(step),
                 parent=cluster,
                 name=step.name,
                 key=key,
@@ -243,7 +264,7 @@ class _Sketch:
             outs = [vertex.id]
         readers = self.graph.dag.out_degree(key) + (self.vertex_of(self.graph.output) == key)
         if len(outs) > 1 and readers > 1:
-            point = self.painter.add(Vertex(id=f"{vertex.id}#/merge", kind="merge", label="", cluster=frame))
+            point = self.painter.add(Vertex(id=f"{vertex.id}#/merge", kind="merge", label="(either)", cluster=frame))
             for out in outs:
                 self.painter.edge(out, point)
             outs = [point]
@@ -278,7 +299,7 @@ class _Sketch:
         cluster = self.painter.picture.clusters[frame]
         if graph.scopes and graph.scopes[0].parent < 0:
             scope = graph.scopes[0]
-            cluster.label = cluster.label if cluster.label != cluster.name else scope.name
+            cluster.label = _scope_label(scope)
             cluster.runs += (scope.name,) if scope.is_run else ()
 
     def _feeds_of(self, shown: Shown, vertex: Vertex, feeds: tuple[Feed, ...], before: list[str]) -> tuple[Feed, ...]:
@@ -326,3 +347,26 @@ def _collapsed(step: Step, vertex: Vertex) -> Call | None:
         vertex.label, vertex.run_type = label_of(only), only.operator.run_type
         call = call_of(only)
     return None
+
+
+def _small_scopes(graph: Graph) -> set[int]:
+    """The scopes with a single step, and no scope of their own."""
+    counts = Counter(step.scope for step in graph.steps)
+    parents = {scope.parent for scope in graph.scopes}
+    return {scope.index for scope in graph.scopes if counts[scope.index] == 1 and scope.index not in parents}
+
+
+def _scope_label(scope: Scope) -> str:
+    """What is written at a scope: the name that somebody gave it, or else what it is."""
+    return scope.name if _is_named(scope) else scope.kind
+
+
+def _call_label(step: Step) -> str:
+    """What is written at a call step that has no box of its own."""
+    return "fallbacks" if step.name == "RunnableWithFallbacks" else step.name
+
+
+def _is_named(scope: Scope) -> bool:
+    """Whether somebody gave a scope its name."""
+    bound = (scope.config or {}).get("run_name") or getattr(scope.node, "name", None)
+    return bound is not None and scope.name == bound
