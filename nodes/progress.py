@@ -19,12 +19,12 @@ class Bar:
         require_extra("tqdm", "progress", 'config={"progress": True}')
         self._bar: Any = None
 
-    def begin(self, total: int) -> None:
-        """Draw it, empty."""
+    def begin(self, total: int, done: int = 0) -> None:
+        """Draw it, with so many done already."""
         if total:
             library = import_extra("tqdm.auto", "progress", 'config={"progress": True}')
             # tqdm would start a thread of its own to watch over bars that have come to a halt.
-            self._bar = type("Bar", (library.tqdm,), {"monitor_interval": 0})(total=total)
+            self._bar = type("Bar", (library.tqdm,), {"monitor_interval": 0})(total=total, initial=done)
 
     def __call__(self, done: int, total: int) -> None:
         if self._bar is not None:

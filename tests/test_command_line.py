@@ -13,7 +13,7 @@ import pytest
 from anabranch.engine.version import __version__
 from anabranch.nodes.functions import RunnableLambda
 from anabranch.nodes.generators import RunnableGenerator
-from anabranch.viz import command_line
+from anabranch.viz import ask_command
 from anabranch.viz.command_line import main
 
 COMMAND = [sys.executable, "-W", "error", "-m", "anabranch.viz.command_line"]
@@ -33,7 +33,7 @@ def small_chain(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         asked.append(k)
         return RunnableGenerator(words)
 
-    monkeypatch.setattr(command_line, "stdlib_chain", chain)
+    monkeypatch.setattr(ask_command, "stdlib_chain", chain)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     return asked
 
@@ -76,8 +76,8 @@ def test_help_teaches_by_example(arguments: list[str], capsys: pytest.CaptureFix
         ([], "the following arguments are required: command"),
         (["ask"], "the following arguments are required: question"),
         (["ask", " "], "the question is empty"),
-        (["ask", "x", "--k", "0"], "'0' is not a number of documents; it takes 1 or more"),
-        (["ask", "x", "--k", "some"], "'some' is not a number of documents"),
+        (["ask", "x", "--k", "0"], "'0' is not a number of at least 1"),
+        (["ask", "x", "--k", "some"], "'some' is not a number of at least 1"),
         (["ask", "x", "--nope"], "unrecognized arguments: --nope"),
         (["sing"], "invalid choice: 'sing'"),
     ],
@@ -94,15 +94,18 @@ def test_who_asks_wrongly_gets_a_sentence_and_2(
 
 
 def test_a_failure_is_a_sentence_and_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(command_line, "stdlib_chain", failing(RuntimeError("no honey\nleft")))
+    monkeypatch.setattr(ask_command, "stdlib_chain", failing(RuntimeError("no honey\nleft")))
     assert main(["ask", "x"]) == 1
-    assert capsys.readouterr().err == "anabranch: no honey left (--debug shows where)\n"
+    assert (
+        capsys.readouterr().err
+        == "anabranch ask: RuntimeError: no honey left, raised in step fail (--debug shows where)\n"
+    )
     with pytest.raises(RuntimeError, match="no honey"):
         main(["ask", "x", "--debug"])
 
 
 def test_an_interruption_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(command_line, "stdlib_chain", failing(KeyboardInterrupt()))
+    monkeypatch.setattr(ask_command, "stdlib_chain", failing(KeyboardInterrupt()))
     assert main(["ask", "x"]) == 130
     assert capsys.readouterr().err == ""
 

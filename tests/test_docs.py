@@ -63,6 +63,10 @@ SAID = {
         ['call ', '### ', '#### ', 'now ']
         invoke gives the same: True
         """,
+    "report.py": """
+        Otters sleep on their backs. Otters hold hands...
+        People say that bears sleep a lot. Bears can smell honey from far away.
+        """,
     "retrieval.py": """
         == invoke ==
         ...[csv.reader]...

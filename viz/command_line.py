@@ -1,118 +1,90 @@
-"""The command `anabranch`: a question answered from the documents of Python's standard library.
+"""The command `anabranch`: chains drawn, run, watched and explained from a shell.
 
-Exit codes: 0 when it answered, 1 when something failed on the way, 2 when it was asked wrongly, 130 when
-it was interrupted. A reader that closes the pipe early is no failure.
+Exit codes: 0 when all went well, 1 when something failed on the way, 2 when it was asked wrongly and nothing was run,
+3 when a batch went through and some of its lines failed, 130 when it was interrupted. A reader that closes the pipe
+early is no failure.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import closing
-from typing import NoReturn, TextIO
 
 from anabranch.engine.version import __version__
-from anabranch.nodes.stdlib_answers import stdlib_chain
+from anabranch.viz.ask_command import add_ask
+from anabranch.viz.asking import ASKED_WRONGLY, FAILED, INTERRUPTED, AskedWrongly, Parser
+from anabranch.viz.batch_command import add_batch
+from anabranch.viz.record_commands import add_replay
+from anabranch.viz.run_command import add_run
+from anabranch.viz.schema_command import add_schema
 
-FAILED, ASKED_WRONGLY, INTERRUPTED = 1, 2, 130
-
-EPILOG = """\
+EXAMPLES = """\
 examples:
   anabranch ask "how do I read rows from a csv file?"
-  anabranch ask "what does itertools.chain do?" --k 3
+  anabranch run examples/report.py:chain --text otters --trace
+  anabranch batch examples/report.py:chain in.jsonl out.jsonl --max-concurrency 8
 
-The answer is made of sentences of the standard library's docstrings, each with its source. With
-OPENAI_API_KEY set (and the extra: pip install "anabranch[openai]"), a model writes it from the same
-documents; OPENAI_BASE_URL names another server that speaks the same protocol, OPENAI_MODEL another model.
+'anabranch run --help', and so on, shows more. A chain is named module:name or path/to/file.py:name. Exit codes:
+0 done, 1 failed on the way, 2 asked wrongly, 3 some lines of a batch failed, 130 interrupted. With OPENAI_API_KEY
+set, 'ask' has a model of OpenAI write the answer.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, by default the process's, and answer the exit code."""
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
+    prog = "anabranch"
     try:
+        _tolerate_letters()
         options = _parser().parse_args(argv)
-        _ask(" ".join(options.question), options.k, options.stream, sys.stdout)
+        prog = options.prog
+        code: int = options.run(options)
+        sys.stdout.flush()
     except SystemExit as exit:  # argparse's: --help, --version, wrong arguments
         return exit.code if isinstance(exit.code, int) else FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         _forget_output()
+        return 0
     except Exception as error:
         if debug:
             raise
-        print(f"anabranch: {_told(error)} (--debug shows where)", file=sys.stderr)
-        return FAILED
-    return 0
+        wrong = isinstance(error, AskedWrongly)
+        print(f"{prog}: {_told(error)}" + ("" if wrong else " (--debug shows where)"), file=sys.stderr)
+        return ASKED_WRONGLY if wrong else FAILED
+    return code
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says in a sentence what was wrong, without the usage around it."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(ASKED_WRONGLY, f"{self.prog}: {message}; '{self.prog} --help' shows how to ask\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="anabranch",
         description="Dataflow graphs of prompts, models, retrievers and functions.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES,
     )
     parser.add_argument("--version", action="version", version=f"anabranch {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command", dest="command")
-    ask = commands.add_parser(
-        "ask",
-        help="answer a question about Python's standard library from its own documentation",
-        description="Answers a question about Python's standard library from its own documentation.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    ask.add_argument("question", nargs="+", type=_text, help="the question, in English")
-    ask.add_argument("--k", type=_count, default=8, metavar="N", help="how many documents to answer from (default: 8)")
-    ask.add_argument(
-        "--no-stream",
-        dest="stream",
-        action="store_false",
-        help="print the answer when it is whole, not as it is made",
-    )
-    ask.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    for add in (add_run, add_batch, add_schema, add_replay, add_ask):
+        add(commands)
     return parser
 
 
-def _ask(question: str, k: int, stream: bool, output: TextIO) -> None:
-    if hasattr(output, "reconfigure"):
-        output.reconfigure(errors="replace")  # a terminal without umlauts still gets its answer
-    chain = stdlib_chain(k=k)
-    if stream:
-        with closing(chain.stream(question)) as chunks:
-            for chunk in chunks:
-                print(chunk or "", end="", file=output, flush=True)
-    else:
-        print(chain.invoke(question), end="", file=output)
-    print(file=output, flush=True)
-
-
-def _text(text: str) -> str:
-    if not text.strip():
-        raise argparse.ArgumentTypeError("the question is empty")
-    return text
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of documents; it takes 1 or more")
-    return int(text)
-
-
 def _told(error: Exception) -> str:
-    """What went wrong, in a line."""
+    """What went wrong and in which step, in a line."""
     text = " ".join(str(error).split())
-    return text or type(error).__name__
+    if isinstance(error, AskedWrongly):
+        return text
+    places = [note for note in getattr(error, "__notes__", ()) if note.startswith("raised in step")]
+    place = f", {places[0].partition(' (run ')[0]}" if places else ""
+    return (f"{type(error).__name__}: {text}" if text else type(error).__name__) + place
+
+
+def _tolerate_letters() -> None:
+    """A terminal without umlauts still gets its text."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
 
 
 def _forget_output() -> None:
