@@ -9,13 +9,13 @@ ARGS :=
 
 # A strict editable install links single files, so one that was added or removed needs linking anew.
 LINKS := build/.linked
-SOURCES := $(shell find $(PACKAGES) -name '*.py' -o -name py.typed | LC_ALL=C sort)
+SOURCES := $(shell find $(PACKAGES) -name '*.py' -o -name '*.pyi' -o -name py.typed | LC_ALL=C sort)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editable
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench soak dev clean FORCE
+.PHONY: help demo test check bench soak stub dev clean FORCE
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,9 @@ bench: $(VENV)/.dev $(LINKS)  ## measure against hand-written Python
 
 soak: $(VENV)/.dev $(LINKS)  ## simulate random programs for ten minutes
 	$(BIN)/python tests/soak.py $(ARGS)
+
+stub: $(VENV)/.dev $(LINKS)  ## tell type checkers what anabranch.nodes exports
+	$(BIN)/python tests/exports_stub.py
 
 dev: $(VENV)/.dev $(LINKS)  ## set up for work on the project
 	@echo "Ready in $(VENV). Next: 'source $(BIN)/activate', 'make test', 'make check'; CONTRIBUTING.md says the rest."

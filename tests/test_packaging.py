@@ -101,7 +101,7 @@ def test_the_version_comes_from_one_place(wheel: Path) -> None:
 def test_the_wheel_holds_every_source_file_and_nothing_else(wheel: Path) -> None:
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     files = [path.relative_to(ROOT) for layer in PACKAGES for path in (ROOT / layer).rglob("*.*")]
-    assert inside == {f"anabranch/{path}" for path in files if path.suffix in {".py", ".typed"}}
+    assert inside == {f"anabranch/{path}" for path in files if path.suffix in {".py", ".pyi", ".typed"}}
     assert inside >= {f"anabranch/{layer}/py.typed" for layer in PACKAGES}
 
 

@@ -1,0 +1,376 @@
+# Written by `make stub` from the table in __init__.py.
+
+from anabranch.engine.chunks import AddableDict, Algebra, afold, fold
+from anabranch.engine.config import RunnableConfig, ensure_config, merge_configs, patch_config
+from anabranch.engine.errors import AnabranchError, ChunkError, CompositionError, ConfigError, EdgeTypeError, GraphError, NotRunnableError, PortalError, StepInputError, Stopped
+from anabranch.engine.fitting import DictType
+from anabranch.engine.json_encoding import to_json
+from anabranch.engine.run_logs import RunLog, RunLogPatch
+from anabranch.nodes.any_message import AnyMessage
+from anabranch.nodes.async_callback_handlers import AsyncCallbackHandler
+from anabranch.nodes.bindings import RunnableBinding
+from anabranch.nodes.block_templates import DictPromptTemplate, ImagePromptTemplate
+from anabranch.nodes.bm25 import BM25Retriever
+from anabranch.nodes.branches import RouterRunnable, RunnableBranch
+from anabranch.nodes.buffer_strings import get_buffer_string
+from anabranch.nodes.caches import BaseCache, InMemoryCache, get_llm_cache, set_llm_cache
+from anabranch.nodes.caching import RunnableWithCache
+from anabranch.nodes.callback_handlers import BaseCallbackHandler
+from anabranch.nodes.callback_managers import AsyncCallbackManagerForChainRun, AsyncCallbackManagerForLLMRun, AsyncCallbackManagerForRetrieverRun, AsyncCallbackManagerForToolRun, CallbackManagerForChainRun, CallbackManagerForLLMRun, CallbackManagerForRetrieverRun, CallbackManagerForToolRun
+from anabranch.nodes.chat_history import BaseChatMessageHistory, InMemoryChatMessageHistory
+from anabranch.nodes.chat_models import BaseChatModel, SimpleChatModel
+from anabranch.nodes.chat_prompts import ChatPromptTemplate
+from anabranch.nodes.coercion import coerce_to_runnable
+from anabranch.nodes.collecting import RunCollector, UsageMetadataCallbackHandler, collect_runs, get_usage_metadata_callback
+from anabranch.nodes.configurable_fields import ConfigurableField, ConfigurableFieldMultiOption, ConfigurableFieldSingleOption, ConfigurableFieldSpec
+from anabranch.nodes.configurables import RunnableConfigurableAlternatives, RunnableConfigurableFields
+from anabranch.nodes.console import ConsoleTracer
+from anabranch.nodes.cumulative_parsers import BaseCumulativeTransformOutputParser
+from anabranch.nodes.custom_events import adispatch_custom_event, dispatch_custom_event
+from anabranch.nodes.dags import RunnableDag, from_dag
+from anabranch.nodes.decorators import chain
+from anabranch.nodes.distance_strategies import DistanceStrategy
+from anabranch.nodes.docstores import InMemoryDocstore
+from anabranch.nodes.document_prompts import MissingMetadataError, aformat_document, format_document
+from anabranch.nodes.documents import Document, format_documents
+from anabranch.nodes.embeddings import Embeddings
+from anabranch.nodes.event_files import EventFile, JsonLinesTracer
+from anabranch.nodes.example_selectors import BaseExampleSelector, LengthBasedExampleSelector, MaxMarginalRelevanceExampleSelector, SemanticSimilarityExampleSelector, sorted_values
+from anabranch.nodes.extractive import ExtractiveChatModel
+from anabranch.nodes.extras import MissingExtraError
+from anabranch.nodes.faiss_vectors import FAISS
+from anabranch.nodes.fake_chat_models import FakeChatModel, FakeListChatModel, FakeListChatModelError, FakeMessagesListChatModel, GenericFakeChatModel, ParrotFakeChatModel
+from anabranch.nodes.fake_embeddings import DeterministicFakeEmbedding, FakeEmbeddings
+from anabranch.nodes.fake_llms import FakeListLLM, FakeListLLMError, FakeStreamingListLLM
+from anabranch.nodes.fenced_json import parse_json_markdown
+from anabranch.nodes.few_shot_prompts import FewShotChatMessagePromptTemplate, FewShotPromptTemplate, FewShotPromptWithTemplates
+from anabranch.nodes.function_calling import convert_to_json_schema, convert_to_openai_function, convert_to_openai_tool
+from anabranch.nodes.functions import RunnableLambda
+from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, GenerationChunk, LLMResult, RunInfo
+from anabranch.nodes.generators import RunnableGenerator
+from anabranch.nodes.hashing_embeddings import HashingEmbeddings
+from anabranch.nodes.in_memory_vectors import InMemoryVectorStore
+from anabranch.nodes.injected_arguments import InjectedToolArg, InjectedToolCallId
+from anabranch.nodes.json_parsers import JsonOutputParser, PydanticOutputParser, SimpleJsonOutputParser
+from anabranch.nodes.language_models import BaseLanguageModel, LanguageModelInput
+from anabranch.nodes.list_parsers import CommaSeparatedListOutputParser, ListOutputParser, MarkdownListOutputParser, NumberedListOutputParser
+from anabranch.nodes.llms import BaseLLM, LLM
+from anabranch.nodes.maps import RunnableEach
+from anabranch.nodes.message_chunks import AIMessageChunk, BaseMessageChunk, ChatMessageChunk, FunctionMessageChunk, HumanMessageChunk, SystemMessageChunk, ToolMessageChunk, message_chunk_to_message
+from anabranch.nodes.message_conversion import MessageLikeRepresentation, convert_to_messages
+from anabranch.nodes.message_dicts import message_to_dict, messages_from_dict, messages_to_dict
+from anabranch.nodes.message_filtering import filter_messages, merge_message_runs
+from anabranch.nodes.message_histories import RunnableWithMessageHistory
+from anabranch.nodes.message_templates import AIMessagePromptTemplate, BaseMessagePromptTemplate, BaseStringMessagePromptTemplate, ChatMessagePromptTemplate, HumanMessagePromptTemplate, MessagesPlaceholder, SystemMessagePromptTemplate
+from anabranch.nodes.message_trimming import trim_messages
+from anabranch.nodes.messages import AIMessage, BaseMessage, ChatMessage, FunctionMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
+from anabranch.nodes.model_runs import AsyncModelRunManager, ModelRunManager
+from anabranch.nodes.openai_completions import OpenAI
+from anabranch.nodes.openai_conversion import convert_to_openai_messages
+from anabranch.nodes.openai_embeddings import OpenAIEmbeddings
+from anabranch.nodes.openai_models import ChatOpenAI
+from anabranch.nodes.otel import OpenTelemetryTracer
+from anabranch.nodes.output_errors import OutputParserException
+from anabranch.nodes.parallels import RunnableMap, RunnableParallel
+from anabranch.nodes.parsers import BaseGenerationOutputParser, BaseLLMOutputParser, BaseOutputParser, BaseTransformOutputParser, StrOutputParser
+from anabranch.nodes.partial_json import parse_partial_json
+from anabranch.nodes.passthrough import RunnableAssign, RunnablePassthrough, RunnablePick
+from anabranch.nodes.perfetto import ChromeTrace, PerfettoTracer
+from anabranch.nodes.policies import RunnableRetry, RunnableWithFallbacks
+from anabranch.nodes.prompt_templates import BaseChatPromptTemplate, BasePromptTemplate, MissingVariablesError, StringPromptTemplate
+from anabranch.nodes.prompt_values import ChatPromptValue, ChatPromptValueConcrete, PromptValue, StringPromptValue
+from anabranch.nodes.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
+from anabranch.nodes.rate_limiting import RunnableWithRateLimiter
+from anabranch.nodes.replays import EventFileError, replay, replay_log
+from anabranch.nodes.retriever_tools import create_retriever_tool
+from anabranch.nodes.retrievers import BaseRetriever
+from anabranch.nodes.retry_states import RetryState
+from anabranch.nodes.run_managers import AsyncRunManager, RunManager
+from anabranch.nodes.run_trees import BaseTracer, Run
+from anabranch.nodes.runnable_tools import convert_runnable_to_tool
+from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.sequences import RunnableSequence
+from anabranch.nodes.serializable import RunnableSerializable
+from anabranch.nodes.simulated_threads import SimulationError
+from anabranch.nodes.simulation_reports import Simulation, Sweep
+from anabranch.nodes.simulations import simulate
+from anabranch.nodes.sqlite_caches import SQLiteCache
+from anabranch.nodes.sqlite_history import SQLiteChatMessageHistory
+from anabranch.nodes.stdlib_answers import stdlib_chain, stdlib_retriever
+from anabranch.nodes.stdlib_corpus import stdlib_documents
+from anabranch.nodes.string_prompts import PromptTemplate
+from anabranch.nodes.structured_prompts import StructuredPrompt
+from anabranch.nodes.structured_tools import StructuredTool, Tool
+from anabranch.nodes.template_formats import get_template_variables
+from anabranch.nodes.templates import TemplateError
+from anabranch.nodes.terms import terms_of
+from anabranch.nodes.token_counting import count_tokens_approximately
+from anabranch.nodes.token_usage import InputTokenDetails, OutputTokenDetails, UsageMetadata, add_usage
+from anabranch.nodes.tool_calls import InvalidToolCall, ToolCall, ToolCallChunk, invalid_tool_call, tool_call, tool_call_chunk
+from anabranch.nodes.tool_decorator import tool
+from anabranch.nodes.tool_examples import tool_example_to_messages
+from anabranch.nodes.tool_outputs import ToolException
+from anabranch.nodes.tool_parsers import JsonOutputKeyToolsParser, JsonOutputToolsParser, PydanticToolsParser
+from anabranch.nodes.tool_rendering import render_text_description, render_text_description_and_args
+from anabranch.nodes.tools import BaseTool, BaseToolkit
+from anabranch.nodes.vector_stores import VectorStore, VectorStoreRetriever
+from anabranch.nodes.vectors import maximal_marginal_relevance
+from anabranch.scheduler.handles import RunHandle
+from anabranch.scheduler.managers import CallbackManager
+
+_EXPORTS: dict[str, str]
+_HOMES: dict[str, str]
+
+__all__ = [
+    "AIMessage",
+    "AIMessageChunk",
+    "AIMessagePromptTemplate",
+    "AddableDict",
+    "Algebra",
+    "AnabranchError",
+    "AnyMessage",
+    "AsyncCallbackHandler",
+    "AsyncCallbackManagerForChainRun",
+    "AsyncCallbackManagerForLLMRun",
+    "AsyncCallbackManagerForRetrieverRun",
+    "AsyncCallbackManagerForToolRun",
+    "AsyncModelRunManager",
+    "AsyncRunManager",
+    "BM25Retriever",
+    "BaseCache",
+    "BaseCallbackHandler",
+    "BaseChatMessageHistory",
+    "BaseChatModel",
+    "BaseChatPromptTemplate",
+    "BaseCumulativeTransformOutputParser",
+    "BaseExampleSelector",
+    "BaseGenerationOutputParser",
+    "BaseLLM",
+    "BaseLLMOutputParser",
+    "BaseLanguageModel",
+    "BaseMessage",
+    "BaseMessageChunk",
+    "BaseMessagePromptTemplate",
+    "BaseOutputParser",
+    "BasePromptTemplate",
+    "BaseRateLimiter",
+    "BaseRetriever",
+    "BaseStringMessagePromptTemplate",
+    "BaseTool",
+    "BaseToolkit",
+    "BaseTracer",
+    "BaseTransformOutputParser",
+    "CallbackManager",
+    "CallbackManagerForChainRun",
+    "CallbackManagerForLLMRun",
+    "CallbackManagerForRetrieverRun",
+    "CallbackManagerForToolRun",
+    "ChatGeneration",
+    "ChatGenerationChunk",
+    "ChatMessage",
+    "ChatMessageChunk",
+    "ChatMessagePromptTemplate",
+    "ChatOpenAI",
+    "ChatPromptTemplate",
+    "ChatPromptValue",
+    "ChatPromptValueConcrete",
+    "ChatResult",
+    "ChromeTrace",
+    "ChunkError",
+    "CommaSeparatedListOutputParser",
+    "CompositionError",
+    "ConfigError",
+    "ConfigurableField",
+    "ConfigurableFieldMultiOption",
+    "ConfigurableFieldSingleOption",
+    "ConfigurableFieldSpec",
+    "ConsoleTracer",
+    "DeterministicFakeEmbedding",
+    "DictPromptTemplate",
+    "DictType",
+    "DistanceStrategy",
+    "Document",
+    "EdgeTypeError",
+    "Embeddings",
+    "EventFile",
+    "EventFileError",
+    "ExtractiveChatModel",
+    "FAISS",
+    "FakeChatModel",
+    "FakeEmbeddings",
+    "FakeListChatModel",
+    "FakeListChatModelError",
+    "FakeListLLM",
+    "FakeListLLMError",
+    "FakeMessagesListChatModel",
+    "FakeStreamingListLLM",
+    "FewShotChatMessagePromptTemplate",
+    "FewShotPromptTemplate",
+    "FewShotPromptWithTemplates",
+    "FunctionMessage",
+    "FunctionMessageChunk",
+    "Generation",
+    "GenerationChunk",
+    "GenericFakeChatModel",
+    "GraphError",
+    "HashingEmbeddings",
+    "HumanMessage",
+    "HumanMessageChunk",
+    "HumanMessagePromptTemplate",
+    "ImagePromptTemplate",
+    "InMemoryCache",
+    "InMemoryChatMessageHistory",
+    "InMemoryDocstore",
+    "InMemoryRateLimiter",
+    "InMemoryVectorStore",
+    "InjectedToolArg",
+    "InjectedToolCallId",
+    "InputTokenDetails",
+    "InvalidToolCall",
+    "JsonLinesTracer",
+    "JsonOutputKeyToolsParser",
+    "JsonOutputParser",
+    "JsonOutputToolsParser",
+    "LLM",
+    "LLMResult",
+    "LanguageModelInput",
+    "LengthBasedExampleSelector",
+    "ListOutputParser",
+    "MarkdownListOutputParser",
+    "MaxMarginalRelevanceExampleSelector",
+    "MessageLikeRepresentation",
+    "MessagesPlaceholder",
+    "MissingExtraError",
+    "MissingMetadataError",
+    "MissingVariablesError",
+    "ModelRunManager",
+    "NotRunnableError",
+    "NumberedListOutputParser",
+    "OpenAI",
+    "OpenAIEmbeddings",
+    "OpenTelemetryTracer",
+    "OutputParserException",
+    "OutputTokenDetails",
+    "ParrotFakeChatModel",
+    "PerfettoTracer",
+    "PortalError",
+    "PromptTemplate",
+    "PromptValue",
+    "PydanticOutputParser",
+    "PydanticToolsParser",
+    "RemoveMessage",
+    "RetryState",
+    "RouterRunnable",
+    "Run",
+    "RunCollector",
+    "RunHandle",
+    "RunInfo",
+    "RunLog",
+    "RunLogPatch",
+    "RunManager",
+    "Runnable",
+    "RunnableAssign",
+    "RunnableBinding",
+    "RunnableBranch",
+    "RunnableConfig",
+    "RunnableConfigurableAlternatives",
+    "RunnableConfigurableFields",
+    "RunnableDag",
+    "RunnableEach",
+    "RunnableGenerator",
+    "RunnableLambda",
+    "RunnableMap",
+    "RunnableParallel",
+    "RunnablePassthrough",
+    "RunnablePick",
+    "RunnableRetry",
+    "RunnableSequence",
+    "RunnableSerializable",
+    "RunnableWithCache",
+    "RunnableWithFallbacks",
+    "RunnableWithMessageHistory",
+    "RunnableWithRateLimiter",
+    "SQLiteCache",
+    "SQLiteChatMessageHistory",
+    "SemanticSimilarityExampleSelector",
+    "SimpleChatModel",
+    "SimpleJsonOutputParser",
+    "Simulation",
+    "SimulationError",
+    "StepInputError",
+    "Stopped",
+    "StrOutputParser",
+    "StringPromptTemplate",
+    "StringPromptValue",
+    "StructuredPrompt",
+    "StructuredTool",
+    "Sweep",
+    "SystemMessage",
+    "SystemMessageChunk",
+    "SystemMessagePromptTemplate",
+    "TemplateError",
+    "Tool",
+    "ToolCall",
+    "ToolCallChunk",
+    "ToolException",
+    "ToolMessage",
+    "ToolMessageChunk",
+    "UsageMetadata",
+    "UsageMetadataCallbackHandler",
+    "VectorStore",
+    "VectorStoreRetriever",
+    "add_usage",
+    "adispatch_custom_event",
+    "afold",
+    "aformat_document",
+    "chain",
+    "coerce_to_runnable",
+    "collect_runs",
+    "convert_runnable_to_tool",
+    "convert_to_json_schema",
+    "convert_to_messages",
+    "convert_to_openai_function",
+    "convert_to_openai_messages",
+    "convert_to_openai_tool",
+    "count_tokens_approximately",
+    "create_retriever_tool",
+    "dispatch_custom_event",
+    "ensure_config",
+    "filter_messages",
+    "fold",
+    "format_document",
+    "format_documents",
+    "from_dag",
+    "get_buffer_string",
+    "get_llm_cache",
+    "get_template_variables",
+    "get_usage_metadata_callback",
+    "invalid_tool_call",
+    "maximal_marginal_relevance",
+    "merge_configs",
+    "merge_message_runs",
+    "message_chunk_to_message",
+    "message_to_dict",
+    "messages_from_dict",
+    "messages_to_dict",
+    "parse_json_markdown",
+    "parse_partial_json",
+    "patch_config",
+    "render_text_description",
+    "render_text_description_and_args",
+    "replay",
+    "replay_log",
+    "set_llm_cache",
+    "simulate",
+    "sorted_values",
+    "stdlib_chain",
+    "stdlib_documents",
+    "stdlib_retriever",
+    "terms_of",
+    "to_json",
+    "tool",
+    "tool_call",
+    "tool_call_chunk",
+    "tool_example_to_messages",
+    "trim_messages",
+]
