@@ -29,6 +29,7 @@ from anabranch.nodes.describing import Described
 from anabranch.nodes.event_streams import Telling
 from anabranch.nodes.leaves import adopt, graph_below, graph_for, operator_of, types_of
 from anabranch.nodes.progress import with_bar
+from anabranch.nodes.views import Viewed
 from anabranch.scheduler import astreams, awaiting, blocking, streams
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, ChunkStream
 from anabranch.scheduler.handles import RunHandle
@@ -42,7 +43,7 @@ Other = TypeVar("Other")
 Configs = RunnableConfig | Sequence[RunnableConfig] | None
 
 
-class Runnable(Described, Composing[Input, Output], Telling[Input], Composable, Generic[Input, Output]):
+class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Composable, Generic[Input, Output]):
     """A handle on a graph, with the verbs to run it and to compose it with others. An immutable value.
 
     A leaf of your own: subclass and write `invoke` (or `transform`, for one that maps chunks); `ainvoke`,

@@ -60,6 +60,10 @@ def path_of_root(root: StepRun, graph: Graph | None = None) -> CriticalPath:
     if root.start is None or root.end is None:
         return CriticalPath()
     spans = {} if graph is None else spans_of(root, graph)
+    if graph is not None and any(
+        len({run.id for run in span.runs if run.key == graph.keys[slot]}) > 1 for slot, span in spans.items()
+    ):
+        return CriticalPath()  # several calls in one, as a simulated batch has them
     if graph is None or not spans:
         found, length = _among(root.children) if root.children else ([root], root.duration or 0.0)
     else:
@@ -138,7 +142,7 @@ def _longest(
                 best[vertex] = (whole, max(front, end), at)
     if not best:
         return [], 0.0
-    at_end: int | None = max(best, key=lambda vertex: best[vertex][0])
+    at_end: int | None = max(reversed(best), key=lambda vertex: best[vertex][0])  # with what took no time at its end
     assert at_end is not None
     length, path = best[at_end][0], []
     while at_end is not None:
