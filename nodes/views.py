@@ -20,6 +20,4 @@ class Viewed:
         Returns:
             A `anabranch.viz.explanations.Explanation`: print it, or leave it to a console or a notebook to show it.
         """
-        return import_module("anabranch.viz.explaining").explain(
-            self, analyze=analyze, max_concurrency=max_concurrency
-        )
+        return import_module("anabranch.viz.explaining").explain(self, analyze=analyze, max_concurrency=max_concurrency)
