@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
+from anabranch.engine.runs import Listener, RunInfo
 from anabranch.nodes import BaseCallbackHandler, Runnable, RunnableGenerator
 from benchmarks.chains import chained
 from benchmarks.measuring import Contender, Effort, awaits, calls, peak_kilobytes, side_by_side
@@ -29,17 +31,32 @@ class Quiet(BaseCallbackHandler):
         """Do nothing."""
 
 
+class Bare(Listener):
+    """Hears of every fact, as the engine tells it."""
+
+    inline = True
+
+    def started(self, run: RunInfo) -> None:
+        """Do nothing."""
+
+    def ended(self, run: RunInfo) -> None:
+        """Do nothing."""
+
+
 def one_more(number: int) -> int:
     """A trivial step."""
     return number + 1
 
 
 def listened(effort: Effort) -> Iterator[Row]:
-    """A chain of functions with one handler, against the same without."""
+    """A chain of functions with one listener, of the engine's kind or of LangChain's, against the same without."""
     chain = chained([one_more] * NODES)
-    config: Any = {"callbacks": [Quiet()]}
-    heard, unheard = side_by_side(calls(lambda: chain.invoke(0, config)), calls(lambda: chain.invoke(0)), effort)
-    yield limit(f"chain of {NODES} functions with one handler, a node", heard / NODES, "µs", 5.0, unheard / NODES)
+    for kind, listener, allowed in (("listener", Bare(), 5.0), ("callback handler", Quiet(), None)):
+        config: Any = {"callbacks": [listener]}
+        heard, unheard = side_by_side(calls(partial(chain.invoke, 0, config)), calls(lambda: chain.invoke(0)), effort)
+        yield limit(
+            f"chain of {NODES} functions with one {kind}, a node", heard / NODES, "µs", allowed, unheard / NODES
+        )
 
 
 def of_chunks(count: int) -> Runnable[Any, str]:

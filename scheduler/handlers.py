@@ -84,7 +84,7 @@ class HandlerListener(Listener):
 
     def started(self, run: RunInfo) -> Any:
         """See `Listener`."""
-        if EVENTS[run.run_type] == "chain":
+        if run.run_type == "chain" or EVENTS[run.run_type] == "chain":
             return self._chain_started(run)
         known = None if run.input is MISSING else run.input
         if run.run_type == "chat_model":
@@ -104,7 +104,9 @@ class HandlerListener(Listener):
 
     def _chain_started(self, run: RunInfo) -> Any:
         """`started` for what there is most of, without detours."""
-        method = self._heeded(run, "on_chain_start")
+        method = self._methods.get("on_chain_start", MISSING)
+        if method is MISSING:
+            method = self._heeded(run, "on_chain_start")
         if method is None:
             return None
         is_chain, parent = run.run_type == "chain", run.parent
@@ -151,8 +153,10 @@ class HandlerListener(Listener):
     def ended(self, run: RunInfo) -> Any:
         """See `Listener`."""
         output = None if run.output is MISSING else run.output
-        if EVENTS[run.run_type] == "chain" and not run.came_late:
-            method, parent = self._heeded(run, "on_chain_end"), run.parent
+        if not run.came_late and (run.run_type == "chain" or EVENTS[run.run_type] == "chain"):
+            method, parent = self._methods.get("on_chain_end", MISSING), run.parent
+            if method is MISSING:
+                method = self._heeded(run, "on_chain_end")
             if method is None:
                 return None
             return method(output, run_id=run.id, parent_run_id=None if parent is None else parent.id, tags=run.tags)

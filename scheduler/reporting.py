@@ -65,7 +65,7 @@ class Reporter:
         """Tell all listeners of a run of a fact. If one breaks the run, the others have been told nevertheless."""
         broken: BaseException | None = None
         # The common case, without detours: a blocking call, and none around it.
-        at_once = self._loop is None and self._upper is None and not self.posts and SITE.get() is None
+        at_once = not self.posts and self._loop is None and self._upper is None and SITE.get() is None
         for listener in run.listeners:
             try:
                 if not (listener.inline or (at_once and not listener.is_async)):

@@ -205,13 +205,13 @@ class Trace:
         with self._lock:
             if slot in self._shape.kept:
                 self._values[slot] = output
-            around = self._shape.steps[slot].scopes
+            around, left = self._shape.steps[slot].scopes, self._left
             for at in around:
-                self._left[at] -= 1
+                left[at] -= 1
             if self._in_chunks:
                 self.close_slot(slot)
             for at in around:
-                if not self._left[at]:
+                if not left[at]:
                     self._look(at)
 
     def _look(self, index: int) -> None:
