@@ -180,8 +180,9 @@ class LogWriter:
         """A run has made a chunk."""
         if run is self._root:
             changes = self._output.push(chunk)
-            listed = [_op("add", "/streamed_output/-", chunk)] if self._lists_chunks else []
-            return RunLogPatch(*listed, *changes) if listed or changes else None
+            if self._lists_chunks:
+                return RunLogPatch({"op": "add", "path": "/streamed_output/-", "value": chunk}, *changes)
+            return RunLogPatch(*changes) if changes else None
         key = self._keys.get(run.id)
         if key is None:
             return None
@@ -230,11 +231,17 @@ class Output:
         self._size: int | None = None  # of a list
         self._keys: dict[str, Output] | None = None  # of a dict
         self._known: Any = None
+        self._text: str | None = None  # as long as all of it is text, which is added up here
 
     def push(self, chunk: Any) -> list[Op]:
         """The operations for one more chunk."""
         if chunk is None:
             return []
+        if type(chunk) is str and (self._text is not None or self._is_fresh):
+            return self._push_text(chunk)
+        if self._text is not None:
+            self._total.push(self._text)
+            self._known, self._text = self._text, None
         if self._algebra is not Algebra.SNAPSHOTS:
             if isinstance(chunk, AddableDict):
                 return self._push_keys(chunk)
@@ -257,6 +264,22 @@ class Output:
             else:
                 ops += keys[key].push(value)
         return [_op(self._first, self._path, chunk)] if fresh else ops
+
+    @property
+    def _is_fresh(self) -> bool:
+        """Whether it is the first chunk, of those that add up."""
+        return (
+            self._algebra is not Algebra.SNAPSHOTS and self._total.empty and self._size is None and self._keys is None
+        )
+
+    def _push_text(self, chunk: str) -> list[Op]:
+        if self._text is None:
+            self._text = chunk
+            return [{"op": self._first, "path": self._path, "value": chunk}]
+        if not chunk:
+            return []
+        self._text += chunk
+        return [{"op": "replace", "path": self._path, "value": self._text}]
 
     def _push_items(self, chunk: list[Any]) -> list[Op]:
         start = self._size
