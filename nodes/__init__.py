@@ -47,6 +47,7 @@ _EXPORTS = {
     "nodes.docstores": "InMemoryDocstore",
     "nodes.document_prompts": "MissingMetadataError aformat_document format_document",
     "nodes.documents": "Document format_documents",
+    "nodes.drawable_graphs": "CurveStyle Edge Graph LabelsDict MermaidDrawMethod Node NodeStyles",
     "nodes.embeddings": "Embeddings",
     "nodes.event_files": "EventFile JsonLinesTracer",
     "nodes.example_selectors": "BaseExampleSelector LengthBasedExampleSelector MaxMarginalRelevanceExampleSelector "

@@ -33,6 +33,7 @@ from anabranch.nodes.distance_strategies import DistanceStrategy
 from anabranch.nodes.docstores import InMemoryDocstore
 from anabranch.nodes.document_prompts import MissingMetadataError, aformat_document, format_document
 from anabranch.nodes.documents import Document, format_documents
+from anabranch.nodes.drawable_graphs import CurveStyle, Edge, Graph, LabelsDict, MermaidDrawMethod, Node, NodeStyles
 from anabranch.nodes.embeddings import Embeddings
 from anabranch.nodes.event_files import EventFile, JsonLinesTracer
 from anabranch.nodes.example_selectors import BaseExampleSelector, LengthBasedExampleSelector, MaxMarginalRelevanceExampleSelector, SemanticSimilarityExampleSelector, sorted_values
@@ -185,11 +186,13 @@ __all__ = [
     "ConfigurableFieldSingleOption",
     "ConfigurableFieldSpec",
     "ConsoleTracer",
+    "CurveStyle",
     "DeterministicFakeEmbedding",
     "DictPromptTemplate",
     "DictType",
     "DistanceStrategy",
     "Document",
+    "Edge",
     "EdgeTypeError",
     "Embeddings",
     "EventFile",
@@ -212,6 +215,7 @@ __all__ = [
     "Generation",
     "GenerationChunk",
     "GenericFakeChatModel",
+    "Graph",
     "GraphError",
     "HashingEmbeddings",
     "HumanMessage",
@@ -233,17 +237,21 @@ __all__ = [
     "JsonOutputToolsParser",
     "LLM",
     "LLMResult",
+    "LabelsDict",
     "LanguageModelInput",
     "LengthBasedExampleSelector",
     "ListOutputParser",
     "MarkdownListOutputParser",
     "MaxMarginalRelevanceExampleSelector",
+    "MermaidDrawMethod",
     "MessageLikeRepresentation",
     "MessagesPlaceholder",
     "MissingExtraError",
     "MissingMetadataError",
     "MissingVariablesError",
     "ModelRunManager",
+    "Node",
+    "NodeStyles",
     "NotRunnableError",
     "NumberedListOutputParser",
     "OpenAI",

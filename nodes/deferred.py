@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from anabranch.engine import schemas as schemas
     from anabranch.nodes import caching as caching
     from anabranch.nodes import chat_prompts as chat_prompts
+    from anabranch.nodes import drawable_chains as drawable_chains
+    from anabranch.nodes import prompt_templates as prompt_templates
     from anabranch.nodes import rate_limiting as rate_limiting
     from anabranch.nodes import runnable_tools as runnable_tools
 else:
@@ -31,4 +33,6 @@ else:
     runnable_tools = _Deferred("anabranch.nodes.runnable_tools")
     chat_prompts = _Deferred("anabranch.nodes.chat_prompts")
     caching = _Deferred("anabranch.nodes.caching")
+    drawable_chains = _Deferred("anabranch.nodes.drawable_chains")
+    prompt_templates = _Deferred("anabranch.nodes.prompt_templates")
     rate_limiting = _Deferred("anabranch.nodes.rate_limiting")

@@ -45,7 +45,7 @@ def seconds(time: float) -> str:
 
     Example:
         >>> seconds(0.0000123), seconds(0.0123), seconds(1.234), seconds(75)
-        ('12 µs', '12 ms', '1.23 s', '1 min 15 s')
+        ('12 µs', '12.3 ms', '1.23 s', '1 min 15 s')
     """
     if time < 0.001:
         return f"{time * 1e6:.0f} µs"
