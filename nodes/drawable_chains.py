@@ -1,7 +1,6 @@
 """Makes the graph of `get_graph()` from a chain, as LangChain composes it: node for node, edge for edge.
 
-Nothing here is recursive, so that chains may be nested deeply: what is made of others is a generator that asks for the
-graphs of its parts.
+What is made of others is a generator that asks for the graphs of its parts.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ import pytest
 
 import anabranch.engine
 import anabranch.nodes
+import anabranch.viz
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -197,9 +198,9 @@ def public_names() -> dict[str, object]:
 
 
 def modules_with_examples() -> list[str]:
-    """The modules of the vocabulary and of the nodes whose docstrings have examples."""
+    """The modules whose docstrings have examples."""
     found = []
-    for package in (anabranch.engine, anabranch.nodes):
+    for package in (anabranch.engine, anabranch.nodes, anabranch.viz):
         for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             module = importlib.import_module(info.name)
             if any(test.examples for test in doctest.DocTestFinder().find(module)):
