@@ -11,7 +11,7 @@ are what stands in a cache; its *output* is what the model gives.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
@@ -222,8 +222,9 @@ class Answering:
             given = self._given("_generate", kwargs, config)
             return self._generate(self._posed(self._asked(input)), **given)  # type: ignore[attr-defined]
         total, answer = Accumulator(where=self.get_name()), self._labelling()
-        for chunk in self._made_pieces(kwargs, input, config, answer, is_streamed=False):
-            total.push(chunk)
+        with closing(self._made_pieces(kwargs, input, config, answer, is_streamed=False)) as chunks:
+            for chunk in chunks:
+                total.push(chunk)
         return answer.result(total.value)
 
     async def _amade(self, kwargs: dict[str, Any], input: Any, config: RunnableConfig | None) -> Any:
@@ -231,8 +232,9 @@ class Answering:
             given = self._given("_agenerate", kwargs, config)
             return await self._agenerate(self._posed(self._asked(input)), **given)  # type: ignore[attr-defined]
         total, answer = Accumulator(where=self.get_name()), self._labelling()
-        async for chunk in self._made_apieces(kwargs, input, config, answer, is_streamed=False):
-            total.push(chunk)
+        async with aclosing(self._made_apieces(kwargs, input, config, answer, is_streamed=False)) as chunks:
+            async for chunk in chunks:
+                total.push(chunk)
         return answer.result(total.value)
 
     # Pieces. The generators that make them are handed on as they are: nothing stands between them and their reader.

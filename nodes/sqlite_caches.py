@@ -45,6 +45,7 @@ class SQLiteCache(BaseCache):
     Args:
         path: the file; it is made when first needed. ":memory:" for none.
         types: classes of other pydantic models that it may hold.
+        timeout: how long to wait for another who writes to the file, in seconds.
 
     Raises:
         StepInputError: a `TypeError`, when something is to be kept that it can't hold.
@@ -56,11 +57,15 @@ class SQLiteCache(BaseCache):
         ['yes', 'yes', 'no']
     """
 
-    def __init__(self, path: str | PathLike[str], *, types: Iterable[type[BaseModel]] = ()) -> None:
+    def __init__(
+        self, path: str | PathLike[str], *, types: Iterable[type[BaseModel]] = (), timeout: float = 60
+    ) -> None:
         self.path = fspath(path)
         self.types = tuple(types)
+        self.timeout = timeout
         self._classes = {name_of(each): each for each in (*KNOWN, *self.types)}
         self._connection: sqlite3.Connection | None = None
+        self._closing: finalize[[], SQLiteCache] | None = None
         self._lock = threading.Lock()
 
     def lookup(self, prompt: str, llm_string: str) -> Answers | None:
@@ -90,9 +95,9 @@ class SQLiteCache(BaseCache):
     def close(self) -> None:
         """Close the file. It is opened again when that is needed."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            if self._closing is not None:
+                self._closing()
+                self._connection = self._closing = None
 
     def _text(self, answers: Answers) -> str:
         try:
@@ -108,11 +113,16 @@ class SQLiteCache(BaseCache):
     def _open(self) -> sqlite3.Connection:
         """The connection. With the lock."""
         if self._connection is None:
-            self._connection = sqlite3.connect(self.path, timeout=60, check_same_thread=False)
-            finalize(self, self._connection.close)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            with self._connection:
-                self._connection.execute(TABLE)
+            connection = sqlite3.connect(self.path, timeout=self.timeout, check_same_thread=False)
+            try:
+                connection.execute("PRAGMA journal_mode=WAL")
+                with connection:
+                    connection.execute(TABLE)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+            self._closing = finalize(self, connection.close)
         return self._connection
 
     def __enter__(self) -> Self:
@@ -128,8 +138,8 @@ class SQLiteCache(BaseCache):
         return self  # a copy of a model shares its cache
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopened, (self.path, self.types)
+        return _reopened, (self.path, self.types, self.timeout)
 
 
-def _reopened(path: str, types: tuple[type[BaseModel], ...]) -> SQLiteCache:
-    return SQLiteCache(path, types=types)
+def _reopened(path: str, types: tuple[type[BaseModel], ...], timeout: float) -> SQLiteCache:
+    return SQLiteCache(path, types=types, timeout=timeout)

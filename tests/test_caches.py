@@ -538,6 +538,16 @@ class TestSQLite:
             values = [number % 7 for number in range(60)]
             assert cached.batch(values) == asyncio.run(cached.abatch(values)) == [twice(value) for value in values]
 
+    def test_a_file_that_is_locked_when_it_is_opened_can_be_used_later(self, tmp_path: Path) -> None:
+        path = tmp_path / "cache.db"
+        with closing(sqlite3.connect(path)) as other, SQLiteCache(path, timeout=0) as cache:
+            other.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                cache.lookup("p", "l")
+            other.rollback()
+            cache.update("p", "l", [1])
+            assert cache.lookup("p", "l") == [1]
+
     def test_it_is_opened_again_by_a_copy(self, tmp_path: Path) -> None:
         with SQLiteCache(tmp_path / "cache.db", types=[Joke]) as cache:
             cache.update("p", "l", [joke("a")])

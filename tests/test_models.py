@@ -402,6 +402,40 @@ def test_cancelling_a_task_closes_the_stream_of_the_model() -> None:
     assert model.closed == ["closed"]
 
 
+class Mixed(LLM):
+    """Streams what doesn't add up."""
+
+    closed: list[str]
+
+    def _stream(self, prompt: str, stop: Any = None, **kwargs: Any) -> Iterator[Any]:
+        try:
+            yield GenerationChunk(text="a")
+            yield GenerationChunk.model_construct(text=1)
+        finally:
+            self.closed.append("closed")
+
+    async def _astream(self, prompt: str, stop: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
+        try:
+            yield GenerationChunk(text="a")
+            yield GenerationChunk.model_construct(text=1)
+        finally:
+            self.closed.append("closed")
+
+
+def test_a_stream_that_does_not_add_up_is_closed_before_the_error_is_told() -> None:
+    model = Mixed(closed=[])
+    with pytest.raises(TypeError):
+        model.invoke("?")
+    assert model.closed == ["closed"]
+
+    async def main() -> None:
+        with pytest.raises(TypeError):
+            await model.ainvoke("?")
+        assert model.closed == ["closed", "closed"]
+
+    asyncio.run(main())
+
+
 # Settings
 
 
