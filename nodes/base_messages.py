@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from anabranch.engine.chunks import Algebra
 from anabranch.nodes.deferred import chat_prompts
 from anabranch.nodes.message_merging import Content
+from anabranch.nodes.printed_fields import telling
 
 if TYPE_CHECKING:
     from anabranch.nodes.chat_prompts import ChatPromptTemplate
@@ -93,11 +94,7 @@ class BaseMessage(BaseModel):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Only what was said: fields at their default are left out."""
-        fields = type(self).model_fields
-        for name, value in super().__repr_args__():
-            default = fields[name].get_default(call_default_factory=True) if name in fields else None
-            if value != default:
-                yield name, value
+        return telling(self)
 
 
 def speaker_of(message: BaseMessage) -> str:

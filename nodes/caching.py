@@ -22,7 +22,7 @@ from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.exact_json import exact_json
 from anabranch.nodes.message_chunks import BaseMessageChunk, message_chunk_to_message, message_to_chunk
 from anabranch.nodes.messages import BaseMessage
-from anabranch.nodes.policies import Guarded
+from anabranch.nodes.policies import Around
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.scheduler.managers import RUN
 
@@ -139,7 +139,7 @@ class Kept:
         return self._unpack(found)
 
 
-class RunnableWithCache(Guarded[Input, Output]):
+class RunnableWithCache(Around[Input, Output]):
     """A runnable whose outputs are kept in a cache. What `with_cache` makes; its arguments are told there."""
 
     def __init__(
@@ -153,18 +153,10 @@ class RunnableWithCache(Guarded[Input, Output]):
             raise CompositionError(f"with_cache takes a cache, such as InMemoryCache(), got {cache!r:.80}")
         if key is not None and not callable(key):
             raise CompositionError(f"with_cache: key must be a function of the input, got {key!r:.80}")
-        self.bound: Runnable[Input, Output] = coerce_to_runnable(bound)
+        self.bound = coerce_to_runnable(bound)
         self.cache = InMemoryCache() if cache is None else cache
         self.key = key
         self.known_as = name or ("" if cache is None else identity(self.bound))
-
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        """That of the runnable."""
-        return self.bound.get_name(suffix, name=name)
-
-    @property
-    def _guarded(self) -> Runnable[Input, Output]:
-        return self.bound
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         def form(run: Callable[..., Any]) -> Any:

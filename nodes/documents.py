@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from anabranch.nodes.printed_fields import telling
+
 
 class Document(BaseModel):
     """A piece of text with facts about it. Two documents with equal fields are equal.
@@ -35,8 +37,7 @@ class Document(BaseModel):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Only what differs from the default: a list of documents is often put into a prompt as it prints."""
-        blank: dict[str, Any] = {"metadata": {}, "id": None, "type": "Document"}
-        return [(name, value) for name, value in super().__repr_args__() if blank.get(name or "", ...) != value]
+        return telling(self)
 
     def __str__(self) -> str:
         facts = f" metadata={self.metadata}" if self.metadata else ""

@@ -62,7 +62,21 @@ class Guarded(Value, Runnable[Input, Output]):
         return self._guarded.get_output_schema(config)
 
 
-class RunnableRetry(Guarded[Input, Output]):
+class Around(Guarded[Input, Output]):
+    """A runnable with a policy around it, which has the name of that."""
+
+    bound: Runnable[Input, Output]
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """That of the runnable."""
+        return self.bound.get_name(suffix, name=name)
+
+    @property
+    def _guarded(self) -> Runnable[Input, Output]:
+        return self.bound
+
+
+class RunnableRetry(Around[Input, Output]):
     """Runs a runnable again when it raises. What `with_retry` makes; its arguments are told there."""
 
     def __init__(
@@ -74,19 +88,11 @@ class RunnableRetry(Guarded[Input, Output]):
         max_attempt_number: int = 3,
     ) -> None:
         _check_waiting(max_attempt_number, exponential_jitter_params or {})
-        self.bound: Runnable[Input, Output] = coerce_to_runnable(bound)
+        self.bound = coerce_to_runnable(bound)
         self.retry_exception_types = exception_types(retry_exception_types)
         self.wait_exponential_jitter = wait_exponential_jitter
         self.exponential_jitter_params = {**EXPONENTIAL, **(exponential_jitter_params or {})}
         self.max_attempt_number = max_attempt_number
-
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        """That of the runnable."""
-        return self.bound.get_name(suffix, name=name)
-
-    @property
-    def _guarded(self) -> Runnable[Input, Output]:
-        return self.bound
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         def flow(_: Any) -> Flow:

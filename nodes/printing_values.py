@@ -27,6 +27,7 @@ from typing import Any, get_args
 import anabranch.nodes
 from anabranch.engine.mentions import lambda_source
 from anabranch.engine.signatures import innermost_function
+from anabranch.nodes.printed_fields import is_default
 
 
 class Script:
@@ -193,7 +194,7 @@ def arguments_of(value: Any) -> tuple[list[Any], dict[str, Any]] | None:
     model_fields = getattr(kind, "model_fields", None)
     if model_fields is not None:
         given = {name: getattr(value, name) for name in model_fields if name in value.model_fields_set}
-        return [], {name: each for name, each in given.items() if not _is_default(each, _field_default(kind, name))}
+        return [], {name: each for name, each in given.items() if not is_default(kind, name, each)}
     if isinstance(value, BaseException):
         return list(value.args), {}
     if is_dataclass(value):
@@ -233,16 +234,6 @@ def _shortest(
         else:
             keywords[name] = value
     return positional, keywords
-
-
-def _field_default(model: Any, name: str) -> Any:
-    """The default of a pydantic field; empty where there is none, or where it is made of other fields."""
-    field = model.model_fields[name]
-    if field.is_required():
-        return inspect.Parameter.empty
-    with suppress(Exception):
-        return field.get_default(call_default_factory=True)
-    return inspect.Parameter.empty
 
 
 def _is_default(value: Any, default: Any) -> bool:

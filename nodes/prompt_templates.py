@@ -19,6 +19,7 @@ from anabranch.engine.schemas import keyed_model
 from anabranch.nodes.deferred import chat_prompts
 from anabranch.nodes.in_thread import in_thread
 from anabranch.nodes.messages import BaseMessage
+from anabranch.nodes.printed_fields import telling
 from anabranch.nodes.prompt_values import (
     ChatPromptValue,
     ChatPromptValueConcrete,
@@ -110,11 +111,7 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """The variables, and of the other fields those that say something."""
-        fields = type(self).model_fields
-        for name, value in super().__repr_args__():
-            default = fields[name].get_default(call_default_factory=True) if name in fields else None
-            if name == "input_variables" or value != default:
-                yield name, value
+        return telling(self, frozenset({"input_variables"}))
 
     # What is known of its variables
 

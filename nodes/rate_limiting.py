@@ -11,14 +11,14 @@ from anabranch.engine.errors import CompositionError
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Flow, Operator, Run, Sleep
 from anabranch.nodes.coercion import coerce_to_runnable
-from anabranch.nodes.policies import Guarded
+from anabranch.nodes.policies import Around
 from anabranch.nodes.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.scheduler.napping import resting, resting_async
 from anabranch.scheduler.sites import SITE
 
 
-class RunnableWithRateLimiter(Guarded[Input, Output]):
+class RunnableWithRateLimiter(Around[Input, Output]):
     """Begins when a rate limiter lets it. What `with_rate_limiter` makes; its arguments are told there."""
 
     def __init__(self, bound: Runnable[Input, Output], rate_limiter: BaseRateLimiter) -> None:
@@ -27,16 +27,8 @@ class RunnableWithRateLimiter(Guarded[Input, Output]):
                 "with_rate_limiter takes a rate limiter, such as InMemoryRateLimiter(requests_per_second=2); "
                 f"got {rate_limiter!r:.80}"
             )
-        self.bound: Runnable[Input, Output] = coerce_to_runnable(bound)
+        self.bound = coerce_to_runnable(bound)
         self.rate_limiter = rate_limiter
-
-    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
-        """That of the runnable."""
-        return self.bound.get_name(suffix, name=name)
-
-    @property
-    def _guarded(self) -> Runnable[Input, Output]:
-        return self.bound
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         return limited(self.get_name(), self.bound._graph_with(kwargs), self.rate_limiter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property, partial
 from typing import Annotated, Any, Self, cast
 from uuid import UUID
@@ -17,6 +17,7 @@ from anabranch.engine.graphs import Source
 from anabranch.engine.operators import Operator
 from anabranch.engine.schemas import schema_of
 from anabranch.nodes.argument_models import arguments_model, shown_model
+from anabranch.nodes.printed_fields import telling
 from anabranch.nodes.serializable import RunnableSerializable
 from anabranch.nodes.tool_calls import ToolCall
 from anabranch.nodes.tool_functions import ToolFunction
@@ -96,12 +97,9 @@ class BaseTool(RunnableSerializable[ToolInput, Any]):
             )
         return self
 
-    def __repr_args__(self) -> Any:
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """Only what differs from the default."""
-        fields = type(self).model_fields
-        for name, value in super().__repr_args__():
-            if name is None or name not in fields or fields[name].is_required() or value != fields[name].default:
-                yield name, value
+        return telling(self)
 
     # What it does
 
