@@ -157,7 +157,10 @@ def get_config_list(
 
 def _one_each(configs: object, length: int, parent: RunnableConfig | None) -> list[RunnableConfig]:
     if not isinstance(configs, Sequence) or isinstance(configs, str):
-        raise ConfigError(f"config: expected a mapping or a list of them, got {type(configs).__name__}.")
+        raise ConfigError(
+            f"config: expected a mapping, or a list of them with one for each input, got {type(configs).__name__} "
+            f"{configs!r:.80}. Write {{'tags': [...]}}."
+        )
     if len(configs) != length:
         raise ConfigError(
             f"config: expected one mapping or a list of {length}, one for each input, got {len(configs)}."

@@ -26,6 +26,12 @@ class ConfigurableField:
     annotation: Any = None
     is_shared: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.id, str):
+            raise ConfigError(
+                f"ConfigurableField: id is a key of config['configurable'], so it must be a str, got {self.id!r:.80}"
+            )
+
 
 @dataclass(frozen=True)
 class ConfigurableFieldSingleOption:

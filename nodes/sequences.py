@@ -12,7 +12,7 @@ from anabranch.engine.graphs import Source
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.passthrough import RunnableAssign, RunnablePassthrough, RunnablePick
-from anabranch.nodes.runnables import Input, Output, Runnable
+from anabranch.nodes.runnables import Input, Output, Runnable, listed
 from anabranch.nodes.values import Value
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class RunnableSequence(Value, Runnable[Input, Output]):
         name: str | None = None,
     ) -> None:
         if not steps:
-            steps = tuple(step for step in (first, *(middle or ()), last) if step is not None)
+            middle = listed(middle or (), "RunnableSequence(middle=)")
+            steps = tuple(step for step in (first, *middle, last) if step is not None)
         flat: list[Runnable[Any, Any]] = []
         given: Any = None
         for step in steps:
