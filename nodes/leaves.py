@@ -27,6 +27,59 @@ CHUNK_FORMS = ("stream", "astream", *MAPPING_FORMS)
 LIST_FORMS = ("batch", "abatch")
 LIST_VERBS = (*LIST_FORMS, "batch_as_completed", "abatch_as_completed")
 
+HOOKS = frozenset(
+    {
+        "_acall",
+        "_aget_relevant_documents",
+        "_agenerate",
+        "_arun",
+        "_astream",
+        "_atransform",
+        "_call",
+        "_combine_llm_outputs",
+        "_diff",
+        "_generate",
+        "_get_relevant_documents",
+        "_identifying_params",
+        "_llm_type",
+        "_merge_partial_and_user_variables",
+        "_run",
+        "_stream",
+        "_transform",
+        "_type",
+    }
+)
+"""The private names of classes of ours that are there for others to write."""
+
+
+def check_names(cls: type) -> None:
+    """Refuse a private name of a subclass that a class of ours uses for something of its own.
+
+    Raises:
+        CompositionError: a `TypeError`.
+    """
+    ours = [each for each in cls.__mro__ if _is_ours(each)]
+    if not ours or _is_ours(cls):
+        return
+    taken = {name for base in ours for name in _private_names(base)}
+    for name in sorted(_private_names(cls) & taken - HOOKS):
+        raise CompositionError(
+            f"{cls.__name__} has an attribute {name!r}, but {ours[0].__name__} uses that name for something of its "
+            "own; give it another name"
+        )
+
+
+def _is_ours(cls: type) -> bool:
+    return cls.__module__.startswith("anabranch.")
+
+
+def _private_names(cls: Any) -> set[str]:
+    """Those that a class writes itself, pydantic's private attributes among them."""
+    attributes = cls.__dict__.get("__private_attributes__", {})
+    above = [each for base in cls.__mro__[1:] for each in base.__dict__.get("__private_attributes__", {}).values()]
+    names = {*cls.__dict__, *(name for name, each in attributes.items() if not any(each is other for other in above))}
+    return {name for name in names if name.startswith("_") and not name.startswith(("__", "_abc_"))}
+
 
 def written_forms(cls: type) -> frozenset[str]:
     """The verbs that a class and those above it write, up to the first that says itself how it is built."""

@@ -27,7 +27,7 @@ from anabranch.engine.operators import Composable, Operator
 from anabranch.nodes.composing import Composing
 from anabranch.nodes.describing import Described
 from anabranch.nodes.event_streams import Telling
-from anabranch.nodes.leaves import adopt, graph_below, graph_for, operator_of, types_of
+from anabranch.nodes.leaves import adopt, check_names, graph_below, graph_for, operator_of, types_of
 from anabranch.nodes.progress import with_bar
 from anabranch.nodes.views import Viewed
 from anabranch.scheduler import astreams, awaiting, blocking, streams
@@ -63,6 +63,7 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        check_names(cls)
         adopt(cls, Runnable)
 
     # What it is

@@ -9,15 +9,19 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import pytest
+from pydantic import PrivateAttr
 
 from anabranch.engine.errors import CompositionError
 from anabranch.nodes import (
+    BaseChatModel,
+    BaseMessage,
     Runnable,
     RunnableConfig,
     RunnableLambda,
     RunnablePassthrough,
     RunnableSequence,
     RunnableSerializable,
+    SimpleChatModel,
     fold,
 )
 
@@ -398,3 +402,35 @@ def test_a_verb_replaced_on_the_object_is_the_one_that_runs() -> None:
     leaf.invoke = lambda input, config=None, **kwargs: "spied"  # type: ignore[method-assign]
     assert leaf.batch(["a"]) == ["spied"]
     assert list((str.strip | leaf).stream("a")) == ["spied"]
+
+
+def test_a_private_name_that_a_class_of_ours_uses_is_refused() -> None:
+    with pytest.raises(CompositionError, match="Mine has an attribute '_operator', but Runnable uses that name"):
+
+        class Mine(Runnable[str, str]):
+            _operator: Any = "+"
+
+    with pytest.raises(CompositionError, match="Model has an attribute '_cache', but BaseChatModel uses that name"):
+
+        class Model(BaseChatModel):
+            _cache: Any = PrivateAttr(default_factory=dict)
+
+
+def test_private_names_of_ones_own_and_those_that_are_there_to_be_written_are_free() -> None:
+    class Model(SimpleChatModel):
+        _seen: list[str] = PrivateAttr(default_factory=list)
+
+        def _call(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> str:
+            self._seen.append(messages[0].text)
+            return f"{len(self._seen)}"
+
+        @property
+        def _llm_type(self) -> str:
+            return "counting"
+
+    class Below(Model):
+        def _call(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> str:
+            return super()._call(messages, stop, **kwargs) + "!"
+
+    model = Below()
+    assert [model.invoke("a").content, model.invoke("b").content, model._seen] == ["1!", "2!", ["a", "b"]]
