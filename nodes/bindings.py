@@ -12,6 +12,7 @@ from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import INPUT, Flow, Operator, Run
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.deferred import schemas
+from anabranch.nodes.describing import Described
 from anabranch.nodes.edges import check_edge, declared
 from anabranch.nodes.leaves import graph_for
 from anabranch.nodes.runnables import Input, Output, Runnable
@@ -89,6 +90,9 @@ class RunnableBinding(Value, Runnable[Input, Output]):
 
     def _parts(self) -> Iterable[Runnable[Any, Any]]:
         return [self.bound]
+
+    def _parts_under(self, config: RunnableConfig | None) -> Iterable[tuple[Described, RunnableConfig | None]]:
+        return [(self.bound, merge_configs(self.config, config))]
 
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """That of what was declared, else that of the runnable."""

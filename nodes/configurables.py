@@ -23,6 +23,7 @@ from anabranch.nodes.configurable_fields import (
     spec_of,
     value_of,
 )
+from anabranch.nodes.describing import Described
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.nodes.values import Value
 
@@ -62,6 +63,9 @@ class _Chosen(Value, Runnable[Input, Output]):
     def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """That of what config chooses."""
         return self.chosen(config or {}).get_output_schema(config)
+
+    def _parts_under(self, config: RunnableConfig | None) -> Iterable[tuple[Described, RunnableConfig | None]]:
+        return [(self.chosen(config or {}), self._config_for(config or {}))]
 
     def chosen(self, config: RunnableConfig) -> Runnable[Input, Output]:
         """What runs under this config."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 from anabranch.engine.config import RunnableConfig
@@ -13,6 +13,11 @@ from anabranch.nodes.edges import check_edge, check_keys
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from anabranch.nodes.prompt_templates import BasePromptTemplate
+
+
+_PartsOf = Callable[["Described", RunnableConfig | None], Iterable[tuple["Described", RunnableConfig | None]]]
+
 
 class Described:
     """The part of `Runnable` that tells of itself. Nothing here runs anything."""
@@ -22,6 +27,8 @@ class Described:
 
     exempt_laws: ClassVar[Mapping[str, str]] = {}
     """The laws that can't hold for it, each with the reason; see `anabranch.nodes.laws`."""
+
+    _is_prompt: ClassVar[bool] = False
 
     def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
         """The name in traces, drawings and errors, with a suffix in its style (`PromptInput`, `get_value_input`)."""
@@ -74,6 +81,35 @@ class Described:
         """The runnables that it is made of."""
         return ()
 
+    def _parts_under(self, config: RunnableConfig | None) -> Iterable[tuple[Described, RunnableConfig | None]]:
+        """The runnables that it is made of under a config, each with the config for it."""
+        return [(part, config) for part in self._parts()]
+
+    def _every_part(self, parts: _PartsOf, config: RunnableConfig | None) -> list[Described]:
+        """Itself and all that it is made of, in order, each once."""
+        found: dict[int, Described] = {}
+        inner: list[tuple[Described, RunnableConfig | None]] = [(self, config)]
+        while inner:  # a function may mention the chain that it stands in
+            each, under = inner.pop()
+            if id(each) not in found:
+                found[id(each)] = each
+                inner.extend(reversed(list(parts(each, under))))
+        return list(found.values())
+
+    def get_prompts(self, config: RunnableConfig | None = None) -> list[BasePromptTemplate]:
+        """The prompts in it, in order, each once.
+
+        Args:
+            config: where config changes what runs, those of what it chooses are told.
+
+        Example:
+            >>> chain = ChatPromptTemplate.from_template("{question}") | FakeListChatModel(responses=["yes"])
+            >>> [prompt.input_variables for prompt in chain.get_prompts()]
+            [['question']]
+        """
+        every: list[Any] = self._every_part(lambda each, under: each._parts_under(under), config)
+        return [each for each in every if each._is_prompt]
+
     # Schemas
 
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
@@ -115,14 +151,8 @@ class Described:
         Raises:
             CompositionError: when two parts use one id for different things.
         """
-        found: dict[int, Described] = {}
-        inner: list[Described] = [self]
-        while inner:  # a function may mention the chain that it stands in
-            each = inner.pop()
-            if id(each) not in found:
-                found[id(each)] = each
-                inner.extend(each._parts())
-        return unique_specs(spec for each in found.values() for spec in each._own_specs())
+        every = self._every_part(lambda each, _: [(part, None) for part in each._parts()], None)
+        return unique_specs(spec for each in every for spec in each._own_specs())
 
     def _own_specs(self) -> list[ConfigurableFieldSpec]:
         """What config may set of this itself."""

@@ -7,7 +7,7 @@ them is one method of its own: `format` of a prompt of text, `format_messages` o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, Field
 
@@ -66,6 +66,8 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
         metadata: facts about the prompt, for those who listen to its runs.
         tags: words for the same purpose.
     """
+
+    _is_prompt: ClassVar[bool] = True
 
     input_variables: list[str] = Field(default_factory=list)
     optional_variables: list[str] = Field(default_factory=list)

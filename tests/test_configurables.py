@@ -368,3 +368,25 @@ def test_a_configurable_model_in_a_chain() -> None:
     assert chain.invoke({"q": "?"}) == "one"
     assert chain.invoke({"q": "?"}, given(responses=["two"])) == "two"
     assert "".join(chain.stream({"q": "?"}, given(responses=["two"]))) == "two"
+
+
+def test_prompts_are_told_in_order_and_by_what_config_chooses() -> None:
+    first, second = (PromptTemplate.from_template(text) for text in ("joke on {x}", "poem on {x}"))
+    chosen = first.configurable_alternatives(ConfigurableField("prompt"), default_key="joke", poem=second)
+    ask = PromptTemplate.from_template("{a}")
+
+    def nested(value: Any) -> Any:
+        return ask.invoke(value)
+
+    chain = RunnableParallel(text=chosen, same=chosen, other=nested) | PromptTemplate.from_template("{text}{other}")
+    templates = [[prompt.template for prompt in each] for each in (prompts(chain), prompts(chain, "poem"))]
+    assert templates == [["joke on {x}", "{a}", "{text}{other}"], ["poem on {x}", "{a}", "{text}{other}"]]
+    bound = chain.with_config(configurable={"prompt": "poem"})
+    assert prompts(bound) == prompts(chain, "poem")
+    changed = first.configurable_fields(template=ConfigurableField("template"))
+    told = changed.get_prompts({"configurable": {"template": "song of {x}"}})
+    assert told == [PromptTemplate.from_template("song of {x}")]
+
+
+def prompts(chain: Runnable[Any, Any], which: str | None = None) -> list[Any]:
+    return chain.get_prompts({"configurable": {"prompt": which}} if which else None)
