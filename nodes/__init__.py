@@ -120,6 +120,7 @@ _EXPORTS = {
     "nodes.sqlite_history": "SQLiteChatMessageHistory",
     "nodes.stdlib_answers": "stdlib_chain stdlib_retriever",
     "nodes.stdlib_corpus": "stdlib_documents",
+    "nodes.stdout_handlers": "StdOutCallbackHandler StreamingStdOutCallbackHandler",
     "nodes.string_prompts": "PromptTemplate",
     "nodes.structured_prompts": "StructuredPrompt",
     "nodes.structured_tools": "StructuredTool Tool",

@@ -99,6 +99,7 @@ from anabranch.nodes.sqlite_caches import SQLiteCache
 from anabranch.nodes.sqlite_history import SQLiteChatMessageHistory
 from anabranch.nodes.stdlib_answers import stdlib_chain, stdlib_retriever
 from anabranch.nodes.stdlib_corpus import stdlib_documents
+from anabranch.nodes.stdout_handlers import StdOutCallbackHandler, StreamingStdOutCallbackHandler
 from anabranch.nodes.string_prompts import PromptTemplate
 from anabranch.nodes.structured_prompts import StructuredPrompt
 from anabranch.nodes.structured_tools import StructuredTool, Tool
@@ -305,9 +306,11 @@ __all__ = [
     "SimpleJsonOutputParser",
     "Simulation",
     "SimulationError",
+    "StdOutCallbackHandler",
     "StepInputError",
     "Stopped",
     "StrOutputParser",
+    "StreamingStdOutCallbackHandler",
     "StringPromptTemplate",
     "StringPromptValue",
     "StructuredPrompt",
