@@ -11,7 +11,7 @@ from verbs import VERBS, alist, awaited, in_every_verb
 
 from anabranch.engine.config import CONFIG_KEYS
 from anabranch.engine.errors import ConfigError
-from anabranch.nodes import RunnableLambda
+from anabranch.nodes import ConfigurableField, RunnableLambda
 
 WRONG_CONFIGS: list[tuple[Any, tuple[str, ...]]] = [
     ({"max_concurrency": 0}, ("max_concurrency", "at least 1", "0")),
@@ -85,3 +85,17 @@ def _abatch(*given: Any) -> Any:
 
 def _acompleted(*given: Any) -> Any:
     return awaited(lambda: alist(upper.abatch_as_completed(*given)))
+
+
+def test_what_is_no_list_of_configs_is_told_with_what_to_write() -> None:
+    configs: Any = "abc"
+    with pytest.raises(ConfigError) as error:
+        upper.batch(["a"], configs)
+    says(error, "list of them", "'abc'", "Write {'tags'")
+
+
+def test_the_id_of_a_field_is_a_key() -> None:
+    key: Any = 5
+    with pytest.raises(ConfigError) as error:
+        ConfigurableField(id=key)
+    says(error, "key of config['configurable']", "5")

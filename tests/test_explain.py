@@ -315,7 +315,8 @@ class TestCriticalPath:
 
     def test_it_goes_on_inside_a_step_on_it(self) -> None:
         def outer(value: str) -> str:
-            return RunnableLambda(step, name="inner").invoke(value)
+            made: str = RunnableLambda(step, name="inner").invoke(value)
+            return made
 
         recorder = RunRecorder()
         simulate(RunnableLambda(outer) | str, "", {"callbacks": [recorder]}, durations={"inner": 3.0})
