@@ -15,7 +15,7 @@ EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editab
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench soak stub dev clean FORCE
+.PHONY: help demo test check bench soak mutants stub dev clean FORCE
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,7 +30,7 @@ check: $(VENV)/.dev $(LINKS)  ## lint, formatting, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(PACKAGES:%=-p anabranch.%)
-	$(BIN)/mypy benchmarks examples tests
+	$(BIN)/mypy benchmarks examples mutation tests
 	$(BIN)/python -m pytest tests/test_layers.py
 
 bench: $(VENV)/.dev $(LINKS)  ## measure against hand-written Python
@@ -39,6 +39,9 @@ bench: $(VENV)/.dev $(LINKS)  ## measure against hand-written Python
 
 soak: $(VENV)/.dev $(LINKS)  ## simulate random programs for ten minutes
 	$(BIN)/python tests/soak.py $(ARGS)
+
+mutants: $(VENV)/.mutants $(LINKS)  ## change the code in random places and see whether tests notice
+	$(BIN)/python -m mutation $(ARGS)
 
 stub: $(VENV)/.dev $(LINKS)  ## tell type checkers what anabranch.nodes exports
 	$(BIN)/python tests/exports_stub.py
@@ -66,7 +69,7 @@ $(VENV)/.sources: FORCE | $(VENV)/.created
 	@printf '%s\n' $(SOURCES) > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(VENV)/.demo $(VENV)/.dev: $(VENV)/.%: pyproject.toml | $(VENV)/.created $(VENV)/.sources
+$(VENV)/.demo $(VENV)/.dev $(VENV)/.mutants: $(VENV)/.%: pyproject.toml | $(VENV)/.created $(VENV)/.sources
 	$(INSTALL) $(EDITABLE) ".[$*]"
 	@touch $@ $(LINKS)
 
