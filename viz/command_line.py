@@ -18,6 +18,7 @@ from anabranch.viz.batch_command import add_batch
 from anabranch.viz.record_commands import add_replay
 from anabranch.viz.run_command import add_run
 from anabranch.viz.schema_command import add_schema
+from anabranch.viz.watch_command import add_watch
 
 EXAMPLES = """\
 examples:
@@ -65,7 +66,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"anabranch {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command", dest="command")
-    for add in (add_run, add_batch, add_schema, add_replay, add_ask):
+    for add in (add_run, add_batch, add_schema, add_replay, add_watch, add_ask):
         add(commands)
     return parser
 

@@ -1,0 +1,129 @@
+"""What the page that shows a run is told: a short fact for each line of a record.
+
+| `do` | and besides |
+|---|---|
+| `start` | `parent`, `name`, `type`, `input`; `part` and `level`, where it stands in the picture |
+| `chunk` | `text` |
+| `end` | `output`, and `input` |
+| `error` | `error`, its type and text, and `input` |
+| `say` | `name` and `text` of a custom event |
+
+Each has its `run`, a number, and `at`, in seconds since the epoch. Values are text, and long ones are cut.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from anabranch.viz.picture_places import PicturePlace, PicturePlaces
+from anabranch.viz.pictures import Picture
+from anabranch.viz.step_runs import STOPS
+
+LONGEST = 20_000
+"""Characters of a value."""
+
+LONGEST_NAME = 200
+
+Fact = dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Known:
+    number: int
+    place: PicturePlace | None
+
+
+class Facts:
+    """Makes facts of the lines of a record, in their order.
+
+    Args:
+        picture: of what ran, if there is one.
+    """
+
+    def __init__(self, picture: Picture | None = None) -> None:
+        self._places = PicturePlaces(picture) if picture is not None else None
+        self._runs: dict[str, _Known] = {}
+        self._count = 0
+
+    def of(self, line: dict[str, Any]) -> Fact | None:
+        """The fact that a line tells; None where the page has no use for it."""
+        event, id, data = line.get("event"), str(line["run_id"]), line["data"]
+        if event is None:
+            return None
+        what = "say" if event == "on_custom_event" else event.rpartition("_")[2]
+        if what == "start":
+            return self._start(line, id)
+        known = self._runs.get(id)
+        if known is None:
+            return None
+        fact: Fact = {"run": known.number, "at": line.get("time")}
+        if what == "stream":
+            return {"do": "chunk", **fact, "text": text_of_chunk(data.get("chunk"))}
+        if what == "say":
+            return {"do": "say", **fact, "name": line["name"][:LONGEST_NAME], "text": text_of(data)}
+        del self._runs[id]
+        if "input" in data:
+            fact["input"] = text_of(data["input"])
+        if what == "error":
+            error = data.get("error")
+            stopped = isinstance(error, dict) and error.get("type") in STOPS
+            return {"do": "error", **fact, "error": _error_text(error), "stopped": stopped}
+        return {"do": "end", **fact, "output": text_of(data.get("output"))}
+
+    def _start(self, line: dict[str, Any], id: str) -> Fact:
+        parents = [(each, self._runs[each]) for each in line.get("parent_ids") or () if each in self._runs]
+        around = parents[-1] if parents else None
+        name, tags = str(line["name"]), line.get("tags") or ()
+        place = None
+        if self._places is not None:
+            root = self._places.of_root(name, tags) if around is None else None
+            place = root if around is None else self._places.of(around[0], around[1].place, name, tags)
+        self._runs[id] = _Known(self._count, place)
+        self._count += 1
+        fact: Fact = {"do": "start", "run": self._count - 1, "parent": around and around[1].number}
+        fact |= {"at": line.get("time"), "name": name[:LONGEST_NAME], "type": line["event"][3:-6]}
+        if place is not None:
+            fact |= {"part": place.element, "level": place.level}
+        if line["data"].get("input") is not None:
+            fact["input"] = text_of(line["data"]["input"])
+        return fact
+
+
+def text_of(value: Any) -> str:
+    """A JSON value as text; a message or a prompt value as what it says."""
+    if value is None:
+        return ""
+    said = _said(value)
+    return cut(said if said is not None else json.dumps(value, ensure_ascii=False, indent=1))
+
+
+def text_of_chunk(chunk: Any) -> str:
+    """A chunk as text that makes sense when it follows that of the one before."""
+    if chunk is None:
+        return ""
+    said = _said(chunk)
+    return cut(said if said is not None else json.dumps(chunk, ensure_ascii=False) + "\n")
+
+
+def _said(value: Any) -> str | None:
+    """The text of what is a text, or a message."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, dict) and isinstance(value.get("content"), str) and "type" in value:
+        return str(value["content"])
+    return None
+
+
+def _error_text(error: Any) -> str:
+    if not isinstance(error, dict):
+        return cut(str(error))
+    message, kind = str(error.get("message") or ""), str(error.get("type") or "Exception")
+    return cut(f"{kind}: {message}" if message else kind)
+
+
+def cut(text: str) -> str:
+    """A text, its end left out where it is too long."""
+    more = len(text) - LONGEST
+    return text if more <= 0 else f"{text[:LONGEST]}\n… and {more} more characters"
