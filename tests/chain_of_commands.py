@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +34,10 @@ def interrupted(value: Any) -> Any:
     raise KeyboardInterrupt
 
 
+async def wait_forever(value: Any) -> Any:
+    await asyncio.sleep(1e6)
+
+
 def make() -> Runnable[int, int]:
     return doubling
 
@@ -58,14 +62,11 @@ def failing_at_first(number: int) -> int:
     return number
 
 
-def caught(value: Any) -> list[str]:
-    return [threading.current_thread().name]
-
-
 doubling = RunnableLambda(double)
 spelling = RunnableGenerator(letters)
 counting = RunnableGenerator(pairs)
 nested = SimpleNamespace(chains=SimpleNamespace(doubling=doubling))
 asking = RunnableLambda(lambda text: HumanMessage(text), name="ask")
 both = {"double": doubling, "same": RunnableLambda(lambda number: number, name="same")}
+endless = RunnableLambda(wait_forever)
 number = 3

@@ -72,7 +72,7 @@ def test_a_file_imports_what_stands_beside_it_and_may_be_called_as_a_module_of_p
         ("no/such.py:chain", "there is no file no/such.py"),
         ("./such:chain", "'./such' is no module"),
         (f"{CHAINS}:doublin", "did you mean 'doubling'?"),
-        (f"{CHAINS}:xyz", "its chains are doubling, spelling, counting, asking"),
+        (f"{CHAINS}:xyz", "its chains are doubling, spelling, counting, asking, endless"),
         (f"{CHAINS}:number", "is no chain, but of type int"),
         (f"{CHAINS}:make_badly", "was called to make a chain, and raised RuntimeError: no honey"),
     ],

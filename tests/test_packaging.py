@@ -20,6 +20,7 @@ from anabranch.engine.version import __version__
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("engine", "scheduler", "nodes", "viz")
+SOURCE = {".css", ".html", ".js", ".py", ".pyi", ".svg", ".typed"}
 NOT_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__")
 
 CONSUMER = """
@@ -101,7 +102,8 @@ def test_the_version_comes_from_one_place(wheel: Path) -> None:
 def test_the_wheel_holds_every_source_file_and_nothing_else(wheel: Path) -> None:
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     files = [path.relative_to(ROOT) for layer in PACKAGES for path in (ROOT / layer).rglob("*.*")]
-    assert inside == {f"anabranch/{path}" for path in files if path.suffix in {".py", ".pyi", ".typed"}}
+    assert inside == {f"anabranch/{path}" for path in files if path.suffix in SOURCE}
+    assert {f"anabranch/viz/watch_page/watch.{suffix}" for suffix in ("html", "css", "js")} <= inside
     assert inside >= {f"anabranch/{layer}/py.typed" for layer in PACKAGES}
 
 

@@ -15,6 +15,8 @@ from anabranch.engine.version import __version__
 from anabranch.viz.ask_command import add_ask
 from anabranch.viz.asking import ASKED_WRONGLY, FAILED, INTERRUPTED, AskedWrongly, Parser
 from anabranch.viz.batch_command import add_batch
+from anabranch.viz.draw_command import add_draw
+from anabranch.viz.explain_command import add_explain
 from anabranch.viz.record_commands import add_replay
 from anabranch.viz.run_command import add_run
 from anabranch.viz.schema_command import add_schema
@@ -23,7 +25,9 @@ from anabranch.viz.watch_command import add_watch
 EXAMPLES = """\
 examples:
   anabranch ask "how do I read rows from a csv file?"
+  anabranch draw examples/report.py:chain -o chain.svg
   anabranch run examples/report.py:chain --text otters --trace
+  anabranch watch examples/report.py:chain --text otters
   anabranch batch examples/report.py:chain in.jsonl out.jsonl --max-concurrency 8
 
 'anabranch run --help', and so on, shows more. A chain is named module:name or path/to/file.py:name. Exit codes:
@@ -66,7 +70,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"anabranch {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command", dest="command")
-    for add in (add_run, add_batch, add_schema, add_replay, add_watch, add_ask):
+    for add in (add_draw, add_explain, add_run, add_batch, add_watch, add_replay, add_schema, add_ask):
         add(commands)
     return parser
 

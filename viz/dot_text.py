@@ -207,4 +207,6 @@ def told(part: Vertex | Cluster) -> str:
 
 def plain(text: str) -> str:
     """A text for an attribute that is no HTML; Graphviz is to find nothing special in it."""
-    return graphviz.escape(clean(text)).replace("\n", r"\n") or " "
+    escaped = graphviz.escape(clean(text)).replace("\n", r"\n") or " "
+    text = graphviz.nohtml(escaped)  # `<b>` is none either
+    return text

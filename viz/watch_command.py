@@ -56,6 +56,7 @@ def _watch(options: argparse.Namespace) -> int:
             try:
                 run.start(value, config)
             except OSError as error:
+                server.discard()
                 raise AskedWrongly(f"--record: {options.record} can't be written ({reason(error)})") from error
         else:
             if options.input is not None or options.text is not None or options.record is not None:

@@ -93,6 +93,10 @@ class WatchServer:
         with self._socket:
             self._server.run(sockets=[self._socket])
 
+    def discard(self) -> None:
+        """Let go of the port without having served."""
+        self._socket.close()
+
     def close(self) -> None:
         """Make `serve` return. From any thread."""
         self._server.should_exit = True

@@ -1,0 +1,62 @@
+"""`anabranch draw`: a chain as a picture."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any, get_args
+
+from anabranch.engine.errors import ConfigError
+from anabranch.viz.asking import AskedWrongly, Commands, add_chain, add_command, reason
+from anabranch.viz.drawing import Direction, Format, draw
+from anabranch.viz.styles import Theme
+from anabranch.viz.targets import load_chain
+
+EXAMPLES = """\
+examples:
+  anabranch draw examples/report.py:chain
+  anabranch draw examples/report.py:chain -o chain.svg
+  anabranch draw my.module:chain --depth 1 --format mermaid
+
+Without -o the picture goes to standard output, as text unless a format is asked for. SVG, PNG and PDF need Graphviz:
+the program dot, or the extra that brings it along (pip install "anabranch[viz]").
+"""
+
+
+def add_draw(commands: Commands) -> None:
+    """Add the command."""
+    command = add_command(commands, "draw", "draw a chain as what will run", EXAMPLES, _draw)
+    add_chain(command)
+    command.add_argument("-o", "--output", metavar="FILE", help="the file; its ending tells the format")
+    command.add_argument("--format", choices=get_args(Format), help="whatever the file is called")
+    command.add_argument(
+        "--depth", type=_depth, metavar="N", help="open so many frames inside each other; fold the rest"
+    )
+    command.add_argument(
+        "--direction", choices=get_args(Direction), default="TB", help="from the top, or from the left"
+    )
+    command.add_argument("--theme", choices=get_args(Theme), default="auto", help="colours (default: auto)")
+
+
+def _draw(options: argparse.Namespace) -> int:
+    chain = load_chain(options.chain)
+    how: dict[str, Any] = {"depth": options.depth, "direction": options.direction, "theme": options.theme}
+    format: Format | None = options.format or (None if options.output else "text")
+    try:
+        made = draw(chain, format, path=options.output, **how)
+    except ConfigError as error:
+        raise AskedWrongly(str(error)) from error
+    except OSError as error:
+        raise AskedWrongly(f"{options.output} can't be written ({reason(error)})") from error
+    if options.output is None:
+        if isinstance(made, bytes):
+            sys.stdout.buffer.write(made)
+        else:
+            sys.stdout.write(made if made.endswith("\n") else made + "\n")
+    return 0
+
+
+def _depth(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return int(text)
