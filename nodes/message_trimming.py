@@ -179,14 +179,18 @@ def _content(message: BaseMessage, units: list[Unit]) -> Any:
     """The content of a message, of which only some units are left."""
     if isinstance(message.content, str):
         return "".join(piece for _, piece in units)
-    kept: dict[int, Any] = {}
+    kept: dict[int, list[Any]] = {}
     for place, piece in units:
-        kept[place] = kept[place] + piece if place in kept else piece
-    return [_block(message.content[place], piece) for place, piece in kept.items()]
+        kept.setdefault(place, []).append(piece)
+    return [_block(message.content[place], pieces) for place, pieces in kept.items()]
 
 
-def _block(block: Any, piece: Any) -> Any:
-    return {**block, "text": piece} if isinstance(block, dict) and isinstance(piece, str) else piece
+def _block(block: Any, pieces: list[Any]) -> Any:
+    """A block of which only some pieces are left. What isn't text is one piece."""
+    if not isinstance(pieces[0], str):
+        return block
+    text = "".join(pieces)
+    return {**block, "text": text} if isinstance(block, dict) else text
 
 
 def _splitter_of(splitter: Any) -> Splitter:

@@ -162,6 +162,15 @@ def test_a_long_history_takes_few_counts() -> None:
     assert len(asked) < 15
 
 
+def test_a_long_text_is_cut_in_a_block_as_it_is_alone_in_linear_time() -> None:
+    text = "some words in a line\n" * 40_000
+    chosen: dict[str, Any] = {"max_tokens": len(text) // 2, "token_counter": letters, "allow_partial": True}
+    (alone,) = trim_messages([HumanMessage(text)], **chosen)
+    (block,) = trim_messages([HumanMessage([{"type": "text", "text": text, "index": 1}])], **chosen)
+    assert block.content == [{"type": "text", "text": alone.content, "index": 1}]
+    assert len(text) // 3 < len(alone.text) <= len(text) // 2
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
