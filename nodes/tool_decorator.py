@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, TypedDict, Unpack, overload
 
 from anabranch.nodes.docstrings import own_docstring
 from anabranch.nodes.runnable_tools import tool_of_runnable
@@ -16,58 +16,27 @@ from anabranch.nodes.tools import ArgsSchema, BaseTool
 MadeOf = Callable[..., Any] | Runnable[Any, Any]
 
 
+class Options(TypedDict, total=False):
+    """What `tool` may be told of any tool."""
+
+    description: str | None
+    return_direct: bool
+    args_schema: ArgsSchema | None
+    infer_schema: bool
+    response_format: ResponseFormat
+    parse_docstring: bool
+    error_on_invalid_docstring: bool
+    extras: dict[str, Any] | None
+
+
 @overload
-def tool(
-    *,
-    description: str | None = None,
-    return_direct: bool = False,
-    args_schema: ArgsSchema | None = None,
-    infer_schema: bool = True,
-    response_format: ResponseFormat = "content",
-    parse_docstring: bool = False,
-    error_on_invalid_docstring: bool = True,
-    extras: dict[str, Any] | None = None,
-) -> Callable[[MadeOf], BaseTool]: ...
+def tool(**options: Unpack[Options]) -> Callable[[MadeOf], BaseTool]: ...
 @overload
-def tool(
-    name_or_callable: str,
-    runnable: Runnable[Any, Any],
-    *,
-    description: str | None = None,
-    return_direct: bool = False,
-    args_schema: ArgsSchema | None = None,
-    infer_schema: bool = True,
-    response_format: ResponseFormat = "content",
-    parse_docstring: bool = False,
-    error_on_invalid_docstring: bool = True,
-    extras: dict[str, Any] | None = None,
-) -> BaseTool: ...
+def tool(name_or_callable: str, runnable: Runnable[Any, Any], **options: Unpack[Options]) -> BaseTool: ...
 @overload
-def tool(
-    name_or_callable: Callable[..., Any],
-    *,
-    description: str | None = None,
-    return_direct: bool = False,
-    args_schema: ArgsSchema | None = None,
-    infer_schema: bool = True,
-    response_format: ResponseFormat = "content",
-    parse_docstring: bool = False,
-    error_on_invalid_docstring: bool = True,
-    extras: dict[str, Any] | None = None,
-) -> BaseTool: ...
+def tool(name_or_callable: Callable[..., Any], **options: Unpack[Options]) -> BaseTool: ...
 @overload
-def tool(
-    name_or_callable: str,
-    *,
-    description: str | None = None,
-    return_direct: bool = False,
-    args_schema: ArgsSchema | None = None,
-    infer_schema: bool = True,
-    response_format: ResponseFormat = "content",
-    parse_docstring: bool = False,
-    error_on_invalid_docstring: bool = True,
-    extras: dict[str, Any] | None = None,
-) -> Callable[[MadeOf], BaseTool]: ...
+def tool(name_or_callable: str, **options: Unpack[Options]) -> Callable[[MadeOf], BaseTool]: ...
 def tool(
     name_or_callable: str | Callable[..., Any] | None = None,
     runnable: Runnable[Any, Any] | None = None,
