@@ -20,7 +20,7 @@ from anabranch.nodes.language_models import BaseLanguageModel, LanguageModelInpu
 from anabranch.nodes.message_chunks import AIMessageChunk, message_chunk_to_message, message_to_chunk
 from anabranch.nodes.message_conversion import MessageLike, convert_to_messages
 from anabranch.nodes.messages import AIMessage, BaseMessage
-from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
+from anabranch.nodes.prompt_values import PromptValue
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.structured_output import structured
 
@@ -55,15 +55,6 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
     """
 
     RUN_TYPE: ClassVar[str] = "chat_model"
-
-    @property
-    def InputType(self) -> Any:
-        """Text, a list of messages, or a prompt value."""
-        return str | StringPromptValue | ChatPromptValueConcrete | list[AnyMessage]
-
-    @property
-    def _accepted(self) -> Any:
-        return str | PromptValue | list[Any] | tuple[Any, ...]
 
     @property
     def OutputType(self) -> Any:

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from pydantic import Field, PrivateAttr, SecretBytes, SecretStr, field_validator
 
@@ -19,8 +19,8 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import ConfigError, StepInputError
 from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Operator
-from anabranch.engine.runs import new_id
 from anabranch.nodes.answering import Answering
+from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.caches import BaseCache, get_llm_cache
 from anabranch.nodes.caching import Kept
@@ -29,13 +29,12 @@ from anabranch.nodes.exact_json import exact_json, name_of, token_of
 from anabranch.nodes.generations import LLMResult, RunInfo
 from anabranch.nodes.message_conversion import MessageLike
 from anabranch.nodes.messages import BaseMessage
+from anabranch.nodes.model_results import Results, configs_for
 from anabranch.nodes.model_runs import Made
-from anabranch.nodes.prompt_values import PromptValue
+from anabranch.nodes.prompt_values import ChatPromptValueConcrete, PromptValue, StringPromptValue
 from anabranch.nodes.rate_limiting import limited
-from anabranch.nodes.run_managers import run_in
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.serializable import RunnableSerializable
-from anabranch.scheduler.managers import RUN
 
 LanguageModelInput = PromptValue | str | Sequence[MessageLike]
 """What a model can be asked with: a prompt value, the text of one human message, or a list of messages."""
@@ -98,6 +97,15 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
         """The settings that handlers are told of, such as the name of the model. No secrets."""
         return {}
 
+    @property
+    def InputType(self) -> Any:
+        """Text, a list of messages, or a prompt value."""
+        return str | StringPromptValue | ChatPromptValueConcrete | list[AnyMessage]
+
+    @property
+    def _accepted(self) -> Any:
+        return str | PromptValue | list[Any] | tuple[Any, ...]
+
     # Tokens
 
     def get_token_ids(self, text: str) -> list[int]:
@@ -136,15 +144,15 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
         self, inputs: Sequence[Any], stop: list[str] | None, about: dict[str, Any], kwargs: dict[str, Any]
     ) -> LLMResult:
         asked = {**kwargs, "stop": stop} if stop is not None else kwargs
-        configs = _configs(about, len(inputs))
-        return self._gathered(_Results(self).batch(inputs, configs, **asked), configs)
+        configs = configs_for(about, len(inputs))
+        return self._gathered(Results(self).batch(inputs, configs, **asked), configs)
 
     async def _agenerate_all(
         self, inputs: Sequence[Any], stop: list[str] | None, about: dict[str, Any], kwargs: dict[str, Any]
     ) -> LLMResult:
         asked = {**kwargs, "stop": stop} if stop is not None else kwargs
-        configs = _configs(about, len(inputs))
-        return self._gathered(await _Results(self).abatch(inputs, configs, **asked), configs)
+        configs = configs_for(about, len(inputs))
+        return self._gathered(await Results(self).abatch(inputs, configs, **asked), configs)
 
     def _gathered(self, made: Sequence[Made], configs: Sequence[RunnableConfig]) -> LLMResult:
         ids = [config.get("run_id") or each.run_id for config, each in zip(configs, made, strict=True)]
@@ -251,64 +259,6 @@ class _Step(Runnable[Any, Any]):
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Source:
         return builder.step(self.operator, source, replace(place, config=self.config, kwargs=None), self.node)
-
-
-class _Results(Runnable[Any, Made]):
-    """A model that gives all that it answers, and the id of its run."""
-
-    def __init__(self, model: BaseLanguageModel[Any]) -> None:
-        self.model = model
-        self.name = model.get_name()
-
-    def _build(self, builder: Builder, source: Source, place: Place) -> Source:
-        return self.model._build_step(builder, source, place, self._operator)
-
-    def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        whole = self.model._operator(kwargs)
-
-        model = self.model
-
-        def invoke(input: Any, *config: Any) -> Made:
-            return Made(model._labelled(model._result(kwargs, input, *config)), _run_id())
-
-        async def ainvoke(input: Any, *config: Any) -> Made:
-            return Made(model._labelled(await model._aresult(kwargs, input, *config)), _run_id())
-
-        def batch(inputs: list[Any], configs: list[RunnableConfig]) -> list[Made]:
-            results = model._results(kwargs, inputs, configs)
-            return [Made(each, _run_id(config)) for each, config in zip(results, configs, strict=True)]
-
-        async def abatch(inputs: list[Any], configs: list[RunnableConfig]) -> list[Made]:
-            results = await model._aresults(kwargs, inputs, configs)
-            return [Made(each, _run_id(config)) for each, config in zip(results, configs, strict=True)]
-
-        forms = {"invoke": invoke, "ainvoke": ainvoke, "batch": batch, "abatch": abatch}
-        own = {name: form if getattr(whole, name) is not None else None for name, form in forms.items()}
-        return replace(whole, **own, stream=None, astream=None)  # type: ignore[arg-type] # which forms these are
-
-
-def _run_id(config: RunnableConfig | None = None) -> UUID:
-    """The id of the run whose code is running, or which has this config; a new one where nobody listens."""
-    run = RUN.get() if config is None else run_in(config)
-    return new_id() if run is None else run.id
-
-
-def _configs(about: dict[str, Any], count: int) -> list[RunnableConfig]:
-    """A config for each question; the id is for the first."""
-    configs: list[Any] = []
-    for at in range(count):
-        each = {key: value[at] if _is_each(key, value) else value for key, value in about.items()}
-        if at and not isinstance(about.get("run_id"), list):
-            each.pop("run_id", None)
-        configs.append({key: value for key, value in each.items() if value is not None})
-    return configs
-
-
-def _is_each(key: str, value: Any) -> bool:
-    """Whether there is one of it for each question, rather than one for all."""
-    if not isinstance(value, list) or not value:
-        return False
-    return key in ("run_name", "run_id", "metadata") or isinstance(value[0], list)
 
 
 def as_prompt(input: Any, taker: str) -> PromptValue | str | list[Any]:
