@@ -7,6 +7,7 @@ Those that ask a vector store call it as anything with its methods: `add_texts`,
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
@@ -17,6 +18,9 @@ from anabranch.nodes.in_thread import in_thread
 from anabranch.nodes.prompt_templates import MissingVariablesError, StringPromptTemplate
 
 Example = dict[str, Any]
+
+_ADDING = threading.Lock()
+"""Held while an example is added to a list, which other threads may do as well."""
 
 
 class BaseExampleSelector:
@@ -100,14 +104,16 @@ class LengthBasedExampleSelector(BaseExampleSelector, BaseModel):
 
     def add_example(self, example: Example) -> None:
         """Keep one more example, after the others."""
-        self.example_text_lengths.append(self._length(example))
-        self.examples.append(example)
+        length = self._length(example)
+        with _ADDING:
+            self.examples.append(example)
+            self.example_text_lengths.append(length)  # last: who selects meanwhile doesn't see it
 
     def select_examples(self, input_variables: dict[str, Any]) -> list[Example]:
         """The first examples, until one has no room. See `BaseExampleSelector`."""
         room = self.max_length - self.get_text_length(" ".join(map(str, input_variables.values())))
         chosen: list[Example] = []
-        for example, length in zip(self.examples, self.example_text_lengths, strict=True):
+        for example, length in zip(self.examples, self.example_text_lengths, strict=False):
             room -= length
             if room < 0:
                 break

@@ -153,6 +153,22 @@ def test_a_selector_by_length_takes_what_there_is_room_for() -> None:
     assert asyncio.run(growing.aselect_examples({})) == [{"word": "one"}, {"word": "b c"}]
 
 
+def test_examples_may_be_selected_while_others_are_added() -> None:
+    selector = LengthBasedExampleSelector(examples=EXAMPLES[:1], example_prompt=PAIR)
+    seen: list[Any] = []
+
+    class Watched(list[Any]):
+        def append(self, each: Any) -> None:
+            seen.append(selector.select_examples({"word": "a"}))
+            super().append(each)
+            seen.append(selector.select_examples({"word": "a"}))
+
+    selector.examples = Watched(selector.examples)
+    selector.example_text_lengths = Watched(selector.example_text_lengths)
+    selector.add_example(EXAMPLES[1])
+    assert seen == [EXAMPLES[:1]] * 3 + [EXAMPLES]
+
+
 @pytest.mark.parametrize("selector", [SemanticSimilarityExampleSelector, MaxMarginalRelevanceExampleSelector])
 def test_a_selector_asks_a_vector_store(selector: Any) -> None:
     made = selector.from_examples(
