@@ -9,7 +9,7 @@ ARGS :=
 
 # A strict editable install links single files, so one that was added or removed needs linking anew.
 LINKS := build/.linked
-SOURCES := $(shell find $(PACKAGES) -name '*.py' -o -name '*.pyi' -o -name py.typed -o -path '*/watch_page/*' | LC_ALL=C sort)
+SOURCES := $(shell find $(PACKAGES) -name '*.py' -o -name '*.pyi' -o -name '*.js' -o -name py.typed -o -path '*/watch_page/*' | LC_ALL=C sort)
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editable
 

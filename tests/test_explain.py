@@ -31,7 +31,6 @@ from anabranch.scheduler.plans import plan_of
 from anabranch.scheduler.wiring import narrowed
 from anabranch.viz.critical_paths import critical_path, path_of_root
 from anabranch.viz.explaining import explain
-from anabranch.viz.explanations import seconds
 from anabranch.viz.plan_facts import at_once
 from anabranch.viz.run_recorders import RunRecorder
 from anabranch.viz.step_runs import RunRecord, StepRun
@@ -141,14 +140,14 @@ class TestText:
             5   waits for 1
                    browser  function  thread     1   5 s     2 s          critical
             6   waits for lint from 2, unit from 4, browser from 5
-                   checks   function  thread     1  0 ms                  critical
+                   checks   function  thread     1  0 µs                  critical
             7   waits for 3
                    docs     function  thread     1   1 s
             8   waits for 3
                    wheel    function  thread     1   1 s     1 s
-                   image    function  thread     1  0 ms
+                   image    function  thread     1  0 µs
             9   waits for checks from 6, docs from 7
-                   report   function  thread     1  0 ms                  critical
+                   report   function  thread     1  0 µs                  critical
             10  waits for report from 9, image from 8
                    publish  function  thread     1   1 s                  critical
             gives 10
@@ -183,7 +182,7 @@ class TestText:
 
             Took 2.5 s.
             The critical path: 2.5 s, 100% of it, RunnableWithFallbacks > RunnableBranch > RunnableEach<find>.
-            Beyond it: 0 ms.
+            Beyond it: 0 µs.
 
                                                  runs   time  waited  chunks
             1  reads the input
@@ -196,9 +195,9 @@ class TestText:
                       spare  call                 1  500 ms                  critical
                         - timeout: 5 s
                         runs: spare (1 run, 500 ms, critical)
-                      str    function  thread     1    0 ms                  critical
-                  RunnableBranch         call       1   0 ms                  critical
-                    if lambda text: text.startswith('-'): more (1 run, 0 ms)
+                      str    function  thread     1    0 µs                  critical
+                  RunnableBranch         call       1   0 µs                  critical
+                    if lambda text: text.startswith('-'): more (1 run, 0 µs)
                     else:
                       1  reads the input
                             find  function  thread     -                        never ran
@@ -207,9 +206,9 @@ class TestText:
                       3  waits for 1
                             len   function  thread     -                        never ran
                       gives a from 2, b from 3
-                  RunnableEach<find>     call       1   0 ms                  critical
+                  RunnableEach<find>     call       1   0 µs                  critical
                     - for each element of a list
-                    runs: find (2 runs, 0 ms, critical)
+                    runs: find (2 runs, 0 µs, critical)
             gives 1
             """)
 
@@ -336,11 +335,3 @@ class TestCriticalPath:
     def test_of_what_never_ended_there_is_none(self) -> None:
         assert critical_path(RunRecord([StepRun("1", "a", start=0.0)])).runs == []
         assert critical_path(RunRecord([])).length == 0.0
-
-
-@pytest.mark.parametrize(
-    ("time", "text"),
-    [(0, "0 ms"), (0.00002, "0.02 ms"), (0.0123, "12.3 ms"), (0.9996, "999.6 ms"), (1, "1 s"), (65.4321, "65.43 s")],
-)
-def test_a_time_is_told_in_a_unit_that_suits_it(time: float, text: str) -> None:
-    assert seconds(time) == text

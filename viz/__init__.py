@@ -8,6 +8,7 @@ from anabranch.viz.rendering import RenderingError
 from anabranch.viz.run_recorders import RunRecorder
 from anabranch.viz.run_records import record_of
 from anabranch.viz.step_runs import RunRecord, StepRun
+from anabranch.viz.timelines import timeline
 
 __all__ = [
     "Explanation",
@@ -19,4 +20,5 @@ __all__ = [
     "draw",
     "explain",
     "record_of",
+    "timeline",
 ]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 
 from anabranch.viz.explained_plans import ChainPlan, Feed, Measured, Outcome, SegmentPlan, StepPlan
+from anabranch.viz.labels import seconds
 
 WIDTH = 100
 MOST_KEYS = 8
@@ -227,16 +228,3 @@ def _shortened(name: str) -> str:
 
 def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def seconds(time: float) -> str:
-    """A time in a unit that suits it.
-
-    Example:
-        >>> seconds(0.0123), seconds(2.5), seconds(100), seconds(0.00002)
-        ('12.3 ms', '2.5 s', '100 s', '0.02 ms')
-    """
-    if time >= 1:
-        return f"{time:.2f}".rstrip("0").rstrip(".") + " s" if time < 100 else f"{time:.0f} s"
-    digits = 1 if time >= 0.0005 else 2
-    return f"{time * 1000:.{digits}f}".rstrip("0").rstrip(".") + " ms"
