@@ -147,8 +147,14 @@ def _stack(bars: list[Bar]) -> list[tuple[float, float]]:
 
 def _first(taken: list[tuple[float, float]], bar: Bar) -> int:
     """The first lane from which on there is room for all of a bar's rows."""
-    for lane in range(len(taken)):
-        ends = taken[lane : lane + len(bar.rows)]
-        if all(to <= row[0] + TINY for (_, to), row in zip(ends, bar.rows, strict=False)):
+    first = bar.rows[0][0] + TINY
+    for lane, (_, to) in enumerate(taken):
+        if to <= first and _fits(taken, lane, bar):
             return lane
     return len(taken)
+
+
+def _fits(taken: list[tuple[float, float]], lane: int, bar: Bar) -> bool:
+    """Whether there is room for all rows of a bar but the first, when that lies in this lane."""
+    below = taken[lane + 1 : lane + len(bar.rows)]
+    return all(end <= at + TINY for (_, end), (at, _) in zip(below, bar.rows[1:], strict=False))
