@@ -69,6 +69,7 @@ _EXPORTS = {
     "nodes.in_memory_vectors": "InMemoryVectorStore",
     "nodes.injected_arguments": "InjectedToolArg InjectedToolCallId",
     "nodes.json_parsers": "JsonOutputParser PydanticOutputParser SimpleJsonOutputParser",
+    "nodes.langchain_objects": "from_langchain to_langchain",
     "nodes.language_models": "BaseLanguageModel LanguageModelInput",
     "nodes.list_parsers": "CommaSeparatedListOutputParser ListOutputParser MarkdownListOutputParser "
     "NumberedListOutputParser",

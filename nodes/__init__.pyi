@@ -53,6 +53,7 @@ from anabranch.nodes.hashing_embeddings import HashingEmbeddings
 from anabranch.nodes.in_memory_vectors import InMemoryVectorStore
 from anabranch.nodes.injected_arguments import InjectedToolArg, InjectedToolCallId
 from anabranch.nodes.json_parsers import JsonOutputParser, PydanticOutputParser, SimpleJsonOutputParser
+from anabranch.nodes.langchain_objects import from_langchain, to_langchain
 from anabranch.nodes.language_models import BaseLanguageModel, LanguageModelInput
 from anabranch.nodes.list_parsers import CommaSeparatedListOutputParser, ListOutputParser, MarkdownListOutputParser, NumberedListOutputParser
 from anabranch.nodes.llms import BaseLLM, LLM
@@ -352,6 +353,7 @@ __all__ = [
     "format_document",
     "format_documents",
     "from_dag",
+    "from_langchain",
     "get_buffer_string",
     "get_llm_cache",
     "get_template_variables",
@@ -379,6 +381,7 @@ __all__ = [
     "stdlib_retriever",
     "terms_of",
     "to_json",
+    "to_langchain",
     "tool",
     "tool_call",
     "tool_call_chunk",

@@ -10,6 +10,8 @@ from typing import Any, get_origin
 from anabranch.engine.annotations import returned_type
 from anabranch.engine.operators import Operator
 from anabranch.engine.signatures import Signature, innermost_function
+from anabranch.nodes.deferred import langchain_objects
+from anabranch.nodes.langchain_presence import has_langchain, is_langchain
 from anabranch.nodes.run_managers import AsyncRunManager, RunManager
 from anabranch.nodes.runnables import Runnable
 
@@ -31,6 +33,8 @@ def called_with(
         call = _awaiting(call)
     elif signature.kind == "function" and hands_on(func):
         call = _handed_on(call)
+    if signature.kind in ("function", "coroutine") and has_langchain():
+        call = _taking_langchain(call, is_async=form == "ainvoke")
     return _asking(call, signature, form) if wants_config else call
 
 
@@ -46,6 +50,22 @@ def _asking(func: Callable[..., Any], signature: Signature, form: str) -> Callab
         return func(value, **asked)
 
     return call
+
+
+def _taking_langchain(func: Callable[..., Any], is_async: bool) -> Callable[..., Any]:
+    """The same function; where it returns an object of LangChain's to be run, that is a runnable of ours."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return _taken(func(*args, **kwargs))
+
+    async def acall(*args: Any, **kwargs: Any) -> Any:
+        return _taken(await func(*args, **kwargs))
+
+    return acall if is_async else call
+
+
+def _taken(result: Any) -> Any:
+    return langchain_objects.from_langchain(result) if is_langchain(result) else result
 
 
 def hands_on(func: Callable[..., Any]) -> bool:

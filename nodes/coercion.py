@@ -7,22 +7,29 @@ from typing import Any
 
 from anabranch.engine.errors import NotRunnableError
 from anabranch.engine.signatures import describe
+from anabranch.nodes.deferred import langchain_listeners, langchain_objects
 from anabranch.nodes.functions import RunnableLambda
 from anabranch.nodes.generators import RunnableGenerator
+from anabranch.nodes.langchain_presence import is_langchain
 from anabranch.nodes.parallels import RunnableParallel
 from anabranch.nodes.runnables import Runnable
+from anabranch.scheduler.managers import ADOPTED
+
+ADOPTED["langchain_core"] = lambda manager: langchain_listeners.adopted(manager)
 
 
 def coerce_to_runnable(thing: Any) -> Runnable[Any, Any]:
     """A runnable as it is; a dict as a `RunnableParallel`; a function as a `RunnableLambda` or `RunnableGenerator`.
 
-    A generator function is taken to map an iterator of chunks to chunks.
+    A generator function is taken to map an iterator of chunks to chunks. An object of LangChain's becomes a node.
 
     Raises:
         NotRunnableError: a `TypeError`, when it is none of these.
     """
     if isinstance(thing, Runnable):
         return thing
+    if is_langchain(thing):
+        return langchain_objects.from_langchain(thing)
     if callable(thing):
         if describe(thing).kind in ("generator", "async_generator"):
             return RunnableGenerator(thing)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from anabranch.nodes import caching as caching
     from anabranch.nodes import chat_prompts as chat_prompts
     from anabranch.nodes import drawable_chains as drawable_chains
+    from anabranch.nodes import langchain_listeners as langchain_listeners
+    from anabranch.nodes import langchain_objects as langchain_objects
     from anabranch.nodes import prompt_templates as prompt_templates
     from anabranch.nodes import rate_limiting as rate_limiting
     from anabranch.nodes import runnable_tools as runnable_tools
@@ -35,4 +37,6 @@ else:
     caching = _Deferred("anabranch.nodes.caching")
     drawable_chains = _Deferred("anabranch.nodes.drawable_chains")
     prompt_templates = _Deferred("anabranch.nodes.prompt_templates")
+    langchain_listeners = _Deferred("anabranch.nodes.langchain_listeners")
+    langchain_objects = _Deferred("anabranch.nodes.langchain_objects")
     rate_limiting = _Deferred("anabranch.nodes.rate_limiting")

@@ -6,6 +6,9 @@ import math
 import sys
 from typing import Any
 
+MADE_UP = ("run-", "lc_run-")
+"""How the ids begin that a model of ours, or of LangChain's, gives its message."""
+
 
 def equal_outputs(left: Any, right: Any) -> bool:
     """Whether two outputs are the same.
@@ -34,4 +37,4 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, messages.BaseMessageChunk):
         value = messages.message_chunk_to_message(value)
-    return value.model_copy(update={"id": None}) if str(value.id).startswith("run-") else value
+    return value.model_copy(update={"id": None}) if str(value.id).startswith(MADE_UP) else value

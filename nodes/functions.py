@@ -201,7 +201,7 @@ def described(func: Any) -> Signature:
     Raises:
         CompositionError: a `TypeError`, when it can't be one.
     """
-    if not callable(func):
+    if not callable(func) or isinstance(func, Runnable):
         raise CompositionError(f"expected a function, got {type(func).__name__}: {func!r:.80}")
     signature = describe(func)
     if not signature.takes_input:

@@ -25,8 +25,10 @@ from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import Composable, Operator
 from anabranch.nodes.composing import Composing
+from anabranch.nodes.deferred import langchain_objects
 from anabranch.nodes.describing import Described
 from anabranch.nodes.event_streams import Telling
+from anabranch.nodes.langchain_presence import is_of_langchain
 from anabranch.nodes.leaves import adopt, check_names, graph_below, graph_for, operator_of, types_of
 from anabranch.nodes.progress import with_bar
 from anabranch.nodes.views import Viewed
@@ -128,6 +130,12 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
         """
         graph, config = self._enter("invoke", kwargs, config)
         return cast(Output, blocking.invoke(graph, input, config))
+
+    def __call__(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
+        """`invoke`, for what takes functions. What LangChain calls so it gets as a Runnable of its own, and streams."""
+        if is_of_langchain(config):
+            return cast(Output, langchain_objects.to_langchain(self))
+        return self.invoke(input, config, **kwargs)
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
         """`invoke` on the running event loop. Blocking steps run in threads."""
@@ -254,6 +262,10 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
             raise _no_chunks("atransform", "an asynchronous iterable", input)
         graph, config = self._enter("atransform", kwargs, config)
         return astreams.astream(graph, input, config)
+
+
+# As LangGraph wants it of a function that is a node; else it warns.
+Runnable.__call__.__annotations__["config"] = "RunnableConfig"
 
 
 def _no_chunks(verb: str, expected: str, given: Any) -> StepInputError:

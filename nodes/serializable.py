@@ -49,6 +49,9 @@ with warnings.catch_warnings():
             """The type of the output; `Any` where it isn't known."""
             return _type_arguments(type(self))[1]
 
+        def __hash__(self) -> int:
+            return hash((type(self), self.get_name()))
+
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, value)
             if name in type(self).model_fields:

@@ -7,7 +7,7 @@ parent there, and where it was not handed down, by the context variable `RUN`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any
 from uuid import UUID
@@ -25,6 +25,10 @@ RUN: ContextVar[RunInfo | None] = ContextVar("anabranch_run", default=None)
 
 AMBIENT: ContextVar[Listeners] = ContextVar("anabranch_listeners", default=())
 """Who listens to everything that is started in this context."""
+
+
+ADOPTED: dict[str, Callable[[Any], CallbackManager]] = {}
+"""What makes a manager of one of another library, by that library's name."""
 
 
 class CallbackManager:
@@ -165,8 +169,9 @@ class CallbackManager:
         (self.metadata_below if inherit else self.local_metadata).update(metadata)
 
     def merge(self, other: Any) -> CallbackManager:
-        """Both of them: the parent of this one, or else that of the other."""
+        """Both of them: the parent of this one, or that of the other if that is deeper in the tree of runs."""
         made = self.copy()
+        other = other if isinstance(other, CallbackManager) else converted(other)
         for handler in other.inheritable_handlers:
             made.add_handler(handler)
         for handler in other.handlers:
@@ -175,8 +180,7 @@ class CallbackManager:
         made.add_tags(other.tags, inherit=False)
         made.metadata_below.update(other.inheritable_metadata)
         made.local_metadata.update(other.metadata)
-        if made.parent is None:
-            made.parent = getattr(other, "parent", None)
+        made.parent = _deeper(made.parent, other.parent)
         return made
 
     def __bool__(self) -> bool:
@@ -225,6 +229,14 @@ class CallbackManager:
         run.listeners = ()
         run.node = [*self.local_tags, *place_tags]
         return run
+
+
+def _deeper(run: RunInfo | None, other: RunInfo | None) -> RunInfo | None:
+    """The other run if it is part of the first, or there is no first; otherwise the first."""
+    at = other
+    while at is not None and at is not run:
+        at = at.parent
+    return other if at is run else run
 
 
 HIDDEN = object()
@@ -277,6 +289,9 @@ def converted(callbacks: Any) -> CallbackManager:
     """A manager of what stands in a config: a list of handlers, or a manager of another make."""
     if isinstance(callbacks, list | tuple):
         return CallbackManager((), callbacks)
+    adopted = ADOPTED.get(type(callbacks).__module__.partition(".")[0])
+    if adopted is not None:
+        return adopted(callbacks)
     return CallbackManager(
         callbacks.handlers,
         getattr(callbacks, "inheritable_handlers", None),

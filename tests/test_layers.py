@@ -24,6 +24,8 @@ OPTIONAL = {
     "grandalf",
     "hypothesis",
     "jinja2",
+    "langchain_core",
+    "langgraph",
     "numpy",
     "openai",
     "rank_bm25",
