@@ -7,14 +7,16 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import Field, PrivateAttr, SkipValidation
+from pydantic import BaseModel, Field, PrivateAttr, SkipValidation
 
 from anabranch.nodes.chat_models import BaseChatModel, SimpleChatModel
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
 from anabranch.nodes.message_chunks import AIMessageChunk, message_to_chunk
 from anabranch.nodes.messages import AIMessage, BaseMessage
+
+Response = TypeVar("Response")
 
 
 class FakeListChatModelError(Exception):
@@ -57,7 +59,7 @@ class FakeListChatModel(SimpleChatModel):
         return {"responses": self.responses}
 
     def _next(self) -> str:
-        return next_response(self, self.responses, self._turns)  # type: ignore[no-any-return]
+        return next_response(self, self.responses, self._turns)
 
     def _call(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> str:
         if self.sleep is not None:
@@ -232,7 +234,7 @@ def turns_from(first: int) -> Iterator[int]:
     return iter(range(first, sys.maxsize))
 
 
-def next_response(model: Any, responses: list[Any], turns: Iterator[int]) -> Any:
+def next_response(model: BaseModel, responses: list[Response], turns: Iterator[int]) -> Response:
     """The response whose turn it is; the model's `i` tells which comes next."""
     turn = next(turns)
     model.__dict__["i"] = (turn + 1) % len(responses)  # past the fields' own setting, which would forget the graph

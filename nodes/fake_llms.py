@@ -49,7 +49,7 @@ class FakeListLLM(LLM):
         return {"responses": self.responses}
 
     def _next(self) -> str:
-        return next_response(self, self.responses, self._turns)  # type: ignore[no-any-return]
+        return next_response(self, self.responses, self._turns)
 
     def _call(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> str:
         if self.sleep is not None:

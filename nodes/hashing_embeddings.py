@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
@@ -52,14 +51,13 @@ class HashingEmbeddings(Embeddings, BaseModel):
         """A vector for each text."""
         if not texts:
             return []
-        vectors: list[list[float]] = self._vectorizer.transform(texts).toarray().tolist()
+        vectors: list[list[float]] = self._vectorizer().transform(texts).toarray().tolist()
         return vectors
 
     def embed_query(self, text: str) -> list[float]:
         """The vector of a text."""
         return self.embed_documents([text])[0]
 
-    @cached_property
     def _vectorizer(self) -> Any:
         library = import_extra("sklearn.feature_extraction.text", "hashing", type(self).__name__)
         return library.HashingVectorizer(

@@ -133,3 +133,11 @@ def test_upper_case_counts_if_that_is_wanted() -> None:
     same, other = HashingEmbeddings(size=32), HashingEmbeddings(size=32, lowercase=False)
     assert same.embed_query("Bears") == same.embed_query("bears")
     assert other.embed_query("Bears") != other.embed_query("bears")
+
+
+def test_a_setting_that_is_changed_counts_from_then_on() -> None:
+    hashing = HashingEmbeddings(size=32)
+    assert len(hashing.embed_query("bears")) == 32
+    assert len(hashing.model_copy(update={"size": 8}).embed_query("bears")) == 8
+    hashing.size = 16
+    assert len(hashing.embed_query("bears")) == 16
