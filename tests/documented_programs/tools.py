@@ -169,7 +169,7 @@ def tool_by_subclassing(L):
             return f"{a * b}"
 
         async def _arun(self, a: int, b: int, run_manager: Any = None) -> str:
-            return self._run(a, b, run_manager=run_manager) + "!"
+            return self._run(a, b, run_manager=run_manager.get_sync()) + "!"
 
     made = CustomCalculatorTool()
     return made.name, made.args, made.invoke({"a": 2, "b": 3}), asyncio.run(made.ainvoke({"a": 2, "b": 3}))
