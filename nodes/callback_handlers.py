@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-Serialized = dict[str, Any] | None
+Serialized = Any
+"""A dict or None; who writes a method may take it to be a dict."""
+
 Tags = list[str] | None
 Metadata = dict[str, Any] | None
 

@@ -7,9 +7,10 @@ them the id of the stream, and knows at the end whether the last one was marked 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
+from anabranch.engine.config import RunnableConfig
 from anabranch.nodes.answering import derived_from, given_to, unwritten
 from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.chat_runs import ChatView
@@ -23,6 +24,7 @@ from anabranch.nodes.messages import AIMessage, BaseMessage
 from anabranch.nodes.prompt_values import PromptValue
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.structured_output import structured
+from anabranch.scheduler.chunk_streams import AsyncChunkStream, ChunkStream
 
 __all__ = ["BaseChatModel", "LanguageModelInput", "SimpleChatModel"]
 
@@ -175,6 +177,16 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
             CompositionError: a `TypeError`, when the schema is none, or for arguments that are not known.
         """
         return structured(self, schema, include_raw, kwargs)
+
+    if TYPE_CHECKING:  # what a model streams are chunks of its message
+
+        def stream(
+            self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+        ) -> ChunkStream[AIMessageChunk]: ...
+
+        def astream(
+            self, input: LanguageModelInput, config: RunnableConfig | None = None, **kwargs: Any
+        ) -> AsyncChunkStream[AIMessageChunk]: ...
 
     # Questions and answers
 

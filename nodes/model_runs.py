@@ -81,6 +81,10 @@ class ModelRunManager(RunManager):
 class AsyncModelRunManager(AsyncRunManager, ModelRunManager):
     """The same for asynchronous methods: what tells is to be awaited."""
 
+    def get_sync(self) -> ModelRunManager:
+        """The same view for a synchronous method."""
+        return self._shared_with(ModelRunManager(self.config, self._is_streamed))
+
     async def on_llm_new_token(self, token: str, *, chunk: Any = None, **kwargs: Any) -> None:
         """Tell handlers a piece of the answer: their `on_llm_new_token`."""
         if not self._is_streamed:

@@ -48,16 +48,17 @@ class BaseRetriever(RunnableSerializable[str, list[Document]]):
         """Documents, the best first."""
         return list[Document]
 
-    def _get_relevant_documents(self, query: str, **kwargs: Any) -> list[Document]:
+    def _get_relevant_documents(self, query: str, *args: Any, **kwargs: Any) -> list[Document]:
         """The documents that may answer the question, the best first.
 
         Args:
             query: the question.
-            **kwargs: what was bound to the retriever.
+            *args: none; type checkers let a subclass leave out what follows.
+            **kwargs: what was bound to the retriever, and the `run_manager` if it takes one.
         """
         raise NotImplementedError
 
-    async def _aget_relevant_documents(self, query: str, **kwargs: Any) -> list[Document]:
+    async def _aget_relevant_documents(self, query: str, *args: Any, **kwargs: Any) -> list[Document]:
         """The same without blocking."""
         raise NotImplementedError
 

@@ -9,7 +9,7 @@ import asyncio
 import inspect
 from collections.abc import Generator
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from anabranch.engine.config import RunnableConfig
@@ -19,6 +19,8 @@ from anabranch.scheduler.sites import SITE
 
 if TYPE_CHECKING:
     from anabranch.nodes.retry_states import RetryState
+
+Manager = TypeVar("Manager", bound="RunManager")
 
 
 class RunManager:
@@ -81,6 +83,14 @@ class RunManager:
 
 class AsyncRunManager(RunManager):
     """The same for asynchronous functions: what tells is to be awaited."""
+
+    def get_sync(self) -> RunManager:
+        """The same view for a synchronous function."""
+        return self._shared_with(RunManager(self.config))
+
+    def _shared_with(self, manager: Manager) -> Manager:
+        manager.run_id = self.run_id
+        return manager
 
     async def on_text(self, text: str, **kwargs: Any) -> None:
         """Tell handlers a text: their `on_text`."""

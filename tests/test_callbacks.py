@@ -21,6 +21,7 @@ from anabranch.nodes import (
     BaseCallbackHandler,
     CallbackManager,
     PortalError,
+    RunManager,
     Runnable,
     RunnableConfig,
     RunnableLambda,
@@ -553,6 +554,24 @@ class TestManagers:
         (manager,) = seen
         assert (manager.run_id, manager.parent_run_id) == (run_id, None)
         assert manager.handlers == manager.inheritable_handlers == [handler]
+
+    def test_an_asynchronous_run_manager_gives_a_synchronous_one_of_the_same_run(self) -> None:
+        seen = []
+
+        class Texts(BaseCallbackHandler):
+            def on_text(self, text: str, *, run_id: Any, **more: Any) -> None:
+                seen.append((text, run_id))
+
+        async def outer(x: str, run_manager: Any) -> Any:
+            manager = run_manager.get_sync()
+            manager.on_text("told")
+            return type(manager), manager.run_id == run_manager.run_id
+
+        run_id = uuid.uuid4()
+        config: RunnableConfig = {"callbacks": [Texts()], "run_id": run_id}
+        assert asyncio.run(RunnableLambda(outer).ainvoke("x", config)) == (RunManager, True)
+        assert seen == [("told", run_id)]
+        assert asyncio.run(RunnableLambda(outer).ainvoke("x")) == (RunManager, True)
 
     @in_every_verb
     def test_where_nobody_listens_it_does_nothing(self, verb: str) -> None:

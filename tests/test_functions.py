@@ -380,7 +380,7 @@ class TestBadInput:
         with pytest.raises(CompositionError, match="expected a function, got int: 5"):
             RunnableLambda(5)  # type: ignore[call-overload]
         with pytest.raises(TypeError, match="expected a function"):
-            RunnableLambda(RunnableLambda(double))  # type: ignore[call-overload]
+            RunnableLambda(RunnableLambda(double))  # type: ignore[arg-type]
         with pytest.raises(NotRunnableError, match=r"got str: 'text'.*lambda _: value"):
             RunnableLambda(double) | "text"  # type: ignore[operator]
         with pytest.raises(NotRunnableError):

@@ -208,9 +208,7 @@ class TestModelsThatTellTheirTokens:
 
 
 class Shelf(BaseRetriever):
-    def _get_relevant_documents(  # type: ignore[override]
-        self, query: str, *, run_manager: RunManager
-    ) -> list[Document]:
+    def _get_relevant_documents(self, query: str, *, run_manager: RunManager) -> list[Document]:
         child = RunnableLambda(str.upper, name="inner")
         return [Document(child.invoke(query, {"callbacks": run_manager.get_child("look")}))]
 
@@ -242,7 +240,7 @@ class TestRetrievers:
                 errors.append(error)
 
         class Burnt(BaseRetriever):
-            def _get_relevant_documents(self, query: str) -> list[Document]:  # type: ignore[override]
+            def _get_relevant_documents(self, query: str) -> list[Document]:
                 raise OSError("no books")
 
         with pytest.raises(OSError, match="no books") as raised:
