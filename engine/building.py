@@ -20,12 +20,13 @@ from anabranch.engine.operators import Operator
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something is built: its scope, its place tags, and the config and arguments bound to it."""
+    """Where something is built: its scope, its place tags, and the config, arguments and types bound to it."""
 
     scope: int = -1
     tags: tuple[str, ...] = ()
     config: RunnableConfig | None = None
     kwargs: Mapping[str, Any] | None = None
+    types: tuple[Any, Any] | None = None
 
     def bound(self, config: RunnableConfig | None, kwargs: Mapping[str, Any] | None) -> Place:
         """The same place with more bound to it; what was bound outside wins."""
@@ -61,7 +62,7 @@ class Builder:
     def step(self, operator: Operator, source: Source, place: Place, node: Any = None) -> int:
         """Add a step and answer its slot."""
         slot = len(self.steps)
-        self.steps.append(Step(slot, operator, source, place.scope, place.tags, place.config, node))
+        self.steps.append(Step(slot, operator, source, place.scope, place.tags, place.config, node, place.types))
         return slot
 
     def scope(self, name: str, kind: str, source: Source, place: Place, node: Any = None, is_run: bool = True) -> Scope:
@@ -70,6 +71,7 @@ class Builder:
         scope = Scope(
             len(self.scopes), place.scope, bound or name, kind, source, place.tags, place.config, node, is_run=is_run
         )
+        scope.types = place.types
         self.scopes.append(scope)
         return scope
 

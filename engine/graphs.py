@@ -57,6 +57,7 @@ class Step:
         tags: place tags (`seq:step:1`, `map:key:context`).
         config: config bound to it, if any.
         node: what the user composed; opaque here.
+        types: those of its input and output that were declared for it here, each None where there is none.
     """
 
     slot: int
@@ -66,6 +67,7 @@ class Step:
     tags: tuple[str, ...] = ()
     config: RunnableConfig | None = None
     node: Any = None
+    types: tuple[Any, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -77,7 +79,7 @@ class Step:
 class Scope:
     """A named group of steps: traced as one run, drawn as one cluster.
 
-    `source` and `output` are those of the group as a whole. Scope 0 is the graph itself.
+    `source` and `output` are those of the group as a whole; `types` were declared for it. Scope 0 is the graph itself.
     """
 
     index: int
@@ -90,6 +92,7 @@ class Scope:
     node: Any = None
     output: Source = INPUT_SLOT
     is_run: bool = True
+    types: tuple[Any, Any] | None = None
 
 
 @dataclass(eq=False)

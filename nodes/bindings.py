@@ -122,6 +122,8 @@ class RunnableBinding(Value, Runnable[Input, Output]):
         return graph, config
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Any:
+        if self.custom_input_type is not None or self.custom_output_type is not None:
+            place = replace(place, types=place.types or (self.custom_input_type, self.custom_output_type))
         timeout = self.config.get("timeout")
         if timeout is None:
             return self._build_bound(source, place.bound(self.config, self.kwargs))

@@ -90,6 +90,7 @@ class _Writer:
     """Writes the attributes of each part."""
 
     def __init__(self, picture: Picture, palette: Palette) -> None:
+        self.picture = picture
         self.palette = palette
         self.ids = svg_ids(picture)
 
@@ -181,9 +182,11 @@ class _Writer:
         if edge.type:
             lines.append(shortened(edge.type))
         if edge.channel:
-            lines.append("any number" if edge.channel < 0 else f"{edge.channel} chunks")
+            lines.append("∞ chunks" if edge.channel < 0 else f"{edge.channel} chunks")
         if lines:
             made["label"] = plain("\n".join(f" {line} " for line in lines))
+        if self.picture.vertices[edge.source].cluster == self.picture.vertices[edge.target].cluster:
+            made["weight"] = "4"  # what belongs together stands in a line
         if edge.kind == "call":
             made["arrowhead"] = "open"
         if edge.misfit:

@@ -46,6 +46,8 @@ def draw(
     *,
     path: None = ...,
     depth: int | None = ...,
+    plan: bool = ...,
+    types: bool = ...,
     direction: Direction = ...,
     theme: Theme = ...,
 ) -> str: ...
@@ -56,6 +58,8 @@ def draw(
     *,
     path: str | PathLike[str] | None = ...,
     depth: int | None = ...,
+    plan: bool = ...,
+    types: bool = ...,
     direction: Direction = ...,
     theme: Theme = ...,
 ) -> bytes: ...
@@ -66,6 +70,8 @@ def draw(
     *,
     path: str | PathLike[str] | None = ...,
     depth: int | None = ...,
+    plan: bool = ...,
+    types: bool = ...,
     direction: Direction = ...,
     theme: Theme = ...,
 ) -> str | bytes: ...
@@ -75,6 +81,8 @@ def draw(
     *,
     path: str | PathLike[str] | None = None,
     depth: int | None = None,
+    plan: bool = False,
+    types: bool = False,
     direction: Direction = "TB",
     theme: Theme = "auto",
 ) -> str | bytes:
@@ -86,6 +94,9 @@ def draw(
         path: a file to write it to, besides.
         depth: how many frames inside each other are opened; what is deeper becomes one box. By default all, but where
             that would be more than 150 boxes, which are folded until it can be read.
+        plan: draw how it is run: frames around the steps that are fused, with where they run under asyncio; the keys
+            that each step waits for; and how many chunks may wait before a step in a stream.
+        types: write at the arrows what is known of their types; an arrow that certainly doesn't fit is red.
         direction: `TB` from the top down, `LR` from left to right.
         theme: of `svg`, `png`, `pdf` and `dot`: `light`, `dark`, or `auto`: an SVG that follows the system of whoever
             looks at it; light for the others.
@@ -107,13 +118,13 @@ def draw(
         output
     """
     chosen = _format(format, path)
-    made = render(folded(pictured(what), depth), chosen, direction=direction, theme=theme)
+    made = render(folded(pictured(what, plan=plan, types=types), depth), chosen, direction=direction, theme=theme)
     if path is not None:
         Path(path).write_bytes(made if isinstance(made, bytes) else made.encode())
     return made
 
 
-def pictured(what: Any) -> Picture:
+def pictured(what: Any, *, plan: bool = False, types: bool = False) -> Picture:
     """The picture of a runnable or a graph; a picture is one already.
 
     Raises:
@@ -122,9 +133,9 @@ def pictured(what: Any) -> Picture:
     if isinstance(what, Picture):
         return what
     if isinstance(what, Graph):
-        return picture_of(what)
+        return picture_of(what, plan=plan, types=types)
     if isinstance(what, Composable):
-        return picture_of(what.graph)
+        return picture_of(what.graph, plan=plan, types=types)
     raise StepInputError(f"draw takes a runnable or its graph, got {type(what).__name__}: {what!r:.80}")
 
 

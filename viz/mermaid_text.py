@@ -95,7 +95,7 @@ class _Flowchart:
         if edge.type:
             lines.append(shortened(edge.type))
         if edge.channel:
-            lines.append("any number" if edge.channel < 0 else f"{edge.channel} chunks")
+            lines.append("∞ chunks" if edge.channel < 0 else f"{edge.channel} chunks")
         if edge.misfit:
             lines.append("does not fit")
         arrow = "==>" if edge.thick else ARROWS[edge.kind]

@@ -101,7 +101,7 @@ class _Outline:
         return f"{text}  <- {', '.join(_edge(edge) + self.said[edge.source] for edge in edges)}"
 
     def _cluster(self, cluster: Cluster) -> str:
-        return shortened(cluster.label or cluster.name, WIDEST) + _in_brackets(cluster.policy) + _seen(cluster)
+        return shortened(cluster.label or cluster.kind, WIDEST) + _in_brackets(cluster.policy) + _seen(cluster)
 
 
 def _names(picture: Picture) -> dict[str, str]:
@@ -125,7 +125,7 @@ def _edge(edge: Edge) -> str:
     if edge.type:
         said.append(shortened(edge.type, WIDEST))
     if edge.channel:
-        said.append("any number of chunks" if edge.channel < 0 else f"{edge.channel} chunks")
+        said.append("∞ chunks" if edge.channel < 0 else f"{edge.channel} chunks")
     if edge.misfit:
         said.append("does not fit!")
     return f"{', '.join(said)}: " if said else ""

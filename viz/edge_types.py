@@ -1,0 +1,74 @@
+"""What is known of the types along the edges of a graph, and where one certainly doesn't fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anabranch.engine.errors import EdgeTypeError
+from anabranch.engine.fitting import DictType, describe_type, explain_misfit, fits, keys_of
+from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step, joins_of
+from anabranch.nodes.runnables import Runnable
+
+
+class EdgeTypes:
+    """The types of a graph, found from its start to its end as when it was composed."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._given: dict[Source, Any] = {INPUT_SLOT: Any}
+        self._misfits: dict[int, str] = {}
+        self._declared = {
+            scope.output: scope.types[1] for scope in graph.scopes if scope.types and scope.types[1] is not None
+        }
+        self._entries = {
+            scope.source: scope.types[0] for scope in graph.scopes if scope.types and scope.types[0] is not None
+        }
+        for step in graph.steps:
+            self._join(step.source)
+            self._step(step)
+        self._join(graph.output)
+
+    def along(self, source: Source, reader: Step | None) -> tuple[str, str]:
+        """The type of what a source gives, as text, and why a reader certainly can't take it.
+
+        Args:
+            source: the source.
+            reader: the step that reads it; None for a join, or the reader of the output.
+        """
+        given = self._given[source]
+        if source == INPUT_SLOT and given is Any and reader is not None:
+            given = _input_type(reader)
+        return ("" if given is Any else describe_type(given)), "" if reader is None else self._misfits.get(
+            reader.slot, ""
+        )
+
+    def _step(self, step: Step) -> None:
+        given = self._given[step.source]
+        declared_input, declared_output = step.types or (None, None)
+        made: Any = Any
+        if isinstance(step.node, Runnable):
+            made = step.node.OutputType
+            try:
+                if declared_input is None:
+                    made = step.node._output_for(self._entries.get(step.source, given), "the step before")
+            except EdgeTypeError as error:
+                self._misfits[step.slot] = str(error)
+        if declared_input is not None and not fits(given, declared_input):
+            self._misfits[step.slot] = explain_misfit(given, declared_input)
+        if declared_output is not None:
+            made = declared_output
+        self._given[step.slot] = self._declared.get(step.slot, made)
+
+    def _join(self, source: Source) -> None:
+        for join in joins_of(source) if isinstance(source, Join) else ():
+            types = {port: self._given[part] for port, part in join.ports.items()}
+            made: Any = DictType(types)
+            if join.base is not None:
+                base = keys_of(self._given[join.base])
+                made = DictType({**base.types, **types}) if base is not None and base.closed else Any
+            self._given[join] = self._declared.get(join, made)
+
+
+def _input_type(step: Step) -> Any:
+    if step.types and step.types[0] is not None:
+        return step.types[0]
+    return step.node.InputType if isinstance(step.node, Runnable) else Any
