@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import networkx as nx
+import pygraphviz
 from built_programs import build
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from programs import Program, programs
 
 from anabranch.engine.graphs import Graph
-from anabranch.nodes import RunnableBranch, RunnableLambda, RunnableParallel, RunnablePassthrough
+from anabranch.nodes import Runnable, RunnableBranch, RunnableLambda, RunnableParallel, RunnablePassthrough
+from anabranch.nodes.strategies import dags
+from anabranch.viz import draw
+from anabranch.viz.contracting import count_steps
+from anabranch.viz.folding import folded_to, readable
 from anabranch.viz.pictures import Picture
 from anabranch.viz.picturing import picture_of
 
@@ -17,26 +25,53 @@ def words(text: str) -> list[str]:
     return text.split()
 
 
-def contracted(picture: Picture) -> nx.DiGraph[str]:
-    """The arrows of a picture, with each call step one vertex, and without the output."""
-    frames = {cluster.id for cluster in picture.clusters.values() if cluster.slot >= 0}
-    home = {}
-    for vertex in picture.vertices.values():
-        around = [cluster.id for cluster in picture.around(vertex) if cluster.id in frames]
-        home[vertex.id] = around[-1] if around else vertex.id
+def parsed(dot: str) -> nx.DiGraph[str]:
+    """DOT as a graph, with each call step one vertex, and without the output."""
+    read = pygraphviz.AGraph(string=dot)
+    home: dict[str, str] = {}
+    frames = [read]
+    while frames:
+        for frame in frames.pop().subgraphs():
+            if "call" in frame.graph_attr["class"].split():
+                home.update(dict.fromkeys(frame.nodes(), frame.name))
+            else:
+                frames.append(frame)
     dag: nx.DiGraph[str] = nx.DiGraph()
-    dag.add_nodes_from(home[vertex.id] for vertex in picture.vertices.values() if vertex.kind != "output")
-    for edge in picture.edges:
-        if edge.target != "output" and home[edge.source] != home[edge.target]:
-            dag.add_edge(home[edge.source], home[edge.target])
+    output = {node for node in read.nodes() if "output" in node.attr["class"].split()}
+    dag.add_nodes_from(home.get(node, node) for node in read.nodes() if node not in output)
+    for source, target in read.edges():
+        if target not in output and home.get(source, source) != home.get(target, target):
+            dag.add_edge(home.get(source, source), home.get(target, target))
     return dag
 
 
 @settings(max_examples=60)
 @given(programs())
-def test_with_call_steps_closed_a_picture_is_the_dag(program: Program) -> None:
+def test_dot_is_the_dag_that_runs_with_call_steps_closed(program: Program) -> None:
     graph: Graph = build(program).graph
-    assert nx.is_isomorphic(contracted(picture_of(graph)), graph.dag)
+    assert nx.is_isomorphic(parsed(draw(graph, "dot", depth=99)), graph.dag)
+
+
+@settings(max_examples=40)
+@given(dags(n=7))
+def test_any_dag_is_drawn_as_it_is(chain: Runnable[Any, Any]) -> None:
+    assert nx.is_isomorphic(parsed(draw(chain, "dot", depth=99)), chain.graph.dag)
+
+
+@settings(max_examples=40)
+@given(programs(), st.integers(0, 3), st.booleans())
+def test_folding_makes_no_circle_and_loses_no_step(program: Program, depth: int, plan: bool) -> None:
+    picture = picture_of(build(program).graph, plan=plan)
+    folded = folded_to(picture, depth)
+    arrows: nx.MultiDiGraph[str] = nx.MultiDiGraph((edge.source, edge.target) for edge in folded.edges)
+    assert nx.is_directed_acyclic_graph(arrows)
+    assert set(arrows) <= folded.vertices.keys()
+    assert count_steps(folded) == count_steps(picture)
+    assert not any(len(list(folded.around(vertex))) > depth + bare(folded) for vertex in folded.vertices.values())
+
+
+def bare(picture: Picture) -> int:
+    return sum(cluster.bare for cluster in picture.clusters.values())
 
 
 def test_keys_stand_on_the_arrows() -> None:
@@ -69,3 +104,33 @@ def test_a_function_that_mentions_its_own_chain_is_drawn_once() -> None:
     chain = RunnableLambda(again) | RunnableLambda(len)
     kinds = [vertex.kind for vertex in picture_of(chain.graph).vertices.values()]
     assert kinds.count("again") == 1
+
+
+def counted(picture: Picture, most: int = 150) -> tuple[int, int]:
+    """How many vertices a readable picture has, and how many steps they stand for."""
+    made = readable(picture, most)
+    return len(made.vertices), count_steps(made)
+
+
+def test_a_thousand_steps_are_folded_until_they_can_be_read() -> None:
+    row = RunnableLambda(len).pipe(*[RunnableLambda(str)] * 999)
+    side = RunnableParallel({f"key {number}": len for number in range(1_000)})
+    nested: Any = RunnableLambda(len)
+    for _ in range(333):
+        nested = {"a": nested, "b": str} | RunnableLambda(len)
+    mixed = RunnableLambda(len).pipe(*[{"a": len, "b": RunnableLambda(str) | len} | RunnableLambda(len)] * 250)
+    for chain, steps in ((row, 1_000), (side, 1_000), (nested, 667), (mixed, 1_001)):
+        picture = picture_of(chain.graph)
+        vertices, counted_steps = counted(picture)
+        assert (vertices <= 150, counted_steps) == (True, steps)
+        assert f"{steps:,} steps in all" in draw(chain, "svg")
+    assert draw(row, "text", depth=99).count("\n") == 1_001
+
+
+def test_what_repeats_itself_is_shown_at_both_ends() -> None:
+    row = RunnableLambda(words).pipe(*[RunnableLambda(str)] * 199, RunnableLambda(len))
+    assert draw(row, "text").splitlines() == [
+        "201 steps in all; each dashed box stands for several. depth=99 opens them",
+        *["input", "words", "str", "str #2", "str #3", "str … str [193 steps]"],
+        *["str #4", "str #5", "str #6", "len", "output"],
+    ]

@@ -11,6 +11,9 @@ from anabranch.viz.labels import clean, in_html, one_line, seconds, shortened
 from anabranch.viz.pictures import Cluster, Edge, Picture, Seen, Vertex
 from anabranch.viz.styles import FONT, LIGHT, MARGINS, SHAPES, Paint, Palette, look_of
 
+LONGEST_TEXT = 16_000
+"""Bytes of an attribute, with the backslashes that are put into it; Graphviz takes 16,384."""
+
 ROW = '<BR ALIGN="LEFT"/>'
 ARROWS = {"data": "solid", "choice": "dashed", "fallback": "dotted", "call": "dashed"}
 
@@ -193,7 +196,7 @@ class _Writer:
             made |= {"color": self.palette.wrong, "fontcolor": self.palette.wrong, "penwidth": "2"}
         elif edge.thick:
             made |= {"color": self.palette.critical, "penwidth": "2.6"}
-        whole = "\n".join(filter(None, [edge.detail or edge.label, edge.type, edge.misfit]))
+        whole = "\n".join(filter(None, [edge.detail or edge.label, edge.misfit]))
         if whole:
             made["tooltip"] = made["labeltooltip"] = plain(whole)
         return made
@@ -209,7 +212,9 @@ def told(part: Vertex | Cluster) -> str:
 
 
 def plain(text: str) -> str:
-    """A text for an attribute that is no HTML; Graphviz is to find nothing special in it."""
-    escaped = graphviz.escape(clean(text)).replace("\n", r"\n") or " "
-    text = graphviz.nohtml(escaped)  # `<b>` is none either
-    return text
+    """A text for an attribute that is no HTML; Graphviz is to find nothing special in it, and nothing too long."""
+    text = clean(text)
+    while (size := len(text.encode()) + text.count("\\") + text.count('"') + text.count("\n")) > LONGEST_TEXT:
+        text = text[: len(text) * LONGEST_TEXT // size - 1] + "…"
+    made: str = graphviz.nohtml(graphviz.escape(text).replace("\n", r"\n") or " ")
+    return made

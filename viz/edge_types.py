@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import UnionType
+from typing import Any, NamedTuple, Union, get_args, get_origin
 
 from anabranch.engine.errors import EdgeTypeError
 from anabranch.engine.fitting import DictType, describe_type, explain_misfit, fits, keys_of
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step, joins_of
 from anabranch.nodes.runnables import Runnable
+
+
+class Along(NamedTuple):
+    """The type along an edge, in brief and in full, and why its reader certainly can't take it."""
+
+    brief: str
+    full: str
+    misfit: str
 
 
 class EdgeTypes:
@@ -27,19 +36,18 @@ class EdgeTypes:
             self._step(step)
         self._join(graph.output)
 
-    def along(self, source: Source, reader: Step | None) -> tuple[str, str]:
-        """The type of what a source gives, as text, and why a reader certainly can't take it.
+    def along(self, source: Source, reader: Step | None) -> Along:
+        """What is known of an edge.
 
         Args:
-            source: the source.
+            source: from where it comes.
             reader: the step that reads it; None for a join, or the reader of the output.
         """
         given = self._given[source]
         if source == INPUT_SLOT and given is Any and reader is not None:
             given = _input_type(reader)
-        return ("" if given is Any else describe_type(given)), "" if reader is None else self._misfits.get(
-            reader.slot, ""
-        )
+        misfit = "" if reader is None else self._misfits.get(reader.slot, "")
+        return Along("", "", misfit) if given is Any else Along(_briefly(given), describe_type(given), misfit)
 
     def _step(self, step: Step) -> None:
         given = self._given[step.source]
@@ -72,3 +80,12 @@ def _input_type(step: Step) -> Any:
     if step.types and step.types[0] is not None:
         return step.types[0]
     return step.node.InputType if isinstance(step.node, Runnable) else Any
+
+
+def _briefly(tp: Any) -> str:
+    """A type in a few words: of a dict the keys, of a union its beginning."""
+    if isinstance(tp, DictType):
+        return f"{{{', '.join(tp)}}}"
+    if get_origin(tp) in (Union, UnionType) and len(get_args(tp)) > 2:
+        return f"{describe_type(get_args(tp)[0])} | …"
+    return describe_type(tp)

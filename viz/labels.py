@@ -26,13 +26,13 @@ def shortened(text: str, longest: int = LONGEST) -> str:
 
     Example:
         >>> shortened("a function with a very, very long name", 20)
-        'a function… long name'
+        'a functio… long name'
     """
     text = one_line(text)
     if len(text) <= longest:
         return text
     end = longest // 2
-    return f"{_trimmed(text[: longest - end])}…{text[-end:]}"
+    return f"{_trimmed(text[: longest - end - 1])}…{text[-end:]}"
 
 
 def in_html(text: str) -> str:

@@ -43,7 +43,7 @@ def picture_of(graph: Graph, *, plan: bool = False, types: bool = False) -> Pict
         place.frame = ""
     ends = _run(painter, graph, place)
     output = painter.add(Vertex(id="output", kind="output", label="output"))
-    given = EdgeTypes(graph).along(graph.output, None)[0] if types else ""
+    given = EdgeTypes(graph).along(graph.output, None).brief if types else ""
     channel = WiredPlan(graph).channel(None) if plan else 0
     for end in ends:
         edge = painter.edge(end, output)

@@ -251,7 +251,9 @@ class Sketch:
             for feed in self._feeds(read):
                 edge = self.painter.edge(feed.vertex, made, feed)
                 if self._types is not None and feed.kind == "data":
-                    edge.type, edge.misfit = self._types.along(read.source, reader)
+                    known = self._types.along(read.source, reader)
+                    edge.type, edge.misfit = known.brief, known.misfit
+                    edge.detail = "\n".join(filter(None, (edge.label, known.full)))
                 if self._wired is not None and reader is not None and read.source != INPUT_SLOT:
                     edge.channel = self._wired.channel(reader)
 
