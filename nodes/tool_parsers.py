@@ -154,13 +154,13 @@ class PydanticToolsParser(JsonOutputToolsParser):
         known |= {str(tool.model_config["title"]): tool for tool in self.tools if tool.model_config.get("title")}
         made = []
         for call in calls[:1] if self.first_tool_only else calls:
+            model = known.get(call["name"])
+            if model is None:
+                if partial:
+                    continue
+                raise self._complaint(f"expected a call of {' or '.join(known)}, but got one of {call['name']}", call)
             try:
-                made.append(known[call["name"]].model_validate(call["args"]))
-            except KeyError:
-                if not partial:
-                    raise self._complaint(
-                        f"expected a call of {' or '.join(known)}, but got one of {call['name']}", call
-                    ) from None
+                made.append(model.model_validate(call["args"]))
             except ValidationError as error:
                 if not partial:
                     raise self._complaint(

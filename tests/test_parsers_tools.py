@@ -10,7 +10,7 @@ import jsonpatch
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from anabranch.nodes import (
     AIMessage,
@@ -22,6 +22,7 @@ from anabranch.nodes import (
     OutputParserException,
     PydanticToolsParser,
     fold,
+    tool_call,
 )
 
 
@@ -170,3 +171,18 @@ def test_calls_that_are_told_in_parts_of_a_name_are_known_at_the_end() -> None:
 def test_pairs_of_snapshots_share_nothing_that_grows() -> None:
     seen = list(JsonOutputToolsParser().transform(pieces()))
     assert all(before != after for before, after in pairwise(seen))
+
+
+def test_what_a_model_raises_by_itself_is_not_taken_for_an_unknown_tool() -> None:
+    class Ask(BaseModel):
+        where: str
+
+        @field_validator("where")
+        @classmethod
+        def known(cls, where: str) -> str:
+            return {"here": "Bern"}[where]
+
+    parser = PydanticToolsParser(tools=[Ask])
+    assert parser.invoke(AIMessage("", tool_calls=[tool_call(name="Ask", args={"where": "here"}, id="1")]))
+    with pytest.raises(KeyError, match="there"):
+        parser.invoke(AIMessage("", tool_calls=[tool_call(name="Ask", args={"where": "there"}, id="1")]))
