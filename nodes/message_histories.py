@@ -209,7 +209,7 @@ def _called_with(get_session_history: Callable[..., Any], ids: list[str]) -> Cal
     if _takes(signature, **dict.fromkeys(ids)):
         return partial(_by_name, get_session_history)
     raise CompositionError(
-        f"get_session_history takes {signature}, but history_factory_config has the keys "
+        f"get_session_history takes ({', '.join(signature.parameters)}), but history_factory_config has the keys "
         f"{', '.join(map(repr, ids)) or 'none'}; the parameters must have their names"
     )
 

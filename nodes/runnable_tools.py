@@ -98,6 +98,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, SchemaModel):
         fields = type(value).model_fields
         return {fields[label].alias or label: _plain(getattr(value, label)) for label in value.model_fields_set}
-    if isinstance(value, list | tuple):
+    if type(value) in (list, tuple):  # not a named tuple, which is made otherwise and holds no object of ours
         return type(value)(map(_plain, value))
     return {key: _plain(each) for key, each in value.items()} if isinstance(value, dict) else value

@@ -6,11 +6,12 @@ import asyncio
 import threading
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import TypedDict
 from verbs import VERBS, alist, in_every_verb
 
 from anabranch.nodes import (
@@ -252,6 +253,24 @@ def test_a_runnable_of_text_is_a_tool_of_text() -> None:
     made = (RunnableLambda(shout) | shout).as_tool(name="shout")
     assert made.invoke("a") == asyncio.run(made.ainvoke("a")) == "A"
     assert made.description == "Takes {'title': 'shout_input', 'type': 'string'}."
+
+
+class Size(NamedTuple):
+    width: int
+    height: int
+
+
+class Drawn(TypedDict):
+    size: Size
+    colours: list[str]
+
+
+def test_a_runnable_as_a_tool_gets_the_values_of_its_types() -> None:
+    def told(drawn: Drawn) -> Any:
+        return type(drawn["size"]), drawn["size"].width, drawn["colours"]
+
+    made = RunnableLambda(told).as_tool(name="told")
+    assert made.invoke({"size": [3, 4], "colours": ["red"]}) == (Size, 3, ["red"])
 
 
 def test_types_or_a_schema_tell_what_a_runnable_takes() -> None:
