@@ -37,7 +37,7 @@ def test_where_there_is_no_graphviz_the_error_names_both_ways_and_has_the_dot(mo
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:
-    with pytest.raises(StepInputError, match="draw takes a runnable or its graph, got int"):
+    with pytest.raises(StepInputError, match="draw takes a runnable or its graph, or a run, got int"):
         draw(3)
     with pytest.raises(ConfigError, match="format must be one of svg, dot, mermaid, text, png, pdf, got 'gif'"):
         draw(CHAIN, "gif")  # type: ignore[call-overload]

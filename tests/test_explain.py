@@ -197,7 +197,7 @@ class TestText:
                         runs: spare (1 run, 500 ms, critical)
                       str    function  thread     1    0 µs                  critical
                   RunnableBranch         call       1   0 µs                  critical
-                    if lambda text: text.startswith('-'): more (1 run, 0 µs)
+                    if lambda text: text.startswith('-'): more (1 run, 0 µs, critical)
                     else:
                       1  reads the input
                             find  function  thread     -                        never ran

@@ -204,7 +204,7 @@ def _by_time(runs: list[StepRun]) -> tuple[list[StepRun], float]:
             at += 1
         before = 0.0 if longest is None else best[longest][0]
         best[run] = (before + (run.duration or 0.0), longest)
-    last: StepRun | None = max(best, key=lambda run: best[run][0])
+    last: StepRun | None = max(reversed(best), key=lambda run: best[run][0])
     assert last is not None
     length, path = best[last][0], []
     while last is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
@@ -13,9 +14,12 @@ from anabranch.viz.dot_text import dot_of
 from anabranch.viz.folding import folded_to, readable
 from anabranch.viz.mermaid_text import mermaid_of
 from anabranch.viz.outlines import outline_of
+from anabranch.viz.pictured_runs import show_run
 from anabranch.viz.pictures import Picture
 from anabranch.viz.picturing import picture_of
 from anabranch.viz.rendering import rendered
+from anabranch.viz.run_records import RunSourceError, record_of
+from anabranch.viz.step_runs import RunRecord
 from anabranch.viz.styles import DARK, LIGHT, Theme
 from anabranch.viz.svg_themes import dressed
 
@@ -44,6 +48,7 @@ def draw(
     what: Any,
     format: TextFormat = ...,
     *,
+    run: Any = ...,
     path: None = ...,
     depth: int | None = ...,
     plan: bool = ...,
@@ -56,6 +61,7 @@ def draw(
     what: Any,
     format: BinaryFormat,
     *,
+    run: Any = ...,
     path: str | PathLike[str] | None = ...,
     depth: int | None = ...,
     plan: bool = ...,
@@ -68,6 +74,7 @@ def draw(
     what: Any,
     format: Format | None = ...,
     *,
+    run: Any = ...,
     path: str | PathLike[str] | None = ...,
     depth: int | None = ...,
     plan: bool = ...,
@@ -79,6 +86,7 @@ def draw(
     what: Any,
     format: Format | None = None,
     *,
+    run: Any = None,
     path: str | PathLike[str] | None = None,
     depth: int | None = None,
     plan: bool = False,
@@ -86,11 +94,14 @@ def draw(
     direction: Direction = "TB",
     theme: Theme = "auto",
 ) -> str | bytes:
-    """Draw a chain as what will run.
+    """Draw a chain as what will run; or a run, as what did.
 
     Args:
-        what: a runnable, its `graph`, or a `Picture`.
+        what: a runnable, its `graph`, or a `Picture`; or a run that knows its chain: a `RunRecorder` that stood in
+            `callbacks`, or a handle of `start` with one.
         format: `svg`, `png`, `pdf`, `dot`, `mermaid` or `text`; by default that of the path's ending, or else `svg`.
+        run: a run of it, to show the state of each step: whatever `record_of` takes, such as the path of a file that an
+            `EventFile` has written.
         path: a file to write it to, besides.
         depth: how many frames inside each other are opened; what is deeper becomes one box. By default all, but where
             that would be more than 150 boxes, which are folded until it can be read.
@@ -106,6 +117,7 @@ def draw(
 
     Raises:
         StepInputError: a `TypeError`, when it is nothing that can be drawn.
+        RunSourceError: a `TypeError`, when `run` is no run, or nobody recorded it.
         ConfigError: a `ValueError`, when the format isn't known.
         RenderingError: when `svg`, `png` or `pdf` is asked for where there is no Graphviz. It has the DOT.
 
@@ -118,25 +130,40 @@ def draw(
         output
     """
     chosen = _format(format, path)
-    made = render(folded(pictured(what, plan=plan, types=types), depth), chosen, direction=direction, theme=theme)
+    made = render(folded(pictured(what, run, plan=plan, types=types), depth), chosen, direction=direction, theme=theme)
     if path is not None:
         Path(path).write_bytes(made if isinstance(made, bytes) else made.encode())
     return made
 
 
-def pictured(what: Any, *, plan: bool = False, types: bool = False) -> Picture:
-    """The picture of a runnable or a graph; a picture is one already.
+def pictured(what: Any, run: Any = None, *, plan: bool = False, types: bool = False) -> Picture:
+    """The picture of a runnable, a graph or a run; a picture is one already. With a run its states are in it.
 
     Raises:
         StepInputError: a `TypeError`, when it is none of these.
     """
+    if not isinstance(what, Picture | Graph | Composable):
+        run, what = _run_and_graph(what)
     if isinstance(what, Picture):
-        return what
-    if isinstance(what, Graph):
-        return picture_of(what, plan=plan, types=types)
-    if isinstance(what, Composable):
-        return picture_of(what.graph, plan=plan, types=types)
-    raise StepInputError(f"draw takes a runnable or its graph, got {type(what).__name__}: {what!r:.80}")
+        picture = deepcopy(what) if run is not None else what
+    else:
+        picture = picture_of(what if isinstance(what, Graph) else what.graph, plan=plan, types=types)
+    if run is None:
+        return picture
+    graph = None if isinstance(what, Picture) else what
+    return show_run(picture, record_of(run, graph))
+
+
+def _run_and_graph(what: Any) -> tuple[RunRecord, Graph]:
+    try:
+        record = record_of(what)
+    except RunSourceError as error:
+        raise StepInputError(
+            f"draw takes a runnable or its graph, or a run, got {type(what).__name__}: {what!r:.80}"
+        ) from error
+    if record.graph is None:
+        raise StepInputError(f"{type(what).__name__} doesn't know which chain ran; draw(chain, run=...) draws it")
+    return record, record.graph
 
 
 def folded(picture: Picture, depth: int | None) -> Picture:

@@ -47,11 +47,12 @@ def seconds(time: float) -> str:
         >>> seconds(0.0000123), seconds(0.0123), seconds(1.234), seconds(75)
         ('12 µs', '12.3 ms', '1.23 s', '1 min 15 s')
     """
-    if time < 0.001:
+    if time < 0.0009995:
         return f"{time * 1e6:.0f} µs"
-    if time < 1:
+    if time < 0.9995:
         return f"{time * 1e3:.3g} ms"
-    return f"{time:.3g} s" if time < 60 else f"{time // 60:.0f} min {time % 60:.0f} s"
+    whole = round(time)
+    return f"{time:.3g} s" if time < 59.95 else f"{whole // 60} min {whole % 60} s"
 
 
 def _clean(character: str) -> str:

@@ -1,0 +1,139 @@
+"""Writes a run into the picture of its chain: states, times, chunks, attempts, errors and the critical path."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from itertools import pairwise
+
+from anabranch.viz.critical_paths import critical_path
+from anabranch.viz.picture_places import Part, PicturePlace, PicturePlaces
+from anabranch.viz.pictures import Cluster, Edge, Picture, Seen, State, Vertex
+from anabranch.viz.step_runs import RunRecord, StepRun
+
+_WORST: tuple[State, ...] = ("failed", "running", "cancelled", "done")
+
+MOST_NOTE = 400
+
+
+def show_run(picture: Picture, record: RunRecord) -> Picture:
+    """Fill the state slots of a picture, and answer it.
+
+    What several runs stand for (the inputs of a batch, the elements of a list) has the worst of their states, and their
+    times together. What no run stands for was skipped; or it waits, as long as what is around it goes on.
+    """
+    runs, inner = _runs_by_part(picture, record)
+    critical = critical_path(record)
+    parts: list[Part] = [*picture.clusters.values(), *picture.vertices.values()]
+    for part in parts:
+        found = runs.get(id(part), [])
+        if found:
+            _fill(part, found, inner.get(id(part), []))
+            part.thick = any(run.id in critical.ids for run in found)
+        elif part.runs:
+            part.state = "waiting" if _may_come(part, picture, runs, record) else "skipped"
+    _note_errors(picture, runs)
+    for id_, vertex in picture.vertices.items():
+        if not vertex.runs and (around := picture.clusters.get(id_)) is not None:  # the point of a call step
+            vertex.state, vertex.time, vertex.badge, vertex.thick = (
+                around.state,
+                around.time,
+                around.badge,
+                around.thick,
+            )
+            runs[id(vertex)] = runs.get(id(around), [])
+    _mark_path(picture, critical.runs, runs)
+    return picture
+
+
+Runs = dict[int, list[StepRun]]
+
+
+def _runs_by_part(picture: Picture, record: RunRecord) -> tuple[Runs, Runs]:
+    """The outermost runs of each part, and the innermost, by the part's `id`."""
+    places = PicturePlaces(picture)
+    outer: Runs = {}
+    inner: Runs = {}
+    stack: list[tuple[StepRun, PicturePlace | None]] = [
+        (root, places.of_root(root.name, root.tags)) for root in reversed(record.roots)
+    ]
+    while stack:
+        run, place = stack.pop()
+        if place is not None and place.part is not None:
+            if place.level == 0:
+                outer.setdefault(id(place.part), []).append(run)
+            inner.setdefault(id(place.part), []).append(run)
+        children = [(child, places.of(run.id, place, child.name, child.tags)) for child in run.children]
+        stack.extend(reversed(children))
+    return outer, inner
+
+
+def _fill(part: Seen, runs: list[StepRun], all_runs: list[StepRun]) -> None:
+    states = {run.state for run in runs}
+    part.state = next((state for state in _WORST if state in states), "done")
+    times = [run.duration for run in runs if run.duration is not None]
+    part.time = sum(times) if times else None
+    part.badge = ", ".join(_said(runs, all_runs))
+
+
+def _said(runs: list[StepRun], all_runs: list[StepRun]) -> Iterable[str]:
+    if len(runs) > 1:
+        bad = sum(run.state == "failed" for run in runs)
+        yield f"{len(runs)} runs" if not bad else f"{bad} of {len(runs)} failed"
+    chunks = max(sum(run.chunks or 0 for run in runs), sum(run.chunks or 0 for run in all_runs if run not in runs))
+    if chunks:
+        yield f"{chunks} chunk{'s' * (chunks > 1)}"
+    if (attempts := max(run.attempts for run in runs)) > 1:
+        yield f"{attempts} attempts"
+
+
+def _may_come(part: Part, picture: Picture, runs: Runs, record: RunRecord) -> bool:
+    """Whether what is around a part goes on."""
+    for cluster in picture.around(part):
+        if found := runs.get(id(cluster)):
+            return any(run.state == "running" for run in found)
+    return not record.is_over
+
+
+def _note_errors(picture: Picture, runs: Runs) -> None:
+    """Give the message of an error to where it came from, and not to all that failed with it."""
+    for part in (*picture.vertices.values(), *picture.clusters.values()):
+        for run in runs.get(id(part), ()):
+            came_up = isinstance(part, Cluster) and any(below.error == run.error for below in run.children)
+            if run.state == "failed" and not came_up:
+                part.note = part.note or run.error[:MOST_NOTE]
+
+
+def _mark_path(picture: Picture, path: list[StepRun], runs: Runs) -> None:
+    """Make the arrows between the steps of the critical path thick."""
+    after: dict[str, list[Edge]] = {}
+    for edge in picture.edges:
+        after.setdefault(edge.source, []).append(edge)
+    vertex_of = {run.id: vertex for vertex in picture.vertices.values() for run in runs.get(id(vertex), ())}
+    steps = [vertex_of[run.id] for run in path if run.id in vertex_of]
+    if not steps:
+        return
+    ends = [vertex for vertex in picture.vertices.values() if vertex.kind in ("input", "output")]
+    route = [*ends[:1], *steps, *ends[1:]]
+    for source, target in pairwise(route):
+        for edge in _way(picture, after, source, target):
+            edge.thick = True
+
+
+def _way(picture: Picture, after: dict[str, list[Edge]], source: Vertex, target: Vertex) -> list[Edge]:
+    """The arrows from a step to another through what is no step: joins, choices, and where alternatives meet."""
+    reached: dict[str, Edge] = {}
+    queue = deque([source.id])
+    while queue:
+        for edge in after.get(queue.popleft(), ()):
+            if edge.target in reached:
+                continue
+            reached[edge.target] = edge
+            if edge.target == target.id:
+                way = [edge]
+                while way[-1].source != source.id:
+                    way.append(reached[way[-1].source])
+                return way
+            if not picture.vertices[edge.target].runs:
+                queue.append(edge.target)
+    return []
