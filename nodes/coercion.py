@@ -10,12 +10,14 @@ from anabranch.engine.signatures import describe
 from anabranch.nodes.deferred import langchain_listeners, langchain_objects
 from anabranch.nodes.functions import RunnableLambda
 from anabranch.nodes.generators import RunnableGenerator
-from anabranch.nodes.langchain_presence import is_langchain
+from anabranch.nodes.langchain_presence import is_langchain, is_langchain_handler
 from anabranch.nodes.parallels import RunnableParallel
 from anabranch.nodes.runnables import Runnable
+from anabranch.scheduler.handlers import FOREIGN
 from anabranch.scheduler.managers import ADOPTED
 
 ADOPTED["langchain_core"] = lambda manager: langchain_listeners.adopted(manager)
+FOREIGN.append(lambda handler: langchain_listeners.TheirListener(handler) if is_langchain_handler(handler) else None)
 
 
 def coerce_to_runnable(thing: Any) -> Runnable[Any, Any]:

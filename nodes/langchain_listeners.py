@@ -11,8 +11,24 @@ from uuid import UUID
 from anabranch.engine.runs import Listener
 from anabranch.nodes.langchain_relays import Relaying
 from anabranch.nodes.langchain_values import to_langchain_value
-from anabranch.scheduler.handlers import Fresh
+from anabranch.scheduler.handlers import Fresh, HandlerListener
 from anabranch.scheduler.managers import CallbackManager, children
+
+
+class TheirListener(HandlerListener):
+    """Tells a handler of LangChain's that stands in our callbacks, in LangChain's objects."""
+
+    def _method(self, name: str) -> Any:
+        method = super()._method(name)
+        if method is None:
+            return None
+
+        def told(*data: Any, **about: Any) -> Any:
+            about = {key: to_langchain_value(value) for key, value in about.items()}
+            return method(*map(to_langchain_value, data), **about)
+
+        return told
+
 
 STARTS = ("on_chain_start", "on_chat_model_start", "on_llm_start", "on_retriever_start", "on_tool_start")
 ENDS = tuple(name.replace("start", "end") for name in STARTS if "chat_model" not in name)

@@ -13,8 +13,13 @@ def has_langchain() -> bool:
 
 def is_langchain(thing: Any) -> bool:
     """Whether it is a Runnable of langchain-core's. There is none before that is imported."""
-    module = sys.modules.get("langchain_core.runnables.base")
-    cls = getattr(module, "Runnable", None)
+    cls = getattr(sys.modules.get("langchain_core.runnables.base"), "Runnable", None)
+    return cls is not None and isinstance(thing, cls)
+
+
+def is_langchain_handler(thing: Any) -> bool:
+    """Whether it is a callback handler of langchain-core's."""
+    cls = getattr(sys.modules.get("langchain_core.callbacks.base"), "BaseCallbackHandler", None)
     return cls is not None and isinstance(thing, cls)
 
 

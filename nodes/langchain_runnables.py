@@ -17,6 +17,7 @@ from anabranch.nodes.langchain_listeners import adopted
 from anabranch.nodes.langchain_nodes import translated
 from anabranch.nodes.langchain_values import from_langchain_value, to_langchain_value
 from anabranch.nodes.runnables import Runnable
+from anabranch.scheduler.sources import Once
 
 
 def config_in(config: Any, run_manager: Any) -> RunnableConfig:
@@ -88,11 +89,7 @@ class Verbs:
 
     async def astream(self, input: Any, config: Any = None, **kwargs: Any) -> AsyncIterator[Any]:
         """See LangChain's."""
-
-        async def whole() -> AsyncIterator[Any]:
-            yield input
-
-        async with aclosing(self.atransform(whole(), config, **kwargs)) as chunks:  # type: ignore[type-var]
+        async with aclosing(self.atransform(Once(input), config, **kwargs)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 yield chunk
 
@@ -136,7 +133,7 @@ class Verbs:
         self, input: AsyncIterator[Any], run_manager: Any, config: Any, **kwargs: Any
     ) -> AsyncIterator[Any]:
         inside = config_in(config, run_manager)
-        chunks: Any = self.runnable.atransform(_ours(input), inside, **kwargs)
+        chunks: Any = self.runnable.atransform(_Ours(input), inside, **kwargs)
         try:
             async with aclosing(chunks):
                 async for chunk in chunks:
@@ -145,9 +142,17 @@ class Verbs:
             raise_as_both(error)
 
 
-async def _ours(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async for chunk in chunks:
-        yield from_langchain_value(chunk)
+class _Ours:
+    """Chunks with our classes. It holds nothing that must be closed."""
+
+    def __init__(self, chunks: AsyncIterator[Any]) -> None:
+        self._chunks = chunks
+
+    def __aiter__(self) -> _Ours:
+        return self
+
+    async def __anext__(self) -> Any:
+        return from_langchain_value(await anext(self._chunks))
 
 
 def runnable_for(runnable: Runnable[Any, Any]) -> Any:

@@ -252,11 +252,20 @@ class Fresh:
         raise NotImplementedError
 
 
+FOREIGN: list[Callable[[Any], Listener | None]] = []
+"""What tells handlers of another library of facts in the objects of that; None for any other handler."""
+
+
 def listener_of(handler: Any) -> Listener:
     """What tells a handler of facts."""
     if isinstance(handler, Fresh):
         return handler.listener()
-    return handler if isinstance(handler, Listener) else HandlerListener(handler)
+    if isinstance(handler, Listener):
+        return handler
+    for listener_for in FOREIGN:
+        if (listener := listener_for(handler)) is not None:
+            return listener
+    return HandlerListener(handler)
 
 
 def _late_input(run: RunInfo) -> dict[str, Any]:
