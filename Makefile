@@ -15,7 +15,7 @@ EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editab
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench soak mutants stub dev clean FORCE
+.PHONY: help demo test check bench soak docs mutants stub dev clean FORCE
 
 help:  ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +42,9 @@ soak: $(VENV)/.dev $(LINKS)  ## simulate random programs for ten minutes
 
 mutants: $(VENV)/.mutants $(LINKS)  ## change the code in random places and see whether tests notice
 	$(BIN)/python -m mutation $(ARGS)
+
+docs: $(VENV)/.dev $(LINKS)  ## draw the pictures of the documentation from the examples
+	$(BIN)/python tests/documentation_pictures.py
 
 stub: $(VENV)/.dev $(LINKS)  ## tell type checkers what anabranch.nodes exports
 	$(BIN)/python tests/exports_stub.py

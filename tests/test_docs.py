@@ -53,6 +53,26 @@ SAID = {
         as they come:
           ...
         """,
+    "drawing.py": """
+        input
+        clean
+        RunnableBranch
+        ├─ lambda question: question[:200]  <- if is_long: RunnableBranch
+        ├─ RunnablePassthrough  <- else: RunnableBranch
+        ╰─ (either)  <- lambda question: question[:200], RunnablePassthrough
+        parallel
+        ├─ sequence
+        │  ├─ search [x3]
+        │  ╰─ best
+        ├─ RunnablePassthrough #2  <- (either)
+        ╰─ { }  <- context: best, question: RunnablePassthrough #2
+        ChatPromptTemplate [prompt]
+        fallbacks
+        ├─ FakeListChatModel [chat model]
+        ╰─ careful model [chat model]  <- on error: FakeListChatModel
+        StrOutputParser [parser]  <- FakeListChatModel, careful model
+        output
+        """,
     "fan_out.py": """
         __init__.py   ... lines  ... tokens  True
         ...
