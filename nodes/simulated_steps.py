@@ -1,20 +1,18 @@
-"""The steps of a simulated graph: each is the step itself, watched, made to last and to fail as it should."""
+"""What is watched of the steps of a simulated graph, and how they are made to last and to fail."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Self
+from typing import Any
 
 from anabranch.engine.graphs import Graph
-from anabranch.engine.operators import Operator
+from anabranch.nodes.simulated_graphs import staged
 from anabranch.nodes.simulated_threads import SimulationError, Stage
-from anabranch.scheduler import primitives
-from anabranch.scheduler.sources import aclose, close
 
 Duration = float | tuple[float, float] | Callable[[Random], float]
 Durations = Duration | Mapping[str, Duration]
@@ -61,7 +59,7 @@ class Watch:
         if (caller := _CALLER.get()) is not None and not caller.waits:
             caller.waits = True
             self.inside -= 1
-        made: Graph = graph.plans.get(_STAGED) or _staged(graph)
+        made = staged(graph)
         self._graphs[id(made)] = made
         return made
 
@@ -152,169 +150,3 @@ class Watch:
 
 _CALLER: ContextVar[StepRun | None] = ContextVar("anabranch_simulated_step", default=None)
 """The step whose code runs: what it calls is nested in it."""
-
-
-_STAGED = "staged"
-"""Where a graph keeps the one that is simulated in its place, among its plans."""
-
-
-def _staged(graph: Graph) -> Graph:
-    steps = (
-        replace(step, operator=_watched(step.operator, key, step.name))
-        for step, key in zip(graph.steps, graph.keys, strict=True)
-    )
-    made = Graph(tuple(steps), graph.scopes, graph.output)
-    graph.plans[_STAGED] = made.plans[_STAGED] = made
-    return made
-
-
-def _watched(operator: Operator, key: str, name: str) -> Operator:
-    """An operator that does the same and is watched. Call steps and maps of chunks run no code of users'."""
-    if operator.flow is not None:
-        return operator
-    forms: dict[str, Any] = {}
-    for form, wrap in _WRAPS.items():
-        if (run := getattr(operator, form)) is not None:
-            forms[form] = wrap(run, key, name)
-    return replace(operator, **forms)
-
-
-def _watch() -> Watch:
-    """That of the simulation which this thread plays."""
-    world: Any = primitives.world()
-    watch: Watch = world.steps
-    return watch
-
-
-def _value(run: Callable[..., Any], key: str, name: str) -> Callable[..., Any]:
-    def call(*arguments: Any) -> Any:
-        watch = _watch()
-        step = watch.begin(key, name)
-        token, error = watch.enter(step), None
-        try:
-            watch.last(step)
-            return run(*arguments)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            watch.leave(step, token)
-            watch.end(step, error)
-
-    return call
-
-
-def _avalue(run: Callable[..., Awaitable[Any]], key: str, name: str) -> Callable[..., Awaitable[Any]]:
-    async def call(*arguments: Any) -> Any:
-        watch = _watch()
-        step = watch.begin(key, name)
-        token, error = watch.enter(step), None
-        try:
-            await watch.alast(step)
-            return await run(*arguments)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            watch.leave(step, token)
-            watch.end(step, error)
-
-    return call
-
-
-def _chunks(run: Callable[..., Iterator[Any]], key: str, name: str) -> Callable[..., Iterator[Any]]:
-    def call(*arguments: Any) -> Iterator[Any]:
-        watch = _watch()
-        step, error = watch.begin(key, name), None
-        made: Iterator[Any] | None = None
-        try:
-            while True:
-                token = watch.enter(step)
-                try:
-                    if made is None:
-                        watch.last(step)
-                        made = iter(run(*arguments))
-                    chunk = next(made)
-                except StopIteration:
-                    return
-                finally:
-                    watch.leave(step, token)
-                yield chunk
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            close(made)
-            watch.end(step, error)
-
-    return call
-
-
-def _achunks(run: Callable[..., AsyncIterator[Any]], key: str, name: str) -> Callable[..., AsyncIterator[Any]]:
-    async def call(*arguments: Any) -> AsyncIterator[Any]:
-        watch = _watch()
-        step, error = watch.begin(key, name), None
-        made: AsyncIterator[Any] | None = None
-        try:
-            while True:
-                token = watch.enter(step)
-                try:
-                    if made is None:
-                        await watch.alast(step)
-                        made = aiter(run(*arguments))
-                    chunk = await anext(made)
-                except StopAsyncIteration:
-                    return
-                finally:
-                    watch.leave(step, token)
-                yield chunk
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            await aclose(made)
-            watch.end(step, error)
-
-    return call
-
-
-class _Upstream:
-    """The input of a step that maps chunks: while it is read, the step waits for those before it."""
-
-    def __init__(self, source: Any, watch: Watch) -> None:
-        self._source = source
-        self._watch = watch
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __aiter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Any:
-        with self._watch.reading():
-            return next(self._source)
-
-    async def __anext__(self) -> Any:
-        with self._watch.reading():
-            return await anext(self._source)
-
-
-def _transform(run: Callable[..., Any], key: str, name: str) -> Callable[..., Iterator[Any]]:
-    return _chunks(lambda source, *config: run(_Upstream(source, _watch()), *config), key, name)
-
-
-def _atransform(run: Callable[..., Any], key: str, name: str) -> Callable[..., AsyncIterator[Any]]:
-    return _achunks(lambda source, *config: run(_Upstream(source, _watch()), *config), key, name)
-
-
-_WRAPS: dict[str, Callable[[Any, str, str], Any]] = {
-    "invoke": _value,
-    "ainvoke": _avalue,
-    "stream": _chunks,
-    "astream": _achunks,
-    "transform": _transform,
-    "atransform": _atransform,
-    "batch": _value,
-    "abatch": _avalue,
-}
