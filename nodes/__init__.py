@@ -29,7 +29,7 @@ _EXPORTS = {
     "nodes.callback_handlers": "BaseCallbackHandler",
     "nodes.callback_managers": "AsyncCallbackManagerForChainRun AsyncCallbackManagerForLLMRun "
     "AsyncCallbackManagerForRetrieverRun AsyncCallbackManagerForToolRun CallbackManagerForChainRun "
-    "CallbackManagerForLLMRun CallbackManagerForRetrieverRun CallbackManagerForToolRun",
+    "CallbackManagerForLLMRun CallbackManagerForRetrieverRun CallbackManagerForToolRun Callbacks",
     "nodes.chat_history": "BaseChatMessageHistory InMemoryChatMessageHistory",
     "nodes.chat_models": "BaseChatModel SimpleChatModel",
     "nodes.chat_prompts": "ChatPromptTemplate",
@@ -67,6 +67,7 @@ _EXPORTS = {
     "nodes.generators": "RunnableGenerator",
     "nodes.hashing_embeddings": "HashingEmbeddings",
     "nodes.in_memory_vectors": "InMemoryVectorStore",
+    "nodes.in_thread": "run_in_executor",
     "nodes.injected_arguments": "InjectedToolArg InjectedToolCallId",
     "nodes.json_parsers": "JsonOutputParser PydanticOutputParser SimpleJsonOutputParser",
     "nodes.langchain_objects": "from_langchain to_langchain",

@@ -16,7 +16,7 @@ from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.caches import BaseCache, InMemoryCache, get_llm_cache, set_llm_cache
 from anabranch.nodes.caching import RunnableWithCache
 from anabranch.nodes.callback_handlers import BaseCallbackHandler
-from anabranch.nodes.callback_managers import AsyncCallbackManagerForChainRun, AsyncCallbackManagerForLLMRun, AsyncCallbackManagerForRetrieverRun, AsyncCallbackManagerForToolRun, CallbackManagerForChainRun, CallbackManagerForLLMRun, CallbackManagerForRetrieverRun, CallbackManagerForToolRun
+from anabranch.nodes.callback_managers import AsyncCallbackManagerForChainRun, AsyncCallbackManagerForLLMRun, AsyncCallbackManagerForRetrieverRun, AsyncCallbackManagerForToolRun, CallbackManagerForChainRun, CallbackManagerForLLMRun, CallbackManagerForRetrieverRun, CallbackManagerForToolRun, Callbacks
 from anabranch.nodes.chat_history import BaseChatMessageHistory, InMemoryChatMessageHistory
 from anabranch.nodes.chat_models import BaseChatModel, SimpleChatModel
 from anabranch.nodes.chat_prompts import ChatPromptTemplate
@@ -51,6 +51,7 @@ from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, Cha
 from anabranch.nodes.generators import RunnableGenerator
 from anabranch.nodes.hashing_embeddings import HashingEmbeddings
 from anabranch.nodes.in_memory_vectors import InMemoryVectorStore
+from anabranch.nodes.in_thread import run_in_executor
 from anabranch.nodes.injected_arguments import InjectedToolArg, InjectedToolCallId
 from anabranch.nodes.json_parsers import JsonOutputParser, PydanticOutputParser, SimpleJsonOutputParser
 from anabranch.nodes.langchain_objects import from_langchain, to_langchain
@@ -168,6 +169,7 @@ __all__ = [
     "CallbackManagerForLLMRun",
     "CallbackManagerForRetrieverRun",
     "CallbackManagerForToolRun",
+    "Callbacks",
     "ChatGeneration",
     "ChatGenerationChunk",
     "ChatMessage",
@@ -373,6 +375,7 @@ __all__ = [
     "render_text_description_and_args",
     "replay",
     "replay_log",
+    "run_in_executor",
     "set_llm_cache",
     "simulate",
     "sorted_values",
