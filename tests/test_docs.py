@@ -125,6 +125,13 @@ SAID = {
           add({'numbers': [134591, 2872800, 709037]}) -> 3716428 [success]
         Together 3716428 people.
         """,
+    "with_langchain.py": """
+        as they come: ['oak'] ['ash'] ['elm']
+        on_chat_model_start FakeListChatModel
+        on_chat_model_end FakeListChatModel
+        human: Where are you?
+        ai: Among the trees.
+        """,
     "tracing.py": """
         > RunnableSequence
           > RunnableAssign<facts>

@@ -60,7 +60,7 @@ SEEN = (
 
 def test_a_chain_has_all_verbs_and_is_one_run_with_its_steps_below_it() -> None:
     made, value = to_langchain(chain_of_ours()), {"x": 1}
-    verbs = {
+    verbs: dict[str, Any] = {
         "invoke": lambda config: made.invoke(value, config),
         "ainvoke": lambda config: asyncio.run(made.ainvoke(value, config)),
         "batch": lambda config: made.batch([value], config)[0],
