@@ -23,9 +23,14 @@ Output = TypeVar("Output", covariant=True)
 
 
 class RunHandle(Generic[Output]):
-    """A run that goes on in a thread. Made by `Runnable.start`."""
+    """A run that goes on in a thread. Made by `Runnable.start`.
+
+    Attributes:
+        graph: what runs.
+    """
 
     def __init__(self, graph: Graph, value: Any, config: RunnableConfig | None = None) -> None:
+        self.graph = graph
         timeout = timeout_of(config)
         config = opened_config(config, None)
         heard = is_heard(config, graph)

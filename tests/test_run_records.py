@@ -74,10 +74,10 @@ def test_recorder_tracer_and_file_come_to_the_same(program: Program, value: Valu
 @given(programs(forms=("sync",)), values)
 @settings(max_examples=30)
 def test_a_handle_and_the_recorder_in_its_callbacks_come_to_the_same(program: Program, value: Value) -> None:
-    recorder = RunRecorder()
-    handle = build(program).start(value, {"callbacks": [recorder]})
+    made, recorder = build(program), RunRecorder()
+    handle = made.start(value, {"callbacks": [recorder]})
     laws.outcome(handle.result)
-    assert outline(record_of(handle)) == outline(recorder.record())
+    assert outline(record_of(handle)) == outline(record_of(recorder, made))
 
 
 async def logged(made: Any, value: Any, recorder: RunRecorder) -> list[RunLogPatch]:
@@ -258,6 +258,12 @@ class TestSources:
         handle.result()
         with pytest.raises(RunSourceError, match="RunRecorder"):
             record_of(handle)
+
+    def test_a_handle_knows_what_runs_before_anything_has_begun(self) -> None:
+        chain = RunnableLambda(absolute) | str
+        handle = chain.start(-1, {"callbacks": [RunRecorder()]})
+        assert record_of(handle).graph is chain.graph
+        handle.result()
 
     def test_a_handle_knows_the_collector_around_it(self) -> None:
         with collect_runs():

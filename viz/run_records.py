@@ -77,7 +77,7 @@ def _record_of(run: Any, graph: Graph | None) -> RunRecord:
         count_attempts(run.record)
         return run.record
     if isinstance(run, RunHandle):
-        return _record_of_handle(run, graph)
+        return _record_of_handle(run)
     if isinstance(run, Run):
         return _record_of_trees([run])
     if isinstance(run, RunLogPatch):
@@ -109,13 +109,17 @@ def _no_run(given: Any) -> RunSourceError:
     )
 
 
-def _record_of_handle(handle: RunHandle[Any], graph: Graph | None) -> RunRecord:
+def _record_of_handle(handle: RunHandle[Any]) -> RunRecord:
     for handler in handle.handlers:
         if isinstance(handler, RunRecorder):
-            return handler.record()
-        kept = getattr(handler, "traced_runs", None)
-        if kept:
-            return _record_of_trees(kept)
+            record = handler.record()
+        elif kept := getattr(handler, "traced_runs", None):
+            record = _record_of_trees(kept)
+        else:
+            continue
+        find(record.roots, handle.graph)
+        record.graph = handle.graph
+        return record
     raise RunSourceError(
         "nobody recorded the run of this handle. Start it with a recorder: "
         'chain.start(input, {"callbacks": [RunRecorder()]})'
