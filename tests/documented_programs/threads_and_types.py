@@ -19,16 +19,16 @@ def blocking_code_in_a_thread(L):
     def where(greeting, *, mark):
         return greeting, PERSON.get(), mark, threading.current_thread() is threading.main_thread()
 
-    async def main():
+    async def main(executor):
         PERSON.set("Ada")
-        with ThreadPoolExecutor(1) as executor:
-            return [
-                await L.run_in_executor(None, where, "hi", mark="!"),
-                await L.run_in_executor(executor, where, "ho", mark="?"),
-                await L.run_in_executor({"tags": ["a"]}, where, "he", mark="."),
-            ]
+        return [
+            await L.run_in_executor(None, where, "hi", mark="!"),
+            await L.run_in_executor(executor, where, "ho", mark="?"),
+            await L.run_in_executor({"tags": ["a"]}, where, "he", mark="."),
+        ]
 
-    return asyncio.run(main())
+    with ThreadPoolExecutor(1) as executor:
+        return asyncio.run(main(executor))
 
 
 @gives(["ai", "whole"])
