@@ -18,8 +18,22 @@ KINDS = {
 }
 """The class of each run type but `chain`."""
 
+TRANSPARENT = {
+    "RunnableBinding": "bound",
+    "RunnableConfigurableFields": "default",
+    "RunnableConfigurableAlternatives": "default",
+}
+"""Classes whose objects are no runs of their own, with the attribute that holds what is."""
+
 COMPOSITES = ("langchain_core.runnables", "langgraph")
 """Where classes write a `batch` that only runs one input after the other, or each in a thread."""
+
+
+def run_by(thing: Any) -> Any:
+    """What LangChain tells of when an object runs: itself, or what something is bound to or configured of."""
+    while type(thing).__module__.startswith(COMPOSITES) and type(thing).__name__ in TRANSPARENT:
+        thing = getattr(thing, TRANSPARENT[type(thing).__name__])
+    return thing
 
 
 def kind_of(thing: Any) -> str:

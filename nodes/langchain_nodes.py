@@ -16,7 +16,7 @@ from anabranch.engine.config import DEFAULT_RECURSION_LIMIT, RunnableConfig
 from anabranch.engine.graphs import Source
 from anabranch.engine.operators import Operator
 from anabranch.nodes.langchain_errors import raise_as_both
-from anabranch.nodes.langchain_kinds import kind_of, own_forms, streams_states
+from anabranch.nodes.langchain_kinds import kind_of, own_forms, run_by, streams_states
 from anabranch.nodes.langchain_relays import relay
 from anabranch.nodes.langchain_values import from_langchain_value, to_langchain_value
 from anabranch.nodes.langchain_views import chat_view, llm_view, tool_view
@@ -49,13 +49,14 @@ class LangChainRunnable(Runnable[Any, Any]):
 
     def __init__(self, runnable: Any) -> None:
         self.runnable = runnable
-        self._kind = kind_of(runnable)
+        self._seen = run_by(runnable)
+        self._kind = kind_of(self._seen)
 
     def _default_name(self) -> str:
-        return str(self.runnable.get_name())
+        return str(self._seen.get_name())
 
     def _keys_needed(self) -> list[str]:
-        return list(self.runnable.input_variables) if self._kind == "prompt" else []
+        return list(self._seen.input_variables) if self._kind == "prompt" else []
 
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """That which the object tells."""
@@ -79,7 +80,7 @@ class LangChainRunnable(Runnable[Any, Any]):
     # As a step
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Any:
-        tags = getattr(self.runnable, "tags", None) or ()
+        tags = getattr(self._seen, "tags", None) or ()
         return super()._build(builder, source, replace(place, tags=(*place.tags, *tags)))
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
@@ -102,17 +103,17 @@ class LangChainRunnable(Runnable[Any, Any]):
             run_type=self._kind,
             wants_config=True,
             algebra=Algebra.SNAPSHOTS if streams_states(self.runnable) else None,
-            metadata=getattr(self.runnable, "metadata", None),
+            metadata=getattr(self._seen, "metadata", None),
             view=self._view(),
             **forms,
         )
 
     def _view(self) -> Any:
-        name = self.get_name()
+        name, seen = self.get_name(), self._seen
         if self._kind == "tool":
-            return tool_view(name, self.runnable.description)
+            return tool_view(name, seen.description)
         if self._kind in ("chat_model", "llm"):
-            settings = {**self.runnable._identifying_params, "_type": self.runnable._llm_type}
+            settings = {**seen._identifying_params, "_type": seen._llm_type}
             return (chat_view if self._kind == "chat_model" else llm_view)(name, settings)
         return None
 

@@ -110,7 +110,7 @@ def _maker(target: Any) -> Maker:
     """What makes an object of `target` of one of the other side."""
     if issubclass(target, dict):
         return lambda value, table, depth: target(table.mapped(dict(value), depth))
-    known = target.model_fields
+    known, put = target.model_fields, object.__setattr__
 
     def make(value: Any, table: _Table, depth: int) -> Any:
         fields = {**value.__dict__, **(value.__pydantic_extra__ or {})}
@@ -123,7 +123,16 @@ def _maker(target: Any) -> Maker:
             fields[name] = table.converted(fields[name], depth + 1)
         if "message" in known:  # their text is derived from it
             return target(message=fields["message"], generation_info=fields["generation_info"])
-        # The fields were validated when the other was made.
-        return target.model_construct(_fields_set=value.__pydantic_fields_set__ & fields.keys(), **fields)
+        # The fields were validated when the other was made; so it is made as a copy is, which is what takes least.
+        made = target.__new__(target)
+        told = {name: fields.pop(name) for name in known if name in fields}
+        for name, info in known.items():
+            if name not in told:
+                told[name] = info.get_default(call_default_factory=True)
+        put(made, "__dict__", told)
+        put(made, "__pydantic_fields_set__", value.__pydantic_fields_set__ & (told.keys() | fields.keys()))
+        put(made, "__pydantic_extra__", fields if target.model_config.get("extra") == "allow" else None)
+        put(made, "__pydantic_private__", None)
+        return made
 
     return make

@@ -294,3 +294,14 @@ def test_its_schemas_are_those_that_it_tells() -> None:
     prompt = their_prompts.ChatPromptTemplate.from_template("Say {x}")
     assert from_langchain(prompt).get_input_jsonschema() == prompt.get_input_jsonschema()
     assert from_langchain(add).get_input_jsonschema()["properties"].keys() == {"x", "y"}
+
+
+def test_what_is_configured_or_listened_to_is_told_as_what_it_is() -> None:
+    model = their_models.FakeListChatModel(responses=["a"])
+    field = theirs.ConfigurableField(id="answers")
+    for thing in (model.configurable_fields(responses=field), model.with_listeners(on_end=lambda run: None)):
+        (step,) = coerce_to_runnable(thing).graph.steps
+        assert (step.operator.name, step.operator.run_type) == ("FakeListChatModel", "chat_model")
+    configured = RunnablePassthrough() | model.configurable_fields(responses=field) | StrOutputParser()
+    assert configured.invoke("q", {"configurable": {"answers": ["b"]}}) == "b"
+    assert list(configured.stream("q", {"configurable": {"answers": ["bc"]}})) == ["b", "c"]
