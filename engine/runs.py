@@ -143,12 +143,14 @@ class Listener:
             Otherwise it is called in a thread where a loop runs.
         is_async: its methods are coroutine functions, or answer an awaitable.
         full: it wants no more chunks for now; whoever can wait awaits `room()` before making the next.
+        twin: of an asynchronous one, one that blocks, for where nothing can be awaited; None where there is none.
         deaf_to: run types and facts (`("chain", "started")`) that it does nothing with, so that it need not be told.
     """
 
     inline = False
     is_async = False
     full = False
+    twin: Listener | None = None
     deaf_to: frozenset[tuple[str, str]] = frozenset()
 
     @property

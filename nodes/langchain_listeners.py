@@ -5,10 +5,11 @@ Each run becomes one of LangChain's, below that of its parent, with the same id.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from anabranch.engine.runs import Listener
+from anabranch.nodes.extras import import_extra
 from anabranch.nodes.langchain_relays import Relaying
 from anabranch.nodes.langchain_values import to_langchain_value
 from anabranch.scheduler.handlers import Fresh, HandlerListener
@@ -43,6 +44,7 @@ class LangChainForwarder:
         root: of LangChain's run managers that which stands for the first of our runs, and has been told of already.
     """
 
+    twin: LangChainForwarder | None = None
     raise_error = True  # what LangChain's handlers raise, its managers log or raise
 
     def __init__(self, manager: Any, root: Any = None) -> None:
@@ -140,9 +142,25 @@ AsyncForwarder = type(
 
 def forwarder(manager: Any, root: Any = None) -> LangChainForwarder:
     """A handler for a manager of LangChain's, blocking or not, as that is. For the arguments see the class."""
-    kind = AsyncForwarder if getattr(manager, "is_async", False) else BlockingForwarder
-    made: LangChainForwarder = kind(manager, root)
+    if not getattr(manager, "is_async", False):
+        return cast(LangChainForwarder, BlockingForwarder(manager, root))
+    made = cast(LangChainForwarder, AsyncForwarder(manager, root))
+    made.twin = cast(LangChainForwarder, BlockingForwarder(_blocking(manager)))
     return made
+
+
+def _blocking(manager: Any) -> Any:
+    """LangChain's blocking manager for the same handlers, for a synchronous call on an event loop."""
+    library = import_extra("langchain_core.callbacks", "langchain", "a LangChain object")
+    return library.CallbackManager(
+        handlers=manager.handlers,
+        inheritable_handlers=manager.inheritable_handlers,
+        parent_run_id=manager.parent_run_id,
+        tags=manager.tags,
+        inheritable_tags=manager.inheritable_tags,
+        metadata=manager.metadata,
+        inheritable_metadata=manager.inheritable_metadata,
+    )
 
 
 def adopted(manager: Any, root: Any = None) -> CallbackManager:

@@ -76,6 +76,8 @@ class HandlerListener(Listener):
         self.deaf_to = known.deaf_to
         self.is_async = known.is_async
         self.inline = not self.is_async and bool(getattr(handler, "run_inline", False))
+        if self.is_async and (twin := getattr(handler, "twin", None)) is not None:
+            self.twin = HandlerListener(twin)
 
     @property
     def handler(self) -> Any:

@@ -157,6 +157,8 @@ class Reporter:
             _apart(_tell, listener, what, data)
         elif upper is not None and upper._loop is not None and upper._loop.is_running():
             asyncio.run_coroutine_threadsafe(_atell(listener, what, data), upper._loop).result()
+        elif listener.twin is not None and asyncio._get_running_loop() is not None:
+            _apart(_tell, listener.twin, what, data)
         else:
             _apart(PORTAL.call, f"handler {type(listener.handler).__name__}", _atell, listener, what, data)
 

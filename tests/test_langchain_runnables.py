@@ -270,3 +270,38 @@ def test_an_agent_of_langgraphs_runs_with_our_model_and_tools() -> None:
         agent = prebuilt.create_react_agent(model, node)
     messages = agent.invoke({"messages": [("human", "go")]})["messages"]
     assert [message.content for message in messages] == ["go", "", "HI", "2", "done"]
+
+
+def below_a_node(node: Any, *, is_async: bool = False) -> Any:
+    """The trees of runs below a function of LangChain's."""
+    traces, made = Traces(), theirs.RunnableLambda(node)
+    config: Any = {"callbacks": [traces], "tags": ["mine"]}
+    if is_async:
+        asyncio.run(made.ainvoke(1, config))
+    else:
+        made.invoke(1, config)
+    (root,) = traces.roots
+    assert all("mine" in run.tags for run in root.child_runs)
+    return list(map(tree, root.child_runs))
+
+
+def test_a_chain_that_a_function_calls_with_its_config_is_traced_below_it() -> None:
+    ours, value = chain_of_ours(), {"x": 1}
+
+    def called(x: Any, config: theirs.RunnableConfig) -> Any:
+        return ours.batch([value, value], config)
+
+    async def awaited(x: Any, config: theirs.RunnableConfig) -> Any:
+        return await ours.ainvoke(value, config)
+
+    async def called_on_the_loop(x: Any, config: theirs.RunnableConfig) -> Any:
+        return ours.invoke(value, config)
+
+    async def read(x: Any, config: theirs.RunnableConfig) -> Any:
+        events = [event["event"] async for event in ours.astream_events(value, config)]
+        assert events[-1] == "on_chain_end"
+        return events
+
+    assert below_a_node(called) == [SEEN, SEEN]
+    for node in (awaited, called_on_the_loop, read):
+        assert below_a_node(node, is_async=True) == [SEEN]
