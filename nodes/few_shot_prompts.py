@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from pydantic import SerializeAsAny
@@ -135,19 +136,25 @@ class FewShotPromptTemplate(FewShotExamples, StringPromptTemplate):
         return self._joined([await self.example_prompt.aformat(**example) for example in examples], values)
 
     def _joined(self, examples: list[str], values: Mapping[str, Any]) -> str:
-        first, last = (self._around(part).format(**values) for part in (self.prefix, self.suffix))
+        first, last = (part.format(**values) for part in self._around)
         return self.example_separator.join(part for part in (first, *examples, last) if part)
 
-    def _around(self, part: str) -> PromptTemplate:
-        return PromptTemplate(part, template_format=self.template_format)
+    @cached_property
+    def _around(self) -> tuple[PromptTemplate, PromptTemplate]:
+        """The prefix and the suffix."""
+        prefix, suffix = (
+            PromptTemplate(part, template_format=self.template_format) for part in (self.prefix, self.suffix)
+        )
+        return prefix, suffix
 
     def _reads(self) -> frozenset[str] | None:
         declared = super()._reads()
-        read = [self._around(part)._reads() or frozenset() for part in (self.prefix, self.suffix)]
+        read = [part._reads() or frozenset() for part in self._around]
         return None if declared is None else declared.union(*read)
 
     def _type_of(self, variable: str) -> Any:
-        return self.input_types.get(variable, (self._around(self.prefix) + self.suffix)._type_of(variable))
+        prefix, suffix = self._around
+        return self.input_types.get(variable, (prefix + suffix)._type_of(variable))
 
 
 class FewShotPromptWithTemplates(FewShotExamples, StringPromptTemplate):
