@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from coverage import Coverage
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 EXAMPLES = 15
 """How many of Hypothesis' examples are measured."""
@@ -44,6 +44,15 @@ class Recorder:
         self._failed: set[str] = set()
         self._cover.start()
         _trace_all_threads()
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Lets Hypothesis try few examples, also where a test asks for many: tracing is slow."""
+        for item in items:
+            function = getattr(item, "obj", None)
+            function = getattr(function, "__func__", function)
+            if (asked := getattr(function, "_hypothesis_internal_use_settings", None)) is not None:
+                few = settings(asked, max_examples=min(EXAMPLES, asked.max_examples), phases=[Phase.generate])
+                function._hypothesis_internal_use_settings = few  # type: ignore[union-attr]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -119,7 +128,5 @@ def pytest_configure(config: pytest.Config) -> None:
     """Takes up what the environment asks for."""
     if record := os.environ.get("MUTATION_RECORD"):
         config.pluginmanager.register(Recorder(Path(record)))
-        settings.register_profile("measured", settings.get_profile("ci"), max_examples=EXAMPLES)
-        settings.load_profile("measured")
     if choice := os.environ.get("MUTATION_CHOICE"):
         config.pluginmanager.register(Choice(Path(choice)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,11 +13,11 @@ from mutation.covering import Cover, Test
 from mutation.population import Mutant
 from mutation.trees import Tree
 
-START = 20.0
+START = 15.0
 """Seconds that pytest may take to start and collect on a busy machine."""
 SLOWER = 8.0
 """How many times longer than measured a test may take before it counts as hanging, and"""
-PATIENCE = 15.0
+PATIENCE = 20.0
 """so many seconds more."""
 
 
@@ -90,7 +91,7 @@ def attempt(tree: Tree, tests: list[Test]) -> tuple[str, str]:
     if code == 5:
         raise RuntimeError(f"no test was found:\n{output}")
     if code is None or "+ Timeout +" in output:
-        return "hung", ""
+        return "hung", ", ".join(dict.fromkeys(re.findall(r"in (test_\w+)", output)))
     named = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR", "E  ", "ImportError"))]
     return "failed", named[0].split(" - ")[0].split(" ", 1)[-1] if named else f"exit {code}"
 

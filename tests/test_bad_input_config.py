@@ -45,6 +45,21 @@ def test_a_wrong_config_is_refused_by_every_verb(verb: str, config: Any, words: 
 
 
 @pytest.mark.parametrize(("config", "words"), WRONG_CONFIGS)
+def test_a_wrong_config_is_refused_by_those_that_stream_events(config: Any, words: tuple[str, ...]) -> None:
+    ran: list[Any] = []
+    chain = RunnableLambda(ran.append)
+    for call in (
+        lambda: list(chain.stream_events(1, config, version="v2")),
+        lambda: awaited(lambda: alist(chain.astream_events(1, config, version="v2"))),
+        lambda: awaited(lambda: alist(chain.astream_log(1, config))),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            call()
+        says(caught, *words)
+    assert ran == []
+
+
+@pytest.mark.parametrize(("config", "words"), WRONG_CONFIGS)
 def test_a_wrong_config_is_refused_when_it_is_bound(config: Any, words: tuple[str, ...]) -> None:
     binders: list[Callable[[], Any]] = [lambda: upper.with_config(config)]
     if isinstance(config, dict):

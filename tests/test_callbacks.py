@@ -13,7 +13,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from verbs import ASYNC_VERBS, PATIENCE, VERBS, alist, in_every_async_verb, in_every_sync_verb, in_every_verb, until
+from verbs import (
+    ASYNC_VERBS,
+    PATIENCE,
+    VERBS,
+    alist,
+    awaited,
+    in_every_async_verb,
+    in_every_sync_verb,
+    in_every_verb,
+    until,
+)
 
 from anabranch.engine.errors import ConfigError
 from anabranch.nodes import (
@@ -336,6 +346,17 @@ class TestWhereHandlersRun:
         VERBS[verb](RunnableLambda(two) | two, "x", {"callbacks": [plain, inline]})
         assert threading.get_ident() not in plain.threads
         assert inline.threads == {threading.get_ident()}
+
+    def test_a_handler_that_says_nothing_of_it_is_kept_off_the_loop(self) -> None:
+        class Own:
+            def on_chain_start(self, *args: Any, **kwargs: Any) -> None:
+                threads.append(threading.get_ident())
+
+        threads: list[int] = []
+        callbacks: Any = [Own()]
+        awaited(lambda: RunnableLambda(two).ainvoke("x", {"callbacks": callbacks}))
+        assert threads
+        assert threading.get_ident() not in threads
 
     @in_every_sync_verb
     def test_coroutines_of_a_handler_run_on_the_loop_of_the_library(self, verb: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -278,3 +279,21 @@ BROKEN: dict[str, Callable[[], object]] = {
 def test_each_law_can_be_broken(said: str) -> None:
     with pytest.raises(AssertionError, match=said):
         BROKEN[said]()
+
+
+@pytest.mark.parametrize(
+    ("work", "path", "permits", "longest"),
+    [(8.0, 4.0, 2, 6.0), (12.0, 4.0, 2, 9.0), (5.0, 1.0, 1, 5.0), (6.0, 6.0, 3, 10.0)],
+)
+def test_a_call_may_take_as_long_as_the_bound_and_no_longer(
+    work: float, path: float, permits: int, longest: float
+) -> None:
+    laws.makespan_within_bound(longest, work, path, permits)
+    with pytest.raises(AssertionError, match="more than"):
+        laws.makespan_within_bound(longest * 1.001, work, path, permits)
+
+
+def test_an_input_that_cannot_be_copied_is_checked_itself() -> None:
+    lock = threading.Lock()
+    laws.input_is_not_changed(RunnablePassthrough(), lock)
+    laws.called_twice_it_gives_the_same(RunnablePassthrough(), lock)
