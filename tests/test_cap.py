@@ -164,6 +164,12 @@ def first(x: Any) -> Any:
     return x[0] if isinstance(x, list) else x
 
 
+def three_chunks(_: Iterator[Any]) -> Iterator[list[int]]:
+    for number in range(3):
+        _linger()
+        yield [number]
+
+
 PROGRAMS: dict[str, tuple[Make, int]] = {
     "a leaf": (lambda to: to.leaf(), 1),
     "branches": (lambda to: branches(to.leaf()), 3),
@@ -284,6 +290,14 @@ def test_as_many_inputs_of_a_batch_as_the_cap_allows_run_at_once(verb: str, cap:
     VERBS[verb][0](branches(leaves.leaf(), 15), {"max_concurrency": cap})
     leaves.assert_within(cap, 60)
     assert leaves.occupancy.peak == cap
+
+
+@at_each_cap
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+def test_generators_that_wait_for_chunks_take_their_permit_again(verb: str, cap: int) -> None:
+    leaves = Leaves()
+    VERBS[verb][0](RunnableGenerator(three_chunks) | branches(leaves.generator()), {"max_concurrency": cap})
+    leaves.assert_within(cap, 9)
 
 
 @pytest.mark.parametrize("verb", ["ainvoke", "astream"])

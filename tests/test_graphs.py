@@ -40,6 +40,12 @@ def test_composition_is_associative_down_to_the_graph() -> None:
     assert len(((a | b) | c).graph) == 3
 
 
+@pytest.mark.parametrize("told", [{"metadata": {"a": 1}}, {"view": object()}, {"shows": dict}])
+def test_operators_that_do_the_same_are_equal_whatever_is_told_and_drawn_of_them(told: dict[str, Any]) -> None:
+    assert Operator(name="up", invoke=upper, **told) == Operator(name="up", invoke=upper)
+    assert Operator(name="up", invoke=upper, **told) != Operator(name="up", invoke=twice, **told)
+
+
 def test_the_dag_is_a_frozen_networkx_graph_with_ports_on_the_edges_of_a_join() -> None:
     chain = {"x": RunnableLambda(upper), "y": RunnableLambda(twice)} | RunnableLambda(merged)
     dag = chain.graph.dag

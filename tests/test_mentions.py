@@ -256,3 +256,10 @@ class TestCalledNames:
     def test_what_has_no_code_mentions_nothing(self) -> None:
         for func in (len, str, print, operator.itemgetter("a"), functools.partial(len)):
             assert called_names(func) == []
+
+
+def test_nothing_is_known_of_a_function_whose_source_is_not_where_it_says() -> None:
+    made: dict[str, Any] = {}
+    exec(compile("def elsewhere(x):\n    return x['a']", __file__, "exec"), made)
+    assert keys_read(made["elsewhere"]) is None
+    assert not called_names(made["elsewhere"])
