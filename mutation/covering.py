@@ -48,8 +48,9 @@ class Cover:
 
     def of(self, mutant: Mutant) -> list[Test]:
         """The tests that run a mutant's lines; where those run when imported, all that run anything of the file."""
-        wanted = -1 if mutant.imported else sum(1 << line for line in mutant.lines)
-        return [test for test in self.tests if test.lines.get(mutant.module, 0) & wanted]
+        lines = 0 if mutant.imported else sum(1 << line for line in mutant.lines)
+        found = [test for test in self.tests if test.lines.get(mutant.module, 0) & lines]
+        return found or [test for test in self.tests if test.lines.get(mutant.module)]
 
 
 def measure(source: Path, folder: Path, cache: Path) -> Cover:
