@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from inspect import isgeneratorfunction
 from typing import Any
 
 from anabranch.nodes.extras import import_extra
@@ -52,6 +53,26 @@ def streams_states(thing: Any) -> bool:
 
 def own_forms(thing: Any, kind: str) -> Iterator[str]:
     """The forms that an object's class writes itself; what LangChain derives of them, we derive as well."""
+    is_blocking, is_async = _sides(thing)
+    for form in _written_forms(thing, kind):
+        if is_async if form.startswith("a") else is_blocking:
+            yield form
+
+
+def _sides(thing: Any) -> tuple[bool, bool]:
+    """Whether an object that is made of functions has blocking forms, and asynchronous ones. Others have both."""
+    name = type(thing).__name__ if type(thing).__module__.startswith("langchain_core.") else ""
+    if name == "RunnableLambda":
+        func = getattr(thing, "func", None)
+        return func is not None, hasattr(thing, "afunc") or not isgeneratorfunction(func)
+    if name == "RunnableGenerator":
+        return hasattr(thing, "_transform"), hasattr(thing, "_atransform")
+    if name in ("StructuredTool", "Tool"):
+        return thing.func is not None, True
+    return True, True
+
+
+def _written_forms(thing: Any, kind: str) -> Iterator[str]:
     yield "invoke"
     if _writer(thing, "ainvoke"):
         yield "ainvoke"

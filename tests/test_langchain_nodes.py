@@ -305,3 +305,27 @@ def test_what_is_configured_or_listened_to_is_told_as_what_it_is() -> None:
     configured = RunnablePassthrough() | model.configurable_fields(responses=field) | StrOutputParser()
     assert configured.invoke("q", {"configurable": {"answers": ["b"]}}) == "b"
     assert list(configured.stream("q", {"configurable": {"answers": ["bc"]}})) == ["b", "c"]
+
+
+def test_what_has_one_form_only_runs_in_verbs_of_either_kind() -> None:
+    async def only(x: Any) -> Any:
+        return x + 1
+
+    def words(text: str) -> Any:
+        yield from text
+
+    def shout(chunks: Any) -> Any:
+        for chunk in chunks:
+            yield chunk.upper()
+
+    async def ashout(chunks: Any) -> Any:
+        async for chunk in chunks:
+            yield chunk.upper()
+
+    tool = their_tools.StructuredTool.from_function(coroutine=only, name="only", description="Add one.")
+    expected = [(theirs.RunnableLambda(only), 1, 2), (theirs.RunnableLambda(words), "ab", "ab"), (tool, {"x": 1}, 2)]
+    expected += [(theirs.RunnableGenerator(each), "ab", "AB") for each in (shout, ashout)]
+    for thing, value, output in expected:
+        chain = RunnablePassthrough() | thing
+        assert chain.invoke(value) == asyncio.run(chain.ainvoke(value)) == output
+        assert fold(list(chain.stream(value))) == fold(asyncio.run(collected(chain.astream(value)))) == output
