@@ -58,9 +58,9 @@ def check_names(cls: type) -> None:
     Raises:
         CompositionError: a `TypeError`.
     """
-    ours = [each for each in cls.__mro__ if _is_ours(each)]
-    if not ours or _is_ours(cls):
+    if _is_ours(cls):
         return
+    ours = [each for each in cls.__mro__ if _is_ours(each)]
     taken = {name for base in ours for name in _private_names(base)}
     for name in sorted(_private_names(cls) & taken - HOOKS):
         raise CompositionError(
