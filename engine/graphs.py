@@ -205,7 +205,7 @@ def joins_of(source: Source) -> list[Join]:
 def _keys(graph: Graph) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The keys of the scopes, and those of the steps."""
     paths: list[str] = []
-    seen: dict[str, int] = {}
+    seen = {INPUT_VERTEX: 1}  # a step of that name is another vertex
 
     def unique(path: str) -> str:
         seen[path] = count = seen.get(path, 0) + 1
@@ -222,6 +222,7 @@ def _dag(graph: Graph) -> nx.DiGraph[str]:
     dag: nx.DiGraph[str] = nx.DiGraph()
     dag.add_node(INPUT_VERTEX)
     names: dict[int, str] = {}  # id of a join -> its vertex
+    taken = frozenset(graph.keys)
 
     def vertex(source: Source) -> str:
         if not isinstance(source, Join):
@@ -234,7 +235,7 @@ def _dag(graph: Graph) -> nx.DiGraph[str]:
     def _add_join(join: Join) -> None:
         path = graph.scopes[join.scope].name if graph.scopes else "join"
         name = f"{path}/join"
-        while name in dag:
+        while name in dag or name in taken:
             name += "'"
         names[id(join)] = name
         dag.add_node(name, join=join, scope=join.scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import networkx as nx
@@ -12,13 +13,21 @@ from hypothesis import strategies as st
 from programs import Program, programs
 
 from anabranch.engine.graphs import Graph
-from anabranch.nodes import Runnable, RunnableBranch, RunnableLambda, RunnableParallel, RunnablePassthrough
+from anabranch.nodes import (
+    Runnable,
+    RunnableBranch,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+    RunnablePick,
+)
 from anabranch.nodes.strategies import dags
 from anabranch.viz import draw
 from anabranch.viz.contracting import count_steps
 from anabranch.viz.folding import folded_to, readable
 from anabranch.viz.pictures import Picture
 from anabranch.viz.picturing import picture_of
+from anabranch.viz.styles import LIGHT
 
 
 def words(text: str) -> list[str]:
@@ -134,3 +143,67 @@ def test_what_repeats_itself_is_shown_at_both_ends() -> None:
         *["input", "words", "str", "str #2", "str #3", "str … str [193 steps]"],
         *["str #4", "str #5", "str #6", "len", "output"],
     ]
+
+
+def test_a_step_may_be_called_as_the_input_or_a_join() -> None:
+    named = (
+        RunnableLambda(words, name="input") | {"a": RunnableLambda(len, name="join")} | RunnableLambda(str, name="join")
+    )
+    for chain in (RunnableLambda(words, name="input"), named):
+        assert nx.is_directed_acyclic_graph(chain.graph.dag)
+        assert nx.is_isomorphic(parsed(draw(chain, "dot")), chain.graph.dag)
+        assert len(chain.graph.dag) == 1 + len(chain.graph) + (chain is named)
+
+
+def half(number: float) -> float:
+    return number / 2
+
+
+def test_an_arrow_that_does_not_fit_is_red() -> None:
+    graph = (RunnableLambda(words).with_types(output_type=float) | half).graph
+    assert [edge.misfit for edge in picture_of(graph, types=True).edges] == ["", "", ""]
+    assert [edge.type for edge in picture_of(graph, types=True).edges] == ["str", "float", "float"]
+    forced = Graph((replace(graph.steps[0], types=None), graph.steps[1]), graph.scopes, graph.output)
+    misfit = picture_of(forced, types=True).edges[1]
+    assert "list[str] is not float" in misfit.misfit
+    assert LIGHT.wrong in draw(forced, "svg", types=True)
+    assert LIGHT.wrong not in draw(graph, "dot", types=True)
+
+
+def test_a_plan_has_fused_steps_in_frames_and_leads_keys_to_those_that_read_them() -> None:
+    chain = {"a": RunnableLambda(words) | len, "b": str} | RunnablePick("a") | half
+    assert draw(chain, "text", plan=True).splitlines() == [
+        "input",
+        "2 steps fused · thread",
+        "├─ words",
+        "╰─ len",
+        "str [thread]  <- input",
+        "2 steps fused · thread",
+        "├─ RunnablePick<a>  <- a, 16 chunks: len",
+        "╰─ half",
+        "output",
+    ]
+
+
+MERMAID = """\
+flowchart TB
+    subgraph c0[" "]
+        v1{"RunnableBranch"}:::plain
+        v2("words"):::chain
+        v3("title<br/>x3"):::chain
+    end
+    v0(["input"]):::plain
+    v4(["output"]):::plain
+    v0 --> v1
+    v1 -.->|"if isupper"| v2
+    v1 -.->|"else"| v3
+    v2 --> v4
+    v3 --> v4
+    classDef chain fill:#eef0f3,stroke:#8a93a0,color:#1b1f24
+    classDef plain fill:#ffffff,stroke:#8a93a0,color:#1b1f24
+"""
+
+
+def test_the_mermaid_text_of_a_branch() -> None:
+    chain = RunnableBranch((str.isupper, words), RunnableLambda(str.title).with_retry())
+    assert draw(chain, "mermaid") == MERMAID

@@ -11,6 +11,10 @@ from anabranch.viz.labels import clean, in_html, one_line, seconds, shortened
 from anabranch.viz.pictures import Cluster, Edge, Picture, Seen, Vertex
 from anabranch.viz.styles import FONT, LIGHT, MARGINS, SHAPES, Paint, Palette, look_of
 
+MANY = 250
+HASTY = {"splines": "line", "nslimit": "1", "nslimit1": "1", "mclimit": "0.1"}
+"""How Graphviz is to place more vertices than that: less well, but in seconds instead of minutes."""
+
 LONGEST_TEXT = 16_000
 """Bytes of an attribute, with the backslashes that are put into it; Graphviz takes 16,384."""
 
@@ -85,6 +89,7 @@ def _graph_attributes(picture: Picture, palette: Palette, direction: str) -> dic
         "ranksep": "0.4",
         "compound": "true",
         "tooltip": " ",
+        **(HASTY if len(picture.vertices) > MANY else {}),
         **({"label": f"<{'<BR/>'.join(texts)}>"} if texts else {}),
     }
 
