@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -12,7 +13,7 @@ from anabranch.scheduler import primitives
 from anabranch.scheduler.sources import aclose, close
 
 if TYPE_CHECKING:
-    from anabranch.nodes.simulated_steps import Watch
+    from anabranch.nodes.simulated_steps import StepRun, Watch
 
 _STAGED = "staged"
 """Where a graph keeps the one that is simulated in its place, among its plans."""
@@ -49,38 +50,35 @@ def _watch() -> Watch:
     return watch
 
 
+@contextmanager
+def _running(watch: Watch, key: str, name: str) -> Generator[StepRun, None, None]:
+    """One run of a step whose code runs from its beginning to its end."""
+    step, error = watch.begin(key, name), None
+    token = watch.enter(step)
+    try:
+        yield step
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        watch.leave(step, token)
+        watch.end(step, error)
+
+
 def _value(run: Callable[..., Any], key: str, name: str) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
-        watch = _watch()
-        step = watch.begin(key, name)
-        token, error = watch.enter(step), None
-        try:
+        with _running(watch := _watch(), key, name) as step:
             watch.last(step)
             return run(*arguments)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            watch.leave(step, token)
-            watch.end(step, error)
 
     return call
 
 
 def _avalue(run: Callable[..., Awaitable[Any]], key: str, name: str) -> Callable[..., Awaitable[Any]]:
     async def call(*arguments: Any) -> Any:
-        watch = _watch()
-        step = watch.begin(key, name)
-        token, error = watch.enter(step), None
-        try:
+        with _running(watch := _watch(), key, name) as step:
             await watch.alast(step)
             return await run(*arguments)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
-            watch.leave(step, token)
-            watch.end(step, error)
 
     return call
 
