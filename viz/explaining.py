@@ -13,11 +13,11 @@ from anabranch.scheduler.actions import ASYNC, INLINE, LOOP, SYNC, THREAD, Lane,
 from anabranch.scheduler.ledger import default_limit
 from anabranch.scheduler.plans import plan_of
 from anabranch.scheduler.wiring import narrowed
-from anabranch.viz.call_steps import call_of, label_of
+from anabranch.viz.call_steps import call_of
 from anabranch.viz.explained_plans import ChainPlan, Inner, SegmentPlan, StepPlan
 from anabranch.viz.explanations import Explanation
 from anabranch.viz.measuring import MeasuredRun
-from anabranch.viz.plan_facts import at_once, channels, feeds, homes, hops
+from anabranch.viz.plan_facts import at_once, channels, feeds, homes, hops, labels_of
 from anabranch.viz.run_records import record_of
 
 DEEPEST = 4
@@ -61,11 +61,12 @@ class _Explaining:
         """The plan of a graph; `prefix` stands before its keys."""
         self._around.append(graph)
         compiled = plan_of(graph, SYNC)
+        home = homes(compiled)
         segments = [
             SegmentPlan(
                 segment.index + 1,
                 [self._step(step, graph, prefix) for step in segment.steps],
-                feeds(narrowed(segment.steps[0].source, segment.steps[0].operator), homes(compiled)),
+                feeds(narrowed(segment.steps[0].source, segment.steps[0].operator), home),
             )
             for segment in compiled.segments
         ]
@@ -74,7 +75,7 @@ class _Explaining:
         return ChainPlan(
             _name(graph),
             segments,
-            feeds(graph.output, homes(compiled)),
+            feeds(graph.output, home),
             min(caps, default=default_limit()),
             bool(caps),
             at_once(compiled),
@@ -87,7 +88,7 @@ class _Explaining:
         key = prefix + graph.keys[step.slot]
         call = call_of(step)
         shown = [] if call is None else call.shown
-        made = StepPlan(key, label_of(step), _kind(step), _PLACES[action_of(step, graph, ASYNC).lane])
+        made = StepPlan(key, labels_of(graph)[step.slot], _kind(step), _PLACES[action_of(step, graph, ASYNC).lane])
         if step.operator.flow is not None:
             made.place = ""
         made.notes += _notes(step, graph, () if call is None else call.policy)
@@ -140,7 +141,7 @@ def _notes(step: Step, graph: Graph, policy: tuple[str, ...]) -> Iterator[str]:
     read = narrowed(step.source, operator)
     left = set(slots_of(step.source)) - set(slots_of(read))
     if left:
-        names = sorted(label_of(graph.steps[slot]) for slot in left if slot >= 0)
+        names = sorted(labels_of(graph)[slot] for slot in left if slot >= 0)
         keys = ", ".join(sorted(operator.reads or ()))
         yield f"reads {keys}; does not wait for {', '.join(names) or 'the input'}"
     for each in policy:

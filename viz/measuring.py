@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from anabranch.engine.graphs import Graph
-from anabranch.viz.call_steps import label_of
 from anabranch.viz.critical_paths import critical_path, waits_of
 from anabranch.viz.explained_plans import Measured, Outcome
+from anabranch.viz.plan_facts import labels_of
 from anabranch.viz.step_runs import RunRecord, StepRun
 
 NEGLIGIBLE = 0.01
@@ -21,7 +21,7 @@ class MeasuredRun:
 
     def __init__(self, record: RunRecord, graph: Graph) -> None:
         path = critical_path(record)
-        names = {key: label_of(step) for key, step in zip(graph.keys, graph.steps, strict=True)}
+        names = dict(zip(graph.keys, labels_of(graph), strict=True))
         self._critical = path.ids
         self._runs: dict[str, list[StepRun]] = record.by_key()
         self._waits: dict[str, float] = {}

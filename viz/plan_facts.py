@@ -19,6 +19,14 @@ MOST_COMPARED = 400
 """Of how many segments at most it is found out exactly how many could run at once."""
 
 
+def labels_of(graph: Graph) -> tuple[str, ...]:
+    """What each step is called, found out once: a function without a name is called by its code."""
+    labels: tuple[str, ...] | None = graph.plans.get("labels")
+    if labels is None:
+        labels = graph.plans["labels"] = tuple(map(label_of, graph.steps))
+    return labels
+
+
 def homes(plan: Plan) -> dict[int, int]:
     """The number of the segment that each step is in, by slot; 0 for the input."""
     found = {INPUT_SLOT: 0}
@@ -72,9 +80,9 @@ def _widest(waits: nx.DiGraph[int]) -> list[int]:
 
 def hops(graph: Graph) -> list[list[str]]:
     """The steps of each segment that runs in a thread under asyncio, without the call steps among them."""
-    plan = plan_of(graph, ASYNC)
+    plan, labels = plan_of(graph, ASYNC), labels_of(graph)
     return [
-        [label_of(step) for step in segment.steps if step.operator.flow is None]
+        [labels[step.slot] for step in segment.steps if step.operator.flow is None]
         for segment in plan.segments
         if segment.lane is THREAD
     ]
@@ -85,7 +93,7 @@ def channels(graph: Graph) -> list[Channel]:
     plan = chunk_plan_of(graph, SYNC)
     if plan.straight:
         return []
-    home = {segment.steps[-1].slot: label_of(segment.steps[-1]) for segment in plan.segments if segment.steps}
+    labels = labels_of(graph)
     found: dict[tuple[int, int, str], Channel] = {}
     for segment in plan.segments:
         if not segment.steps and plan.tail is not None:
@@ -94,9 +102,9 @@ def channels(graph: Graph) -> list[Channel]:
             key = ".".join(map(str, leaf.path))
             if leaf.slot != INPUT_SLOT:
                 capacity = None if segment.folds else DEFAULT_CAPACITY
-                found[leaf.slot, segment.index, key] = Channel(home[leaf.slot], _name(segment), capacity, key)
+                found[leaf.slot, segment.index, key] = Channel(labels[leaf.slot], _name(segment, labels), capacity, key)
     return list(found.values())
 
 
-def _name(segment: ChunkSegment) -> str:
-    return label_of(segment.steps[0]) if segment.steps else "the reader"
+def _name(segment: ChunkSegment, labels: tuple[str, ...]) -> str:
+    return labels[segment.steps[0].slot] if segment.steps else "the reader"

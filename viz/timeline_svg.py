@@ -136,7 +136,7 @@ def thinned(times: Sequence[float], apart: float) -> list[float]:
 def told(run: StepRun, bar: Bar) -> str:
     """All that is known of a run, line by line."""
     took = f"{seconds(bar.end - bar.start)}{' so far' if run.end is None else ''}"
-    lines = [run.name, f"{run.run_type}, {run.state}", f"from {seconds(bar.start)}, took {took}"]
+    lines = [_cut(run.name), f"{run.run_type}, {run.state}", f"from {seconds(bar.start)}, took {took}"]
     if run.chunks:
         lines.append(f"{run.chunks} chunk{'s' * (run.chunks > 1)}")
     if run.attempts > 1:
@@ -144,11 +144,16 @@ def told(run: StepRun, bar: Bar) -> str:
     if bar.critical:
         lines.append("on the critical path")
     if run.tags:
-        lines.append(f"tags: {', '.join(run.tags)}")
+        lines.append(f"tags: {_cut(', '.join(run.tags))}")
     if run.key:
-        lines.append(f"step: {run.key}")
+        lines.append(f"step: {_cut(run.key)}")
     found = [("error", run.error[:1000]), ("input", run.input), ("output", run.output)]
     return "\n".join([*lines, *(f"{name}: {text}" for name, text in found if text)])
+
+
+def _cut(text: str, longest: int = 300) -> str:
+    """A text without its middle, if it is long."""
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-longest // 2 :]}"
 
 
 def _add_legend(svg: Element, lanes: Lanes, height: int) -> None:
