@@ -15,6 +15,7 @@ from contextlib import aclosing
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig
+from anabranch.engine.runs import RunInfo
 from anabranch.nodes.event_files import EventFile
 from anabranch.nodes.runnables import Runnable
 from anabranch.viz.asking import reason
@@ -25,6 +26,15 @@ from anabranch.viz.watch_facts import Fact, Facts
 
 BLOCK = 1 << 16
 """Bytes that a reader takes at a time."""
+
+
+class _Recording(EventFile):
+    """Writes each line at once, on the loop too: that is the run's own, and a thread for each would take longer."""
+
+    def note(self, run: RunInfo, item: Any) -> None:
+        """See `Sink`."""
+        self._noted.append(item)
+        self.flush()
 
 
 class WatchedRun:
@@ -63,7 +73,7 @@ class WatchedRun:
 
     def start(self, value: Any, config: RunnableConfig) -> None:
         """Run the chain on an input, in a thread."""
-        file = EventFile(self.path)
+        file = _Recording(self.path)
         self.is_live = True
         told: RunnableConfig = {**config, "callbacks": [*(config.get("callbacks") or ()), file]}
         self._thread = threading.Thread(

@@ -67,15 +67,13 @@ export class Runs {
     return low;
   }
 
-  streamed(run, time) {
-    return run.chunks.slice(0, this.chunkCount(run, time)).join("");
-  }
-
-  // The end of what it has said, for a line
-  tail(run, time, length = 120) {
-    let text = "";
-    for (let at = this.chunkCount(run, time) - 1; at >= 0 && text.length < length; at--) text = run.chunks[at] + text;
-    return text.slice(-length);
+  // What it has said, or the end of that
+  streamed(run, time, length) {
+    const last = this.chunkCount(run, time);
+    let first = last, size = 0;
+    while (first > 0 && size <= length) size += run.chunks[--first].length;
+    const text = run.chunks.slice(first, last).join("");
+    return text.length > length ? `…${text.slice(-length)}` : text;
   }
 
   // What a part of the picture shows at a time, given the runs that it stands for

@@ -3,7 +3,7 @@
 import { seconds } from "./runs.js";
 
 const MOST_ROWS = 400;
-const MOST_TICKS = 2000;
+const TICKS = 600; // places for ticks: chunks that come closer share one
 const SVG = "http://www.w3.org/2000/svg";
 
 export class Timeline {
@@ -49,7 +49,8 @@ export class Timeline {
     lane.append(bar, ticks);
     button.append(label, lane, said);
     button.addEventListener("click", () => this.choose(run));
-    const row = { run, button, lane, bar, ticks, path, said, ticked: 0, text: "", below: [] };
+    const row = { run, button, lane, bar, ticks, path, said, text: "", below: [] };
+    this.clearTicks(row);
     this.place(row);
     this.rows.push(row);
   }
@@ -76,13 +77,31 @@ export class Timeline {
     row.bar.style.width = `${(100 * Math.max(0, end - run.start)) / this.scale}%`;
     row.button.title = state === "waiting" ? "" : `${run.name}: ${state}, ${seconds(Math.max(0, end - run.start))}`;
     if (scaled) row.ticks.setAttribute("viewBox", `0 0 ${this.scale} 8`);
-    const count = Math.min(runs.chunkCount(run, time), MOST_TICKS);
-    if (count !== row.ticked) {
-      row.path.setAttribute("d", run.chunkTimes.slice(0, count).map((at) => `M${at.toFixed(2)} 0v8`).join(""));
-      row.ticked = count;
-    }
-    const text = state === "failed" ? run.error : runs.tail(run, time).replace(/\s+/g, " ");
+    this.showTicks(row, runs.chunkCount(run, time), scaled);
+    const text = state === "failed" ? run.error : runs.streamed(run, time, 100).replace(/\s+/g, " ");
     if (text !== row.text) row.said.textContent = row.text = text;
+  }
+
+  showTicks(row, count, scaled) {
+    if (scaled || count < row.ticked) this.clearTicks(row);
+    if (count === row.ticked) return;
+    let more = "";
+    for (; row.ticked < count; row.ticked++) {
+      const when = row.run.chunkTimes[row.ticked], place = Math.floor((when / this.scale) * TICKS);
+      if (place === row.place) continue;
+      row.place = place;
+      more += `M${when.toFixed(2)} 0v8`;
+    }
+    if (!more) return;
+    row.marks += more;
+    row.path.setAttribute("d", row.marks);
+  }
+
+  clearTicks(row) {
+    row.ticked = 0; // chunks that were looked at
+    row.place = -1; // of the last tick
+    row.marks = "";
+    row.path.removeAttribute("d");
   }
 
   showHead(time) {

@@ -4,6 +4,9 @@ import { Picture } from "./picture.js";
 import { Runs, seconds } from "./runs.js";
 import { Timeline, set } from "./timeline.js";
 
+const MOST_SHOWN = 10_000; // characters of a text that still grows, or grew
+const PAUSE = 40; // milliseconds between two pictures
+
 const at = (id) => document.getElementById(id);
 const picture = new Picture(at("picture"), choose);
 const timeline = new Timeline(at("rows"), at("more"), choose);
@@ -15,6 +18,7 @@ let follows = true; // the latest is shown
 let playing = null; // when the last frame of a replay was
 let failure = ""; // of a run that never began
 let dirty = true;
+let shown = 0; // when the last picture was done
 
 function choose(run) {
   chosen = run;
@@ -97,9 +101,10 @@ function pass(frame) {
     dirty ||= isLive();
     time = now();
   }
-  if (dirty) {
+  if (dirty && frame - shown >= PAUSE) {
     dirty = false;
     show();
+    shown = performance.now(); // so that half of the time is left for what comes, however long this took
   }
   requestAnimationFrame(pass);
 }
@@ -114,11 +119,11 @@ function show() {
   const failed = runs.list.find((run) => runs.state(run, time) === "failed" && isFatal(run));
   put("error", failure || (failed && state === "failed" ? `${failed.name}: ${failed.error}` : ""));
   put("time", runs.list.length ? seconds(Math.min(time, runs.last > 0 && runs.over ? runs.last : time)) : "");
-  const shown = chosen ?? (state === "failed" && failed ? failed : (runs.list[0] ?? null));
+  const focus = chosen ?? (state === "failed" && failed ? failed : (runs.list[0] ?? null));
   const scale = whole();
-  timeline.show(runs, time, scale, shown);
-  picture.show(runs, time, shown);
-  if (shown !== null) showDetails(shown);
+  timeline.show(runs, time, scale, focus);
+  picture.show(runs, time, focus);
+  if (focus !== null) showDetails(focus);
   at("slider").value = Math.round((1000 * time) / Math.max(now(), 1e-9));
   put("clock", `${seconds(time)} of ${seconds(now())}`);
   put("play", playing === null ? "▶" : "❚❚");
@@ -142,7 +147,7 @@ function showDetails(run) {
   const took = state === "waiting" ? "" : seconds(Math.max(0, Math.min(run.end ?? time, time) - run.start));
   const chunks = count ? `${count} chunk${count > 1 ? "s" : ""}` : "";
   put("facts", [run.type.replace("_", " "), state, took, chunks].filter(Boolean).join(" · "));
-  const streamed = runs.streamed(run, time);
+  const streamed = runs.streamed(run, time, MOST_SHOWN);
   fill("failed", state === "failed" || state === "cancelled" ? run.error : "");
   fill("output", state === "done" && !streamed ? run.output : streamed, state === "done" ? "Output" : "Output so far");
   fill("input", state === "waiting" ? "" : run.input);
