@@ -241,6 +241,49 @@ def test_schemas_are_json(capsys: Capture) -> None:
     assert whole["output"] == json.loads(said(capsys, "schema", f"{CHAINS}:doubling", "--output"))
 
 
-@pytest.mark.parametrize("command", ["run", "batch", "schema", "replay", "ask"])
+@pytest.mark.parametrize("command", ["draw", "explain", "run", "batch", "watch", "replay", "timeline", "schema", "ask"])
 def test_each_command_teaches_by_example(command: str, capsys: Capture) -> None:
-    assert f"examples:\n  anabranch {'run' if command == 'replay' else command}" in said(capsys, command, "--help")
+    assert f"examples:\n  anabranch {'run' if command in ('replay', 'timeline') else command}" in said(
+        capsys, command, "--help"
+    )
+
+
+# Pictures
+
+
+def test_a_chain_is_drawn_and_explained(tmp_path: Path, capsys: Capture) -> None:
+    chain = f"{CHAINS}:both"
+    assert said(capsys, "draw", chain).splitlines()[:2] == ["input", "double"]
+    assert said(capsys, "draw", chain, "--types", "--format", "mermaid").startswith("flowchart")
+    assert said(capsys, "explain", chain).startswith("RunnableParallel<double,same>: 2 steps")
+    for ending, begin in ((".dot", "digraph"), (".mmd", "flowchart"), (".txt", "input")):
+        assert said(capsys, "draw", chain, "--plan", "-o", f"{tmp_path}/chain{ending}") == ""
+        assert (tmp_path / f"chain{ending}").read_text().lstrip().startswith(begin)
+
+
+def test_when_a_recorded_run_did_what_is_drawn(tmp_path: Path, capsys: Capture) -> None:
+    path, chain = str(tmp_path / "run.jsonl"), f"{CHAINS}:both"
+    said(capsys, "run", chain, "--input", "2", "--record", path)
+    assert said(capsys, "timeline", path).startswith("RunnableParallel<double,same>")
+    assert said(capsys, "timeline", path, "--chain", chain, "-o", f"{tmp_path}/run.html") == ""
+    assert "<html" in (tmp_path / "run.html").read_text()
+    assert "Took" in said(capsys, "explain", chain, "--analyze", path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["draw", f"{CHAINS}:both", "-o", "chain.zip"], "give a format, or an ending of .svg"),
+        (["draw", f"{CHAINS}:both", "-o", "/no/such/folder/x.txt"], "can't be written"),
+        (["draw", f"{CHAINS}:both", "--depth", "-1"], "--depth"),
+        (["explain", f"{CHAINS}:both", "--max-concurrency", "0"], "'0' is not a number of at least 1"),
+        (["explain", f"{CHAINS}:both", "--analyze", "/no/such"], "--analyze: /no/such can't be read"),
+        (["explain", f"{CHAINS}:both", "--analyze", CHAINS], "no JSON"),
+        (["timeline", "/no/such"], "/no/such can't be read"),
+    ],
+)
+def test_pictures_that_can_not_be_are_told(arguments: list[str], told: str, capsys: Capture) -> None:
+    code, out, err = ran(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert len(err.splitlines()) == 1

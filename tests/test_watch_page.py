@@ -132,6 +132,18 @@ def test_an_error_that_was_made_good_is_no_failure_of_the_run(page: Page, tmp_pa
         expect(page.locator("#error")).to_be_empty()
 
 
+def test_a_step_that_was_tried_again_is_as_the_last_attempt(page: Page, tmp_path: Path) -> None:
+    numbers = iter([0, 1])
+    retried = RunnableLambda(lambda text: divide(next(numbers)), name="retried") | after
+    with watching(retried.with_retry(wait_exponential_jitter=False), "", tmp_path) as server:
+        page.goto(server.url)
+        has_state(page, "body", "done")
+        states = page.eval_on_selector_all(row("retried"), "rows => rows.map((row) => row.dataset.state)")
+        assert states == ["failed", "done"]
+        has_state(page, part(page, "retried"), "done")
+        has_state(page, part(page, "after"), "done")
+
+
 def test_the_slider_goes_back_and_forth_through_a_recorded_run(page: Page, tmp_path: Path) -> None:
     gate = Gate()
     gate.open()

@@ -152,3 +152,11 @@ def count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
     return int(text)
+
+
+def write_out(made: str | bytes) -> None:
+    """Write a picture to standard output."""
+    if isinstance(made, bytes):
+        sys.stdout.buffer.write(made)
+    else:
+        sys.stdout.write(made if made.endswith("\n") else f"{made}\n")

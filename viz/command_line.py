@@ -17,7 +17,7 @@ from anabranch.viz.asking import ASKED_WRONGLY, FAILED, INTERRUPTED, AskedWrongl
 from anabranch.viz.batch_command import add_batch
 from anabranch.viz.draw_command import add_draw
 from anabranch.viz.explain_command import add_explain
-from anabranch.viz.record_commands import add_replay
+from anabranch.viz.record_commands import add_replay, add_timeline
 from anabranch.viz.run_command import add_run
 from anabranch.viz.schema_command import add_schema
 from anabranch.viz.watch_command import add_watch
@@ -70,7 +70,7 @@ def _parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"anabranch {__version__}")
     commands = parser.add_subparsers(required=True, metavar="command", dest="command")
-    for add in (add_draw, add_explain, add_run, add_batch, add_watch, add_replay, add_schema, add_ask):
+    for add in (add_draw, add_explain, add_run, add_batch, add_watch, add_replay, add_timeline, add_schema, add_ask):
         add(commands)
     return parser
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import Any, get_args
+from typing import get_args
 
 from anabranch.engine.errors import ConfigError
-from anabranch.viz.asking import AskedWrongly, Commands, add_chain, add_command, reason
+from anabranch.viz.asking import AskedWrongly, Commands, add_chain, add_command, reason, write_out
 from anabranch.viz.drawing import Direction, Format, draw
 from anabranch.viz.styles import Theme
 from anabranch.viz.targets import load_chain
@@ -16,6 +15,7 @@ EXAMPLES = """\
 examples:
   anabranch draw examples/report.py:chain
   anabranch draw examples/report.py:chain -o chain.svg
+  anabranch draw examples/report.py:chain --plan --types -o plan.png
   anabranch draw my.module:chain --depth 1 --format mermaid
 
 Without -o the picture goes to standard output, as text unless a format is asked for. SVG, PNG and PDF need Graphviz:
@@ -29,6 +29,8 @@ def add_draw(commands: Commands) -> None:
     add_chain(command)
     command.add_argument("-o", "--output", metavar="FILE", help="the file; its ending tells the format")
     command.add_argument("--format", choices=get_args(Format), help="whatever the file is called")
+    command.add_argument("--plan", action="store_true", help="draw how it runs: what is fused, and what waits for what")
+    command.add_argument("--types", action="store_true", help="write the types along the arrows")
     command.add_argument(
         "--depth", type=_depth, metavar="N", help="open so many frames inside each other; fold the rest"
     )
@@ -40,7 +42,7 @@ def add_draw(commands: Commands) -> None:
 
 def _draw(options: argparse.Namespace) -> int:
     chain = load_chain(options.chain)
-    how: dict[str, Any] = {"depth": options.depth, "direction": options.direction, "theme": options.theme}
+    how = {each: getattr(options, each) for each in ("depth", "plan", "types", "direction", "theme")}
     format: Format | None = options.format or (None if options.output else "text")
     try:
         made = draw(chain, format, path=options.output, **how)
@@ -49,10 +51,7 @@ def _draw(options: argparse.Namespace) -> int:
     except OSError as error:
         raise AskedWrongly(f"{options.output} can't be written ({reason(error)})") from error
     if options.output is None:
-        if isinstance(made, bytes):
-            sys.stdout.buffer.write(made)
-        else:
-            sys.stdout.write(made if made.endswith("\n") else made + "\n")
+        write_out(made)
     return 0
 
 

@@ -1,18 +1,22 @@
-"""`anabranch replay`: what a recorded run did, told again."""
+"""`anabranch replay` and `anabranch timeline`: what a recorded run did, told again, and when."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
+from anabranch.engine.errors import ConfigError
 from anabranch.engine.runs import RunInfo
 from anabranch.nodes.console import ConsoleTracer
 from anabranch.nodes.replays import EventFileError, replay
-from anabranch.viz.asking import AskedWrongly, Commands, add_command, reason
+from anabranch.viz.asking import AskedWrongly, Commands, add_command, reason, write_out
+from anabranch.viz.targets import load_chain
+from anabranch.viz.timelines import TimelineFormat, timeline
 
 EXAMPLES = """\
 examples:
@@ -25,11 +29,49 @@ so many times faster. 'anabranch watch run.jsonl' shows the same in a browser.
 """
 
 
+TIMELINE_EXAMPLES = """\
+examples:
+  anabranch run examples/report.py:chain --text otters --record run.jsonl
+  anabranch timeline run.jsonl
+  anabranch timeline run.jsonl -o run.html
+  anabranch timeline run.jsonl -o run.svg --chain examples/report.py:chain
+
+A Gantt chart of the steps, with chunks as ticks and the critical path. As html it can be zoomed, and is one file.
+Without -o it goes to standard output, as text unless a format is asked for. With --chain, what waits for what is
+known, not guessed.
+"""
+
+
 def add_replay(commands: Commands) -> None:
     """Add the command."""
     told = add_command(commands, "replay", "tell what a recorded run did", EXAMPLES, _replay)
     told.add_argument("record", metavar="run.jsonl", help="a file that 'run --record' or an EventFile has written")
     told.add_argument("--speed", type=_speed, metavar="N", help="at the pace of the run, N times faster")
+
+
+def add_timeline(commands: Commands) -> None:
+    """Add the command."""
+    chart = add_command(commands, "timeline", "draw when a recorded run did what", TIMELINE_EXAMPLES, _timeline)
+    chart.add_argument("record", metavar="run.jsonl", help="a file that 'run --record' or an EventFile has written")
+    chart.add_argument("-o", "--output", metavar="FILE", help="the file; its ending tells the format")
+    chart.add_argument("--format", choices=get_args(TimelineFormat), help="whatever the file is called")
+    chart.add_argument("--chain", metavar="module:chain", help="what ran")
+
+
+def _timeline(options: argparse.Namespace) -> int:
+    chain = None if options.chain is None else load_chain(options.chain)
+    events = list(events_of(options.record))
+    format: TimelineFormat | None = options.format or (None if options.output else "text")
+    title = os.path.basename(options.record)
+    try:
+        made = timeline(events, format, options.output, chain=chain, title=title)
+    except ConfigError as error:
+        raise AskedWrongly(str(error)) from error
+    except OSError as error:
+        raise AskedWrongly(f"{options.output} can't be written ({reason(error)})") from error
+    if options.output is None:
+        write_out(made)
+    return 0
 
 
 def _replay(options: argparse.Namespace) -> int:

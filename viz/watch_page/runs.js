@@ -76,16 +76,17 @@ export class Runs {
     return text.length > length ? `…${text.slice(-length)}` : text;
   }
 
-  // What a part of the picture shows at a time, given the runs that it stands for
+  // What a part of the picture shows at a time, given the runs that it stands for. A failure counts unless it was
+  // tried again: another run began when it was over.
   partState(runs, time) {
-    const states = runs.map((run) => this.state(run, time));
-    if (states.includes("running")) return "running";
-    const latest = states.filter((state) => state !== "waiting");
-    if (latest.includes("failed")) return "failed";
-    return latest.at(-1) ?? "waiting";
+    const begun = runs.filter((run) => run.start <= time);
+    if (begun.some((run) => this.state(run, time) === "running")) return "running";
+    const retried = (run) => begun.some((other) => other !== run && other.start >= run.end);
+    if (begun.some((run) => this.state(run, time) === "failed" && !retried(run))) return "failed";
+    return begun.length ? this.state(begun.at(-1), time) : "waiting";
   }
 
-  state_of_all(time) {
+  wholeState(time) {
     const roots = this.list.filter((run) => run.parent === null);
     return roots.length ? this.partState(roots, time) : "waiting";
   }

@@ -112,7 +112,7 @@ function pass(frame) {
 // What is seen
 
 function show() {
-  const state = failure ? "failed" : runs.state_of_all(time);
+  const state = failure ? "failed" : runs.wholeState(time);
   set(document.body, "state", state);
   put("state", state);
   set(at("state"), "state", state);
