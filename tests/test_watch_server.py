@@ -25,6 +25,7 @@ from anabranch.viz.watch_server import WatchServer
 from anabranch.viz.watched_runs import WatchedRun
 
 CHAINS = str(Path(__file__).with_name("chain_of_commands.py"))
+writes = pytest.mark.may_block  # a watched run writes its record on its own loop
 LENGTH = RunnableLambda(len)
 
 
@@ -121,6 +122,7 @@ def test_facts_are_those_of_the_record(recorded: WatchServer) -> None:
     }
 
 
+@writes
 def test_a_reader_that_does_not_read_holds_up_nobody(tmp_path: Path) -> None:
     text = "x" * 1_000
 
@@ -158,6 +160,7 @@ def read_all(run: WatchedRun) -> list[dict[str, Any]]:
             return found
 
 
+@writes
 def test_a_run_that_can_not_begin_says_why(tmp_path: Path) -> None:
     def refuse(text: str) -> str:
         return text
@@ -171,6 +174,7 @@ def test_a_run_that_can_not_begin_says_why(tmp_path: Path) -> None:
         assert "ConfigError: config key 'max_concurrency'" in ask(server, "facts")[1]
 
 
+@writes
 def test_a_closed_server_leaves_no_reader_waiting(tmp_path: Path) -> None:
     gate = Gate()
     with watching(gate.chain, "honey", tmp_path) as server:
