@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import UnionType
-from typing import Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from anabranch.engine.errors import EdgeTypeError
 from anabranch.engine.fitting import DictType, describe_type, explain_misfit, fits, keys_of
@@ -86,6 +86,8 @@ def _briefly(tp: Any) -> str:
     """A type in a few words: of a dict the keys, of a union its beginning."""
     if isinstance(tp, DictType):
         return f"{{{', '.join(tp)}}}"
+    if get_origin(tp) is Annotated:
+        return _briefly(get_args(tp)[0])
     if get_origin(tp) in (Union, UnionType) and len(get_args(tp)) > 2:
         return f"{describe_type(get_args(tp)[0])} | …"
     return describe_type(tp)

@@ -32,7 +32,7 @@ def dressed(svg: str, theme: Theme) -> str:
 def _rules(palette: Palette) -> str:
     """A style sheet that puts a palette in place of the light one; lines that mean something keep their meaning."""
     rules = [
-        (".graph>polygon", f"fill:{palette.paper}"),
+        (":is(.graph>polygon,.graph>g>a>polygon)", f"fill:{palette.paper}"),
         ("text", f"fill:{palette.ink}"),
         (f'text[fill="{LIGHT.faint}"]', f"fill:{palette.faint}"),
         (".edge :is(path,polygon)", f"stroke:{palette.arrow}"),
@@ -43,6 +43,7 @@ def _rules(palette: Palette) -> str:
     ]
     for name, paint in {**palette.kinds, **palette.states}.items():
         rules += [(f".node.{name} {LINED}", f"stroke:{paint.line}"), (f".node.{name} {FILLED}", f"fill:{paint.fill}")]
+    rules.append((".node.merge ellipse", f"fill:{palette.arrow} !important"))
     for name, paint in palette.states.items():
         rules.append((f".cluster.{name} {LINED}", f"stroke:{paint.line}"))
         rules.append((f'text[fill="{LIGHT.states[name].line}"]', f"fill:{paint.line}"))
