@@ -241,6 +241,10 @@ class TaskStream:
             except asyncio.CancelledError as raised:
                 interrupt = raised
                 self._stop()
+        for strand in (strands.source, *strands.all):
+            if isinstance(strand.host, Waiter) and self._cap is not None:
+                self._cap.withdraw(strand.host)  # nobody may be there to give the permit back
+                strand.host = None
         await aclose(self._input)
         return interrupt
 
@@ -256,17 +260,23 @@ class TaskStream:
             if self._cap is None:
                 self._start(strand)
                 continue
-            waiter = Waiter(next(AGES))
+            strand.host = waiter = Waiter(next(AGES))
             assert self._loop is not None
-            waiter.on_grant = partial(on_loop, self._loop, partial(self._start, strand))
+            waiter.on_grant = partial(on_loop, self._loop, partial(self._granted, strand, waiter))
             self._cap.request(waiter)
+
+    def _granted(self, strand: Strand, waiter: Waiter) -> None:
+        if strand.host is not waiter:
+            return  # it was withdrawn meanwhile, and so was the permit
+        strand.host = None
+        if strand.state is State.READY:
+            self._start(strand)
+        else:
+            assert self._cap is not None
+            self._cap.release()
 
     def _start(self, strand: Strand) -> None:
         """With a permit, where there is a cap."""
-        if strand.state is not State.READY:
-            if self._cap is not None:
-                self._cap.release()
-            return
         assert self._loop is not None
         strand.state = State.RUNNING
         strand.site = site_of(self._config, self._graph, self._cap, held=self._cap is not None)

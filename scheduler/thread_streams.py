@@ -223,6 +223,10 @@ class ThreadStream:
                     self._wait(self._seat, partial(setattr, strands.outlet, "getter"))
                 except BaseException as interrupt:
                     strands.fail(interrupt, -1)
+            for strand in (strands.source, *strands.all):
+                if strand.host is not None:  # it never began
+                    self._ledger.withdraw(strand.host)
+                    strand.host = None
         run(close, self._input)
 
     # Strands. With the lock held, unless they say otherwise.
@@ -270,6 +274,7 @@ class ThreadStream:
                 strand.state = State.RUNNING
             elif strand.host is not None:  # not withdrawn, so the permit is here
                 self._ledger.release()
+            strand.host = None
         if begins:
             site = site_of(self._config, self._graph, self._ledger, held=True)
             site.parent = self._parent
