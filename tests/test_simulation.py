@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -360,3 +361,25 @@ def test_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(threads_module, "import_extra", missing)
     with pytest.raises(MissingExtraError, match="simulate needs greenlet: testing"):
         simulate(RunnableLambda(size), 1)
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+@pytest.mark.parametrize("capacity", [1, 2, 4])
+def test_before_a_slow_reader_channels_fill_up_to_their_capacity_also_where_branches_join(
+    verb: Any, capacity: int
+) -> None:
+    def many(_: Iterator[Any]) -> Iterator[str]:
+        yield from "abcdefghijkl"
+
+    def passed(chunks: Iterator[str]) -> Iterator[str]:
+        yield from chunks
+
+    def slow(chunks: Iterator[Any]) -> Iterator[Any]:
+        for chunk in chunks:
+            time.sleep(1)
+            yield chunk
+
+    branches = {"a": RunnableGenerator(passed), "b": RunnableGenerator(passed)}
+    chain = RunnableGenerator(many) | branches | RunnableGenerator(slow)
+    found = simulate(chain, 0, {"channel_capacity": capacity}, verb=verb, seed=1)
+    assert found.depths == {"passed": capacity, "slow": capacity}
