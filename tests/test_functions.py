@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from typing import Any
 
 import pytest
+from verbs import VERBS
 
 from anabranch.engine.errors import CompositionError, NotRunnableError
 from anabranch.nodes import (
@@ -519,3 +520,14 @@ class TestValues:
         again = pickle.loads(pickle.dumps(simple))
         assert again == simple
         assert again.invoke(1) == {"a": 4, "b": "2", "c": 2}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_what_a_function_in_the_middle_returns_is_run_and_the_next_steps_follow(verb: str) -> None:
+    async def returned(_: Any) -> Any:
+        return RunnableLambda(str.upper)
+
+    firsts: list[Callable[..., Any]] = [lambda _: RunnableLambda(str.upper), returned]
+    for first in firsts:
+        made = RunnableLambda(first) | (lambda x: f"{x}1") | (lambda x: f"{x}2")
+        assert "A12" in str(VERBS[verb](made, "a"))
