@@ -32,6 +32,7 @@ export class Picture {
     const told = document.createElement("p");
     told.textContent = why;
     this.box.replaceChildren(told);
+    this.box.parentElement.classList.add("bare"); // there is room for the rest
   }
 
   put(svg) {

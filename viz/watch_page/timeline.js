@@ -47,9 +47,11 @@ export class Timeline {
     const path = document.createElementNS(SVG, "path");
     ticks.append(path);
     lane.append(bar, ticks);
+    const words = element("bdi", "");
+    said.append(words);
     button.append(label, lane, said);
     button.addEventListener("click", () => this.choose(run));
-    const row = { run, button, lane, bar, ticks, path, said, text: "", below: [] };
+    const row = { run, button, lane, bar, ticks, path, words, text: "", below: [] };
     this.clearTicks(row);
     this.place(row);
     this.rows.push(row);
@@ -79,7 +81,7 @@ export class Timeline {
     if (scaled) row.ticks.setAttribute("viewBox", `0 0 ${this.scale} 8`);
     this.showTicks(row, runs.chunkCount(run, time), scaled);
     const text = state === "failed" ? run.error : runs.streamed(run, time, 100).replace(/\s+/g, " ");
-    if (text !== row.text) row.said.textContent = row.text = text;
+    if (text !== row.text) row.words.textContent = row.text = text;
   }
 
   showTicks(row, count, scaled) {
