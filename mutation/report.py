@@ -69,7 +69,7 @@ def _totals(
     for kind, meaning in KINDS.items():
         count = sum(reasons.get(verdict.name, ("", ""))[0] == kind for verdict in alive)
         if count:
-            yield f"* *{kind}*: {count}: {meaning}."
+            yield f"* *{kind}*, {count}: {meaning}."
     yield ""
 
 
