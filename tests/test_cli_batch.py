@@ -206,3 +206,15 @@ def test_what_a_file_has_is_read_back_wherever_it_was_torn(good: set[int], bad: 
         assert [json.loads(line) for line in Path(path).read_bytes().splitlines()] == [
             each for each in kept if "output" in each
         ]
+
+
+def test_a_terminal_gets_a_bar_that_counts_what_was_there_before(
+    files: Files, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    files.give(1, 2, 3)
+    files.outputs.write_text('{"index":1,"output":4}\n')
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert files.run("doubling") == 0
+    err = capsys.readouterr().err
+    assert "| 1/3 [" in err
+    assert "| 3/3 [" in err
