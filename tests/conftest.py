@@ -95,3 +95,9 @@ def _is_of_the_engine(thread: threading.Thread) -> bool:
     So has, as far as tests go, the one that tqdm keeps once a library such as bm25s has drawn a bar.
     """
     return isinstance(thread, threading._DummyThread) or thread.name.startswith(("anabranch", "tqdm_monitor"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Names of tests are the same in every process, or the workers that share them can't agree."""
+    if addressed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
+        raise pytest.UsageError(f"names of tests that hold the address of an object; give them `ids`: {addressed}")

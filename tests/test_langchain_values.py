@@ -145,7 +145,7 @@ class Own:
     """Of neither side."""
 
 
-@pytest.mark.parametrize("value", [Own(), [1, "a"], {"k": (None, 2.5)}, {3}, b"x", range(3), len], ids=repr)
+@pytest.mark.parametrize("value", [Own(), [1, "a"], {"k": (None, 2.5)}, {3}, b"x", range(3), len])
 def test_what_is_neither_ours_nor_theirs_stays_itself(value: Any) -> None:
     assert to_langchain_value(value) is value
     assert from_langchain_value(value) is value
