@@ -115,7 +115,8 @@ def _operator_from_json(data: Mapping[str, Any], registry: Registry) -> Operator
 
 
 def _reference(made: Callable[..., Any]) -> str | dict[str, Any]:
-    """How to find a callable again, or make it again."""
+    """How to find a callable again, or make it again. One that stands for another while this process runs says so."""
+    made = getattr(made, "written_as", made)
     if isinstance(made, FunctionType | BuiltinFunctionType | type):
         return _path(made)
     try:

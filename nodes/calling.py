@@ -61,7 +61,9 @@ def _taking_langchain(func: Callable[..., Any], is_async: bool) -> Callable[...,
     async def acall(*args: Any, **kwargs: Any) -> Any:
         return _taken(await func(*args, **kwargs))
 
-    return acall if is_async else call
+    made: Any = acall if is_async else call
+    made.written_as = func
+    return made  # type: ignore[no-any-return]
 
 
 def _taken(result: Any) -> Any:

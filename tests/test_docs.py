@@ -173,7 +173,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
     """The Python blocks of a page, in order."""
     text = page.read_text(encoding="utf-8")
     fences = list(FENCE.finditer(text))
-    for fence, after in zip(fences, [*fences[1:], None], strict=True):
+    for fence, after in zip(fences, [*fences[1:], None], strict=False):
         output = None
         if after is not None and after[1] == "text" and not text[fence.end() : after.start()].strip():
             output = after[2]

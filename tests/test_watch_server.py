@@ -219,6 +219,11 @@ def test_a_port_that_is_taken_is_told(recorded: WatchServer, capsys: pytest.Capt
     assert f"port {port}, can't be had" in capsys.readouterr().err
 
 
+def _heed_interrupts() -> None:
+    """A background job of a shell inherits that they are ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interruption_ends_the_page_and_the_run(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     command = [sys.executable, "-m", "anabranch.viz.command_line", "watch", "--no-open", f"{CHAINS}:endless"]
@@ -228,6 +233,7 @@ def test_an_interruption_ends_the_page_and_the_run(tmp_path: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         env={key: value for key, value in os.environ.items() if "DISPLAY" not in key},
+        preexec_fn=_heed_interrupts,
     )
     with running:
         assert running.stdout is not None
