@@ -7,6 +7,8 @@ import json
 import os
 import sys
 import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any, NoReturn, cast
 
 from anabranch.engine.config import RunnableConfig
@@ -145,6 +147,21 @@ def reason(error: BaseException) -> str:
     """Why something went wrong, in a few words."""
     text = " ".join(str(getattr(error, "strerror", None) or error).split())
     return text or type(error).__name__
+
+
+@contextmanager
+def writing(output: str | None) -> Generator[None, None, None]:
+    """Where a picture is made: what makes it wrong is told as a wrong command.
+
+    Raises:
+        AskedWrongly: when its form is unknown, or its file can't be written.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise AskedWrongly(str(error)) from error
+    except OSError as error:
+        raise AskedWrongly(f"{output} can't be written ({reason(error)})") from error
 
 
 def count(text: str) -> int:

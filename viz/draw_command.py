@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import get_args
 
-from anabranch.engine.errors import ConfigError
-from anabranch.viz.asking import AskedWrongly, Commands, add_chain, add_command, reason, write_out
+from anabranch.viz.asking import Commands, add_chain, add_command, write_out, writing
 from anabranch.viz.drawing import Direction, Format, draw
 from anabranch.viz.styles import Theme
 from anabranch.viz.targets import load_chain
@@ -44,12 +43,8 @@ def _draw(options: argparse.Namespace) -> int:
     chain = load_chain(options.chain)
     how = {each: getattr(options, each) for each in ("depth", "plan", "types", "direction", "theme")}
     format: Format | None = options.format or (None if options.output else "text")
-    try:
+    with writing(options.output):
         made = draw(chain, format, path=options.output, **how)
-    except ConfigError as error:
-        raise AskedWrongly(str(error)) from error
-    except OSError as error:
-        raise AskedWrongly(f"{options.output} can't be written ({reason(error)})") from error
     if options.output is None:
         write_out(made)
     return 0

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from typing import Any, get_args
 from uuid import UUID
 
-from anabranch.engine.errors import ConfigError
 from anabranch.engine.runs import RunInfo
 from anabranch.nodes.console import ConsoleTracer
 from anabranch.nodes.replays import EventFileError, replay
-from anabranch.viz.asking import AskedWrongly, Commands, add_command, reason, write_out
+from anabranch.viz.asking import AskedWrongly, Commands, add_command, reason, write_out, writing
 from anabranch.viz.targets import load_chain
 from anabranch.viz.timelines import TimelineFormat, timeline
 
@@ -63,12 +62,8 @@ def _timeline(options: argparse.Namespace) -> int:
     events = list(events_of(options.record))
     format: TimelineFormat | None = options.format or (None if options.output else "text")
     title = os.path.basename(options.record)
-    try:
+    with writing(options.output):
         made = timeline(events, format, options.output, chain=chain, title=title)
-    except ConfigError as error:
-        raise AskedWrongly(str(error)) from error
-    except OSError as error:
-        raise AskedWrongly(f"{options.output} can't be written ({reason(error)})") from error
     if options.output is None:
         write_out(made)
     return 0
