@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import HealthCheck, settings
+from openai_server import OpenAIServer, openai_server
 
 from anabranch.scheduler.pools import POOL
 
@@ -95,6 +96,13 @@ def _is_of_the_engine(thread: threading.Thread) -> bool:
     So has, as far as tests go, the one that tqdm keeps once a library such as bm25s has drawn a bar.
     """
     return isinstance(thread, threading._DummyThread) or thread.name.startswith(("anabranch", "tqdm_monitor"))
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
+    """A server on this machine that speaks OpenAI's protocol, to which the environment points."""
+    with openai_server(monkeypatch) as running:
+        yield running
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import aclosing, closing
 from typing import Any
 
 import pytest
 from openai_answers import completion_pieces
-from openai_server import PATIENCE, Exchange, OpenAIServer, openai_server, refusing, streaming
+from openai_server import PATIENCE, Exchange, OpenAIServer, refusing, streaming
 
 from anabranch.nodes import BaseCallbackHandler, OpenAI, PromptTemplate
 
 openai = pytest.importorskip("openai")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with openai_server(monkeypatch) as running:
-        yield running
 
 
 def model_of(server: OpenAIServer, **settings: Any) -> OpenAI:

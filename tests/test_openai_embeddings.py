@@ -5,24 +5,17 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from openai_answers import vector_of
-from openai_server import OpenAIServer, openai_server, refusing
+from openai_server import OpenAIServer, refusing
 
 from anabranch.nodes.openai_embeddings import OpenAIEmbeddings
 
 openai = pytest.importorskip("openai")
 
 TEXTS = ["bears", "", "honey and milk", "ü"]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with openai_server(monkeypatch) as running:
-        yield running
 
 
 def embeddings_of(server: OpenAIServer, **settings: Any) -> OpenAIEmbeddings:

@@ -5,12 +5,11 @@ The expected bodies are those that langchain-openai sends for the same messages,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from openai_answers import Answer, call
-from openai_server import OpenAIServer, openai_server
+from openai_server import OpenAIServer
 
 from anabranch.nodes import (
     AIMessage,
@@ -27,12 +26,6 @@ from anabranch.nodes import (
 )
 
 pytest.importorskip("openai")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with openai_server(monkeypatch) as running:
-        yield running
 
 
 def model_of(server: OpenAIServer, **settings: Any) -> ChatOpenAI:

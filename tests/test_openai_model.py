@@ -8,12 +8,11 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from openai_answers import USAGE, Answer, call
-from openai_server import OpenAIServer, openai_server, refusing
+from openai_server import OpenAIServer, refusing
 
 from anabranch.engine.chunks import fold
 from anabranch.nodes.caches import InMemoryCache
@@ -34,12 +33,6 @@ FACTS = {
     "service_tier": "default",
     "finish_reason": "stop",
 }
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with openai_server(monkeypatch) as running:
-        yield running
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from openai_server import (
     OpenAIServer,
     Reply,
     endless,
-    openai_server,
     refusing,
     silent,
     streaming,
@@ -32,12 +31,6 @@ from anabranch.nodes import ChatOpenAI, ChatPromptTemplate, Runnable, StrOutputP
 openai = pytest.importorskip("openai")
 
 DONE = b"data: [DONE]\n\n"
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with openai_server(monkeypatch) as running:
-        yield running
 
 
 @pytest.fixture

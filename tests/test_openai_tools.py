@@ -6,12 +6,11 @@ The expected requests are those that langchain-openai sends for the same argumen
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from openai_answers import Answer, call
-from openai_server import OpenAIServer, openai_server
+from openai_server import OpenAIServer
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
@@ -19,12 +18,6 @@ from anabranch.engine.chunks import fold
 from anabranch.nodes import AIMessage, ChatOpenAI, HumanMessage, OutputParserException, ToolMessage, tool
 
 pytest.importorskip("openai")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
-    with openai_server(monkeypatch) as running:
-        yield running
 
 
 @pytest.fixture
