@@ -13,6 +13,10 @@ SOURCES := $(shell find $(PACKAGES) -name '*.py' -o -name '*.pyi' -o -name '*.js
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 EDITABLE := --no-build-isolation --config-settings editable_mode=strict --editable
 
+# Many interpreters are started, by tests and benchmarks, none of which should compile our sources again.
+COMPILE := $(BIN)/python -m compileall -q build
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test check bench soak docs mutants stub dev clean FORCE
@@ -24,7 +28,8 @@ demo: $(VENV)/.demo $(LINKS)  ## answer a question from the documents of the sta
 	$(BIN)/python examples/retrieval.py $(ARGS)
 
 test: $(VENV)/.dev $(LINKS)  ## run the whole test suite
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	@$(COMPILE)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 check: $(VENV)/.dev $(LINKS)  ## lint, formatting, types and layers
 	$(BIN)/ruff check .
@@ -34,7 +39,7 @@ check: $(VENV)/.dev $(LINKS)  ## lint, formatting, types and layers
 	$(BIN)/python -m pytest tests/test_layers.py
 
 bench: $(VENV)/.dev $(LINKS)  ## measure against hand-written Python
-	@$(BIN)/python -m compileall -q build  # so that the row of imports doesn't count compiling
+	@$(COMPILE)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 soak: $(VENV)/.dev $(LINKS)  ## simulate random programs for ten minutes

@@ -25,8 +25,8 @@ Question: {question}
 
 
 def stdlib_retriever(k: int = 8) -> BM25Retriever:
-    """A retriever over the documents of the running interpreter's standard library; reading them takes a
-    second or two.
+    """A retriever over the documents of the running interpreter's standard library; the first time it reads
+    them, which takes a second or two.
 
     Args:
         k: how many documents to find at most.

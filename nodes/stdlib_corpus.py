@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import sysconfig
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ def stdlib_documents(folder: Path | None = None) -> list[Document]:
     The text of a document is its signature and its docstring. The metadata hold `source` (such as
     `csv.DictWriter`, each once), `kind` (`module`, `class`, `function` or `method`), `module`, and, of
     what is written in Python, `path` (relative to the folder) and `line`. The order is always the same.
+    The standard library is read once in a process, which takes a second or two.
 
     Args:
         folder: the folder to read; by default the standard library of this interpreter, and then what is
@@ -31,17 +33,28 @@ def stdlib_documents(folder: Path | None = None) -> list[Document]:
     Raises:
         FileNotFoundError: when there is no source file to read.
     """
-    root = Path(sysconfig.get_path("stdlib")) if folder is None else folder
+    return list(_own_documents()) if folder is None else list(_read(folder).values())
+
+
+@cache
+def _own_documents() -> tuple[Document, ...]:
+    documents = _read(Path(sysconfig.get_path("stdlib")))
+    for document in compiled_documents():
+        documents.setdefault(document.metadata["source"], document)
+    return tuple(documents.values())
+
+
+def _read(folder: Path) -> dict[str, Document]:
+    """The documents of a folder of sources, by their `source`."""
     documents: dict[str, Document] = {}
-    for module in read_modules(root):
+    for module in read_modules(folder):
         for document in _of_module(module):
             documents.setdefault(document.metadata["source"], document)
     if not documents:
-        raise FileNotFoundError(f"{root} holds no documented Python source; this interpreter came without its library")
-    if folder is None:
-        for document in compiled_documents():
-            documents.setdefault(document.metadata["source"], document)
-    return list(documents.values())
+        raise FileNotFoundError(
+            f"{folder} holds no documented Python source; this interpreter came without its library"
+        )
+    return documents
 
 
 def _of_module(module: Module) -> Iterator[Document]:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from anabranch.nodes.generators import RunnableGenerator
 from anabranch.viz import ask_command
 from anabranch.viz.command_line import main
 
+CHAINS = str(Path(__file__).with_name("chain_of_commands.py"))
 COMMAND = [sys.executable, "-W", "error", "-m", "anabranch.viz.command_line"]
 
 
@@ -111,19 +113,18 @@ def test_an_interruption_ends_quietly(monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 def test_a_reader_that_goes_away_is_no_failure() -> None:
-    with subprocess.Popen(
-        [*COMMAND, "ask", "how do I parse JSON?"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as asking:
-        assert asking.stdout is not None
-        assert asking.stderr is not None
-        asking.stdout.close()  # before anything is written
-        errors = asking.stderr.read()
+    asked = [*COMMAND, "run", f"{CHAINS}:spelling", "--text", "honey"]
+    with subprocess.Popen(asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()  # before anything is written
+        errors = running.stderr.read()
     assert errors == b""
-    assert asking.returncode == 0
+    assert running.returncode == 0
 
 
 def test_a_terminal_without_the_letters_still_gets_its_answer() -> None:
-    done = subprocess.run(
+    done = subprocess.run(  # the whole command once, as it is installed
         [*COMMAND, "ask", "how do I parse JSON?"],
         capture_output=True,
         check=False,

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,7 +21,7 @@ from anabranch.nodes.passthrough import RunnablePassthrough
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.stdlib_answers import TEMPLATE, default_model, stdlib_chain
 
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.xdist_group("stdlib")  # one process reads it, once
 
 
 @cache
@@ -146,15 +143,6 @@ def test_a_wrong_prompt_is_an_error_that_names_the_step() -> None:
     chain = (lambda question: {"context": RETRIEVER.invoke(question)}) | prompt | ExtractiveChatModel()
     with pytest.raises(KeyError, match="ChatPromptTemplate got no value for 'question'"):
         chain.invoke("where did harrison work?")
-
-
-def test_the_example_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    script = [sys.executable, "-W", "error", str(ROOT / "examples" / "retrieval.py")]
-    done = subprocess.run(script, capture_output=True, text=True, check=False, encoding="utf-8")
-    assert done.stderr == ""
-    assert done.stdout.count("[csv.reader]") == 2
-    assert "[itertools.chain]" in done.stdout
 
 
 def test_documents_are_plain_values_for_functions_in_the_chain() -> None:

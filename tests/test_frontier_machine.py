@@ -439,7 +439,7 @@ TestFrontier = FrontierMachine.TestCase
 TestFrontier.settings = settings(max_examples=100, stateful_step_count=30, report_multiple_bugs=False)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(
     graph=graphs(8),
     count=st.integers(1, 4),

@@ -67,7 +67,7 @@ def test_the_whole_of_a_long_name_is_in_the_tooltip() -> None:
     assert name in "".join(svg.replace("&#160;", " "))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.text(max_size=60))
 def test_any_text_goes_through_dot_into_xml(name: str) -> None:
     chain = RunnableLambda(len).with_config(run_name=name) | RunnableParallel({name: len})

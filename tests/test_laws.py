@@ -73,7 +73,7 @@ def is_certain(program: Program, value: Value) -> bool:
 
 
 @given(programs(), values)
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_invoke_and_ainvoke_give_what_recursion_gives(program: Program, value: Value) -> None:
     runnable, wanted = build(program), expected(program, value)
     check(program, wanted, laws.outcome(runnable.invoke, value))
@@ -81,7 +81,7 @@ def test_invoke_and_ainvoke_give_what_recursion_gives(program: Program, value: V
 
 
 @given(programs(), values)
-@settings(max_examples=150)
+@settings(max_examples=100)
 def test_stream_and_astream_fold_to_what_recursion_gives(program: Program, value: Value) -> None:
     wanted = expected(program, value)
     assume(not wanted.vague)

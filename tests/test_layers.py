@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import networkx as nx
@@ -97,9 +98,15 @@ def walk(node: ast.AST, in_function: bool = False, for_types: bool = False) -> I
                 yield from walk(child, in_function or inside, for_types)
 
 
+@cache
+def parsed(module: str) -> ast.Module:
+    return ast.parse(SOURCES[module].read_text(encoding="utf-8"))
+
+
+@cache
 def imports(module: str) -> list[Import]:
     """The imports of a module of ours."""
-    return list(walk(ast.parse(SOURCES[module].read_text(encoding="utf-8"))))
+    return list(walk(parsed(module)))
 
 
 def listed(module: str, wrong: list[Import]) -> str:

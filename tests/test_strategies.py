@@ -161,7 +161,7 @@ class TestPrograms:
         seen: set[type] = set()
 
         @given(programs(depth=2))
-        @settings(max_examples=200, derandomize=True, database=None)
+        @settings(max_examples=100, derandomize=True, database=None)
         def look(program: AnyRunnable) -> None:
             seen.update(map(type, parts_of(program)))
 
@@ -243,7 +243,7 @@ class TestShrinking:
 
 
 def drawn_with(strategy: Any, holds: Any) -> Any:
-    searching = settings(max_examples=2000, derandomize=True, database=None, phases=(Phase.generate, Phase.shrink))
+    searching = settings(max_examples=1000, derandomize=True, database=None, phases=(Phase.generate, Phase.shrink))
     return find(strategy, holds, settings=searching)
 
 

@@ -18,11 +18,11 @@ from anabranch.engine.chunks import fold
 from anabranch.engine.run_logs import RunLogPatch
 from anabranch.engine.trace_laws import Recorder, check_facts, outline, root_chunks_fold_to_its_output
 
-some = settings(max_examples=60)
+some = settings(max_examples=40)
 
 
 @given(programs(), values, st.sampled_from(sorted(VERBS)), st.integers(1, 3) | st.none())
-@settings(max_examples=250)
+@settings(max_examples=120)
 def test_facts_are_well_nested_in_every_verb(program: Program, value: Value, verb: str, cap: int | None) -> None:
     recorder = Recorder()
     config: Any = {"callbacks": [recorder]} | ({"max_concurrency": cap} if cap else {})
