@@ -31,6 +31,12 @@ class Algebra(Enum):
     """How the chunks of an edge combine: they add, or each replaces the one before.
 
     As the class attribute `__chunk_algebra__` it decides for a type and its subclasses.
+
+    Example:
+        >>> class Celsius(float):
+        ...     __chunk_algebra__ = Algebra.SNAPSHOTS
+        >>> fold([20.5, 21.0]), fold([Celsius(20.5), Celsius(21.0)])
+        (41.5, 21.0)
     """
 
     ADDITIVE = "additive"
@@ -243,7 +249,13 @@ def fold(chunks: Iterable[Any], algebra: Algebra | None = None) -> Any:
 
 
 async def afold(chunks: AsyncIterable[Any], algebra: Algebra | None = None) -> Any:
-    """The value that an asynchronous stream of chunks stands for. See `fold`."""
+    """The value that an asynchronous stream of chunks stands for. See `fold`.
+
+    Example:
+        >>> import asyncio
+        >>> asyncio.run(afold(RunnableLambda(str.upper).astream("abc")))
+        'ABC'
+    """
     total = Accumulator(_algebra_on(chunks, algebra))
     async for chunk in chunks:
         total.push(chunk)

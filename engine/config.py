@@ -35,6 +35,13 @@ class RunnableConfig(TypedDict, total=False):
         channel_capacity: how many chunks may wait between two segments.
         progress: of a batch: True for a progress bar, or a function that is called with the number of inputs
             that are done, and of all, whenever one is. Not handed down.
+
+    Example:
+        >>> config = RunnableConfig(tags=["nightly"], max_concurrency=2)
+        >>> config
+        {'tags': ['nightly'], 'max_concurrency': 2}
+        >>> RunnableLambda(lambda _, config: config["tags"]).invoke(None, config)
+        ['nightly']
     """
 
     tags: list[str]
@@ -56,13 +63,16 @@ CONFIG_KEYS = frozenset(RunnableConfig.__annotations__)
 def ensure_config(config: RunnableConfig | None = None, parent: RunnableConfig | None = None) -> RunnableConfig:
     """A config of your own with every default in it.
 
-    What `config` says replaces what `parent` says, key by key; lists and dicts are copied. Numbers, strings
-    and bools of `configurable` are noted in `metadata` too, unless they are there, start with `__` or are
-    called `api_key`.
+    What `config` says replaces what `parent` says, key by key; lists and dicts are copied. `model` and
+    `checkpoint_ns` of `configurable` are noted in `metadata` too, where they are numbers or text.
 
     Args:
         config: what the call says.
         parent: the config of the run around the call.
+
+    Example:
+        >>> ensure_config({"tags": ["a"], "user": "Ada"})
+        {'tags': ['a'], 'metadata': {}, 'callbacks': None, 'recursion_limit': 25, 'configurable': {'user': 'Ada'}}
     """
     full: dict[str, Any] = {
         "tags": [],
@@ -86,6 +96,10 @@ def merge_configs(*configs: RunnableConfig | None) -> RunnableConfig:
     Tags are appended, each once. Metadata and `configurable` are merged. Callbacks are joined: a manager
     absorbs the handlers of a list, as a copy. A recursion limit counts if it isn't the default. Of all else
     the last that isn't None stands. The result always has tags, metadata and `configurable`.
+
+    Example:
+        >>> merge_configs({"tags": ["a"], "run_name": "first"}, None, {"tags": ["b"], "run_name": "last"})
+        {'tags': ['a', 'b'], 'metadata': {}, 'configurable': {}, 'run_name': 'last'}
     """
     merged: dict[str, Any] = {"tags": [], "metadata": {}, "configurable": {}}
     for config in configs:
@@ -105,8 +119,16 @@ def patch_config(
 ) -> RunnableConfig:
     """A full copy of a config with the given keys changed.
 
-    New callbacks drop `run_name` and `run_id`: these belong to the run whose callbacks were replaced.
-    `configurable` is merged over what is there.
+    Args:
+        config: what to copy; every default is added, as by `ensure_config`.
+        callbacks: these drop `run_name` and `run_id`, which belong to the run whose callbacks were replaced.
+        recursion_limit, max_concurrency, run_name: stand in place of what is there; None changes nothing.
+        configurable: is merged over what is there.
+
+    Example:
+        >>> patched = patch_config({"configurable": {"user": "Ada"}}, configurable={"style": "short"})
+        >>> patched["configurable"]
+        {'user': 'Ada', 'style': 'short'}
     """
     patched = ensure_config(config)
     if callbacks is not None:

@@ -36,10 +36,20 @@ BYTES = {bytes, bytearray, memoryview}
 class DictType(Mapping[str, Any]):
     """The type of a dict whose keys are known exactly: what a join makes, what a prompt reads.
 
-        DictType({"context": str, "question": Any})
-
     An immutable mapping from key to type, in order; two with the same keys and types are equal. As an output
     it has these keys and no other; as an input it needs them all, in any mapping, and ignores others.
+
+    Args:
+        types: the type of each key.
+
+    Example:
+        >>> RunnableParallel(context=str, question=RunnablePassthrough()).OutputType
+        {'context': str, 'question': Any}
+        >>> reader = RunnableLambda(str).with_types(input_type=DictType({"context": str, "question": str}))
+        >>> RunnableParallel(context=str) | reader
+        Traceback (most recent call last):
+            ...
+        anabranch.engine.errors.EdgeTypeError: 'RunnableParallel<context>' gives {'context': str}, but ...
     """
 
     __slots__ = ("_hash", "_types")

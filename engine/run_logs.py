@@ -24,7 +24,16 @@ ISO_MILLISECONDS = "milliseconds"
 class RunLogPatch:
     """JSON patch operations on the state of a run, each a dict with `op`, `path` and `value`.
 
-    Adding a patch to another makes a `RunLog`.
+    Adding a patch to another makes a `RunLog`. `astream_log` gives them.
+
+    Args:
+        *ops: the operations, in order.
+
+    Example:
+        >>> first = RunLogPatch({"op": "replace", "path": "", "value": {"final_output": None}})
+        >>> log = first + RunLogPatch({"op": "replace", "path": "/final_output", "value": "done"})
+        >>> log.state, len(log.ops)
+        ({'final_output': 'done'}, 2)
     """
 
     def __init__(self, *ops: Op) -> None:
@@ -60,6 +69,15 @@ class RunLog(RunLogPatch):
     Args:
         *ops: all operations so far.
         state: what they come to, if that is known.
+
+    Example:
+        >>> import asyncio
+        >>> async def last_state(chain, value):
+        ...     async for log in chain.astream_log(value, diff=False):
+        ...         pass
+        ...     return log.state
+        >>> asyncio.run(last_state(RunnableLambda(len), "abc"))["final_output"]
+        3
     """
 
     def __init__(self, *ops: Op, state: Any = MISSING) -> None:

@@ -47,7 +47,8 @@ _EXPORTS = {
     "nodes.docstores": "InMemoryDocstore",
     "nodes.document_prompts": "MissingMetadataError aformat_document format_document",
     "nodes.documents": "Document format_documents",
-    "nodes.drawable_graphs": "CurveStyle Edge Graph LabelsDict MermaidDrawMethod Node NodeStyles",
+    "nodes.drawable_graphs": "Edge Graph Node",
+    "nodes.drawing_styles": "CurveStyle LabelsDict MermaidDrawMethod NodeStyles",
     "nodes.embeddings": "Embeddings",
     "nodes.event_files": "EventFile JsonLinesTracer",
     "nodes.example_selectors": "BaseExampleSelector LengthBasedExampleSelector MaxMarginalRelevanceExampleSelector "

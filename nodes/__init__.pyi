@@ -33,7 +33,8 @@ from anabranch.nodes.distance_strategies import DistanceStrategy
 from anabranch.nodes.docstores import InMemoryDocstore
 from anabranch.nodes.document_prompts import MissingMetadataError, aformat_document, format_document
 from anabranch.nodes.documents import Document, format_documents
-from anabranch.nodes.drawable_graphs import CurveStyle, Edge, Graph, LabelsDict, MermaidDrawMethod, Node, NodeStyles
+from anabranch.nodes.drawable_graphs import Edge, Graph, Node
+from anabranch.nodes.drawing_styles import CurveStyle, LabelsDict, MermaidDrawMethod, NodeStyles
 from anabranch.nodes.embeddings import Embeddings
 from anabranch.nodes.event_files import EventFile, JsonLinesTracer
 from anabranch.nodes.example_selectors import BaseExampleSelector, LengthBasedExampleSelector, MaxMarginalRelevanceExampleSelector, SemanticSimilarityExampleSelector, sorted_values

@@ -20,6 +20,14 @@ class AsyncCallbackHandler(BaseCallbackHandler):
 
     They are awaited on the loop of the call; under a synchronous verb on the library's own. Those that aren't coroutine
     functions are called in a thread.
+
+    Example:
+        >>> class Outputs(AsyncCallbackHandler):
+        ...     async def on_chain_end(self, outputs, **kwargs):
+        ...         print("made", outputs)
+        >>> RunnableLambda(len).invoke("abc", {"callbacks": [Outputs()]})
+        made 3
+        3
     """
 
     # Models

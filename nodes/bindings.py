@@ -38,6 +38,13 @@ class RunnableBinding(Value, Runnable[Input, Output]):
     Raises:
         ConfigError: when a key of the config has a wrong type.
         CompositionError: a `TypeError`, when what is declared as a type is none, or `bound` is nothing that can run.
+
+    Example:
+        >>> split = RunnableLambda(lambda text, sep: text.split(sep)).bind(sep="-")
+        >>> split.invoke("a-b"), split.invoke("a+b", sep="+")
+        (['a', 'b'], ['a', 'b'])
+        >>> split.with_config(run_name="split at dashes").get_name()
+        'split at dashes'
     """
 
     def __init__(

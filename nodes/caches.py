@@ -169,6 +169,13 @@ def set_llm_cache(cache: BaseCache | None) -> None:
 
     Raises:
         ConfigError: a `ValueError`, when it is no cache.
+
+    Example:
+        >>> set_llm_cache(InMemoryCache())
+        >>> model = FakeListChatModel(responses=["yes", "no"])
+        >>> model.invoke("Well?").content, model.invoke("Well?").content
+        ('yes', 'yes')
+        >>> set_llm_cache(None)
     """
     if cache is not None and not hasattr(cache, "lookup"):
         raise ConfigError(f"set_llm_cache takes a cache, such as InMemoryCache(), or None; got {cache!r:.80}")
@@ -176,5 +183,12 @@ def set_llm_cache(cache: BaseCache | None) -> None:
 
 
 def get_llm_cache() -> BaseCache | None:
-    """The cache of all models that have none of their own."""
+    """The cache of all models that have none of their own; None when there is none.
+
+    Example:
+        >>> set_llm_cache(InMemoryCache(maxsize=100))
+        >>> get_llm_cache()
+        InMemoryCache(maxsize=100)
+        >>> set_llm_cache(None)
+    """
     return GLOBAL.cache

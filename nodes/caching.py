@@ -140,7 +140,17 @@ class Kept:
 
 
 class RunnableWithCache(Around[Input, Output]):
-    """A runnable whose outputs are kept in a cache. What `with_cache` makes; its arguments are told there."""
+    """A runnable whose outputs are kept in a cache. What `with_cache` makes; its arguments are told there.
+
+    Example:
+        >>> asked = []
+        >>> def answer(question):
+        ...     asked.append(question)
+        ...     return question.upper()
+        >>> cached = RunnableLambda(answer).with_cache()
+        >>> cached.invoke("why"), cached.invoke("why"), asked
+        ('WHY', 'WHY', ['why'])
+    """
 
     def __init__(
         self,

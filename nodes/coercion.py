@@ -27,6 +27,10 @@ def coerce_to_runnable(thing: Any) -> Runnable[Any, Any]:
 
     Raises:
         NotRunnableError: a `TypeError`, when it is none of these.
+
+    Example:
+        >>> coerce_to_runnable({"size": len, "loud": str.upper}).invoke("abc")
+        {'size': 3, 'loud': 'ABC'}
     """
     if isinstance(thing, Runnable):
         return thing

@@ -22,7 +22,14 @@ class RunCollector(BaseTracer):
     """A callback handler that keeps the outermost runs, with all runs inside, in the order in which they ended.
 
     Attributes:
-        traced_runs: these.
+        traced_runs: these, each a `Run`.
+
+    Example:
+        >>> collector = RunCollector()
+        >>> (RunnableLambda(abs) | str).batch([-1, -2], {"callbacks": [collector]})
+        ['1', '2']
+        >>> sorted(run.outputs["output"] for run in collector.traced_runs)
+        ['1', '2']
     """
 
     run_inline = True
@@ -40,6 +47,15 @@ class UsageMetadataCallbackHandler(Listener):
 
     Attributes:
         usage_metadata: by the name of the model, what its messages had as `usage_metadata`, added up.
+
+    Example:
+        >>> used = UsageMetadata(input_tokens=3, output_tokens=2, total_tokens=5)
+        >>> model = GenericFakeChatModel(messages=iter([AIMessage("yes", usage_metadata=used)] * 2))
+        >>> handler = UsageMetadataCallbackHandler()
+        >>> [model.invoke("Well?", {"callbacks": [handler]}).content for _ in range(2)]
+        ['yes', 'yes']
+        >>> handler.usage_metadata
+        {'GenericFakeChatModel': {'input_tokens': 6, 'output_tokens': 4, 'total_tokens': 10}}
     """
 
     inline = True
@@ -85,7 +101,16 @@ def collect_runs() -> Generator[RunCollector, None, None]:
 
 @contextmanager
 def get_usage_metadata_callback() -> Generator[UsageMetadataCallbackHandler, None, None]:
-    """Add up the tokens that models use in a `with` block, as `collect_runs` keeps the runs."""
+    """Add up the tokens that models use in a `with` block, as `collect_runs` keeps the runs.
+
+    Example:
+        >>> used = UsageMetadata(input_tokens=3, output_tokens=2, total_tokens=5)
+        >>> model = GenericFakeChatModel(messages=iter([AIMessage("yes", usage_metadata=used)]))
+        >>> with get_usage_metadata_callback() as usage:
+        ...     answer = model.invoke("Well?")
+        >>> usage.usage_metadata["GenericFakeChatModel"]["total_tokens"]
+        5
+    """
     with _listening(UsageMetadataCallbackHandler()) as handler:
         yield handler
 

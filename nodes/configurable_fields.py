@@ -18,6 +18,15 @@ class ConfigurableField:
         name, description: for people, in the schema of the config.
         annotation: its type; by default that of the field.
         is_shared: it keeps its id inside alternatives whose fields have a prefix.
+
+    Raises:
+        ConfigError: a `ValueError`, when `id` is no string.
+
+    Example:
+        >>> prompt = PromptTemplate.from_template("Say {word}.")
+        >>> prompt = prompt.configurable_fields(template=ConfigurableField(id="wording"))
+        >>> prompt.invoke("hi", {"configurable": {"wording": "Shout {word}!"}}).to_string()
+        'Shout hi!'
     """
 
     id: str
@@ -42,6 +51,13 @@ class ConfigurableFieldSingleOption:
         options: the values by name.
         default: the name of the value that stands when config says nothing.
         name, description, is_shared: as of a `ConfigurableField`.
+
+    Example:
+        >>> wordings = {"kind": "Say {word}.", "rude": "Shout {word}!"}
+        >>> field = ConfigurableFieldSingleOption(id="tone", options=wordings, default="kind")
+        >>> prompt = PromptTemplate.from_template("{word}").configurable_fields(template=field)
+        >>> [prompt.invoke("hi", {"configurable": each}).to_string() for each in ({}, {"tone": "rude"})]
+        ['Say hi.', 'Shout hi!']
     """
 
     id: str
@@ -62,6 +78,13 @@ class ConfigurableFieldMultiOption:
     Args:
         default: the names of the values that stand when config says nothing.
         id, options, name, description, is_shared: as of a `ConfigurableFieldSingleOption`.
+
+    Example:
+        >>> answers = {"agree": "yes", "deny": "no", "evade": "well"}
+        >>> field = ConfigurableFieldMultiOption(id="moods", options=answers, default=["agree"])
+        >>> model = FakeListChatModel(responses=["?"]).configurable_fields(responses=field)
+        >>> model.invoke("So?", {"configurable": {"moods": ["evade", "deny"]}}).content
+        'well'
     """
 
     id: str
@@ -102,7 +125,22 @@ def check_field(name: str, field: Any) -> None:
 
 @dataclass(frozen=True)
 class ConfigurableFieldSpec:
-    """What a runnable tells of something that config may set: its id, its type, and what stands otherwise."""
+    """What a runnable tells of something that config may set, in its `config_specs`.
+
+    Args:
+        id: the key in `configurable`.
+        annotation: the type of the value.
+        name, description: for people, in the schema of the config.
+        default: what stands when config says nothing.
+        is_shared: it keeps its id inside alternatives whose fields have a prefix.
+        dependencies: the ids of others that it needs.
+
+    Example:
+        >>> field = ConfigurableField(id="wording")
+        >>> prompt = PromptTemplate.from_template("Say {word}.").configurable_fields(template=field)
+        >>> [(spec.id, spec.annotation, spec.default) for spec in prompt.config_specs]
+        [('wording', <class 'str'>, 'Say {word}.')]
+    """
 
     id: str
     annotation: Any

@@ -103,6 +103,12 @@ class RunnableConfigurableFields(_Chosen[Input, Output]):
 
     Raises:
         CompositionError: when it has no such field, or what is told of one isn't in the form for that.
+
+    Example:
+        >>> field = ConfigurableField(id="answers")
+        >>> model = FakeListChatModel(responses=["yes"]).configurable_fields(responses=field)
+        >>> model.with_config(configurable={"answers": ["no"]}).invoke("Well?").content
+        'no'
     """
 
     def __init__(self, default: Runnable[Input, Output], fields: Mapping[str, AnyField]) -> None:
@@ -161,6 +167,11 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
     """A runnable or one of several others, as config says. What `configurable_alternatives` makes.
 
     Its arguments are told there.
+
+    Example:
+        >>> case = RunnableLambda(str.upper).configurable_alternatives(ConfigurableField(id="case"), lower=str.lower)
+        >>> case.invoke("Hi"), case.invoke("Hi", {"configurable": {"case": "lower"}})
+        ('HI', 'hi')
     """
 
     def __init__(

@@ -41,7 +41,20 @@ def dispatch_custom_event(name: str, data: Any, *, config: RunnableConfig | None
 
 
 async def adispatch_custom_event(name: str, data: Any, *, config: RunnableConfig | None = None) -> None:
-    """The same, awaiting that handlers were told."""
+    """The same, awaiting that handlers were told. Arguments and errors are those of `dispatch_custom_event`.
+
+    Example:
+        >>> import asyncio
+        >>> class Progress(AsyncCallbackHandler):
+        ...     async def on_custom_event(self, name, data, **kwargs):
+        ...         print(name, data)
+        >>> async def slow(text):
+        ...     await adispatch_custom_event("progress", {"done": 0.5})
+        ...     return text
+        >>> asyncio.run(RunnableLambda(slow).ainvoke("a", {"callbacks": [Progress()]}))
+        progress {'done': 0.5}
+        'a'
+    """
     await atell(_run(name, config), "told", "custom_event", name, data)
 
 

@@ -55,10 +55,17 @@ def from_dag(dag: nx.DiGraph[Any], *, name: str = "RunnableDag") -> RunnableDag:
 
 
 class RunnableDag(Value, Runnable[Any, Any]):
-    """What `from_dag` makes.
+    """A runnable of a networkx graph. What `from_dag` makes; its arguments are told there.
 
     Attributes:
         vertices: the runnables by vertex, in topological order.
+
+    Example:
+        >>> dag = RunnableDag(nx.DiGraph([(str.split, len), (str.split, sorted)]))
+        >>> dag.invoke("b a")
+        {'len': 2, 'sorted': ['a', 'b']}
+        >>> [runnable.get_name() for runnable in dag.vertices.values()]
+        ['split', 'len', 'sorted']
     """
 
     def __init__(self, dag: nx.DiGraph[Any], *, name: str = "RunnableDag") -> None:

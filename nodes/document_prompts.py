@@ -10,7 +10,14 @@ from anabranch.nodes.templates import TemplateError
 
 
 class MissingMetadataError(MissingVariablesError, TemplateError):
-    """Raised when a document lacks metadata that a prompt shows. Both a `KeyError` and a `ValueError`."""
+    """Raised when a document lacks metadata that a prompt shows. Both a `KeyError` and a `ValueError`.
+
+    Example:
+        >>> format_document(Document("Bears like honey."), PromptTemplate.from_template("[{source}] {page_content}"))
+        Traceback (most recent call last):
+            ...
+        anabranch.nodes.document_prompts.MissingMetadataError: PromptTemplate shows 'source' of a document whose ...
+    """
 
 
 def format_document(doc: Document, prompt: BasePromptTemplate) -> str:
@@ -28,7 +35,14 @@ def format_document(doc: Document, prompt: BasePromptTemplate) -> str:
 
 
 async def aformat_document(doc: Document, prompt: BasePromptTemplate) -> str:
-    """`format_document` on the running event loop."""
+    """`format_document` on the running event loop.
+
+    Example:
+        >>> import asyncio
+        >>> prompt = PromptTemplate.from_template("[{source}] {page_content}")
+        >>> asyncio.run(aformat_document(Document("Bears like honey.", metadata={"source": "zoo"}), prompt))
+        '[zoo] Bears like honey.'
+    """
     return str(await prompt.aformat(**_variables(doc, prompt)))
 
 

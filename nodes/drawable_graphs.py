@@ -10,13 +10,13 @@ import inspect
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
 
 from anabranch.engine.errors import GraphError
 from anabranch.engine.runs import new_id
+from anabranch.nodes.drawing_styles import CurveStyle, LabelsDict, MermaidDrawMethod, NodeStyles
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.views import viewer
 
@@ -24,48 +24,20 @@ if TYPE_CHECKING:
     from os import PathLike
 
 
-class CurveStyle(Enum):
-    """How Mermaid draws its lines."""
-
-    BASIS = "basis"
-    BUMP_X = "bumpX"
-    BUMP_Y = "bumpY"
-    CARDINAL = "cardinal"
-    CATMULL_ROM = "catmullRom"
-    LINEAR = "linear"
-    MONOTONE_X = "monotoneX"
-    MONOTONE_Y = "monotoneY"
-    NATURAL = "natural"
-    STEP = "step"
-    STEP_AFTER = "stepAfter"
-    STEP_BEFORE = "stepBefore"
-
-
-class MermaidDrawMethod(Enum):
-    """Who made a picture of Mermaid text in LangChain. Here it is always made in this process."""
-
-    PYPPETEER = "pyppeteer"
-    API = "api"
-
-
-@dataclass
-class NodeStyles:
-    """Styles of nodes in Mermaid: of the first, the last, and all others."""
-
-    default: str = "fill:#f2f0ff,line-height:1.2"
-    first: str = "fill-opacity:0"
-    last: str = "fill:#bfb6fc"
-
-
-class LabelsDict(TypedDict, total=False):
-    """What to write in place of the names of nodes and the data of edges."""
-
-    nodes: dict[str, str]
-    edges: dict[str, str]
-
-
 class Node(NamedTuple):
-    """A node: a runnable, or the schema of an input or output."""
+    """A node: a runnable, or the schema of an input or output.
+
+    Attributes:
+        id: what edges know it by.
+        name: what is drawn.
+        data: the runnable, or the pydantic model; None for a node made by hand.
+        metadata: whatever was said of it.
+
+    Example:
+        >>> node = Graph().add_node(RunnableLambda(len), id="size", metadata={"cost": 1})
+        >>> node.name, node.data, node.metadata
+        ('size', RunnableLambda(len), {'cost': 1})
+    """
 
     id: str
     name: str
@@ -78,7 +50,18 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """An edge between the nodes with these ids. `data` is its label; one that is conditional may not be taken."""
+    """An edge between two nodes.
+
+    Attributes:
+        source, target: the ids of the nodes.
+        data: its label.
+        conditional: whether it may not be taken.
+
+    Example:
+        >>> graph = (RunnableLambda(len) | str).get_graph().reid()
+        >>> sorted((edge.source, edge.target) for edge in graph.edges)
+        [('len', 'str'), ('len_input', 'len'), ('str', 'str_output')]
+    """
 
     source: str
     target: str

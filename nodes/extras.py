@@ -13,7 +13,15 @@ from anabranch.engine.errors import AnabranchError
 
 
 class MissingExtraError(AnabranchError, ImportError):
-    """Raised when a node is made whose library isn't installed."""
+    """Raised when a node is made whose library isn't installed. It says how to get it.
+
+    Example:
+        >>> from anabranch.nodes.extras import import_extra
+        >>> import_extra("no_such_library", "nothing", "MyNode")
+        Traceback (most recent call last):
+            ...
+        anabranch.nodes.extras.MissingExtraError: MyNode needs the package no_such_library, which is not installed: ...
+    """
 
 
 def require_extra(module: str, extra: str, needed_by: str) -> None:

@@ -20,7 +20,14 @@ Response = TypeVar("Response")
 
 
 class FakeListChatModelError(Exception):
-    """Raised by a fake that was told to fail."""
+    """Raised by a fake that was told to fail.
+
+    Example:
+        >>> list(FakeListChatModel(responses=["yes"], error_on_chunk_number=1).stream("Well?"))
+        Traceback (most recent call last):
+            ...
+        anabranch.nodes.fake_chat_models.FakeListChatModelError: FakeListChatModel was told to fail at chunk 1
+    """
 
 
 class FakeListChatModel(SimpleChatModel):

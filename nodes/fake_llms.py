@@ -15,7 +15,14 @@ from anabranch.nodes.llms import LLM
 
 
 class FakeListLLMError(Exception):
-    """Raised by a fake that was told to fail."""
+    """Raised by a fake that was told to fail.
+
+    Example:
+        >>> list(FakeStreamingListLLM(responses=["yes"], error_on_chunk_number=1).stream("Well?"))
+        Traceback (most recent call last):
+            ...
+        anabranch.nodes.fake_llms.FakeListLLMError: FakeStreamingListLLM was told to fail at chunk 1
+    """
 
 
 class FakeListLLM(LLM):

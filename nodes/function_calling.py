@@ -68,6 +68,14 @@ def convert_to_openai_tool(tool: ToolLike, *, strict: bool | None = None) -> dic
 
     Raises:
         ValueError: see `convert_to_openai_function`.
+
+    Example:
+        >>> def add(a: int, b: int) -> int:
+        ...     '''Add two numbers.'''
+        ...     return a + b
+        >>> told = convert_to_openai_tool(add)
+        >>> told["type"], told["function"]["name"], told["function"]["parameters"]["required"]
+        ('function', 'add', ['a', 'b'])
     """
     if isinstance(tool, Mapping) and (_is_wrapped(tool) or _is_builtin(tool)):
         return dict(tool)

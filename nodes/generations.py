@@ -119,6 +119,13 @@ class RunInfo(BaseModel):
 
     Args:
         run_id: its id, as handlers know it.
+
+    Example:
+        >>> from uuid import UUID
+        >>> known = UUID(int=1)
+        >>> result = FakeListLLM(responses=["yes"]).generate(["Well?"], run_id=known)
+        >>> result.run[0].run_id == known
+        True
     """
 
     run_id: UUID

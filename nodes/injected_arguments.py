@@ -27,6 +27,15 @@ class InjectedToolCallId(InjectedToolArg):
     """Marks the argument that gets the id of the tool call: `call: Annotated[str, InjectedToolCallId]`.
 
     Such a tool can only be called with a `ToolCall`.
+
+    Example:
+        >>> from typing import Annotated
+        >>> @tool
+        ... def remember(fact: str, call: Annotated[str, InjectedToolCallId]) -> str:
+        ...     "Remember a fact."
+        ...     return f"{fact} (as {call} said)"
+        >>> remember.invoke(tool_call(name="remember", args={"fact": "bears"}, id="call-1")).content
+        'bears (as call-1 said)'
     """
 
 

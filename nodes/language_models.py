@@ -61,6 +61,12 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
         callbacks, tags, metadata: for its runs, as in config.
         verbose: tell of its runs on the console.
         custom_get_token_ids: how a text is cut to tokens, as numbers.
+
+    Example:
+        >>> def ask(model: BaseLanguageModel, question):
+        ...     return (model | StrOutputParser()).invoke(question)
+        >>> ask(FakeListLLM(responses=["yes"]), "Well?"), ask(FakeListChatModel(responses=["no"]), "Well?")
+        ('yes', 'no')
     """
 
     cache: Any = setting()  # a BaseCache, or what has its methods

@@ -30,7 +30,13 @@ def message_to_dict(message: BaseMessage) -> dict[str, Any]:
 
 
 def messages_to_dict(messages: Iterable[BaseMessage]) -> list[dict[str, Any]]:
-    """The dicts of messages, in order. See `message_to_dict`."""
+    """The dicts of messages, in order. See `message_to_dict`.
+
+    Example:
+        >>> said = messages_to_dict([HumanMessage("Hi"), AIMessage("Hello")])
+        >>> [(each["type"], each["data"]["content"]) for each in said]
+        [('human', 'Hi'), ('ai', 'Hello')]
+    """
     return [message_to_dict(message) for message in messages]
 
 

@@ -30,6 +30,17 @@ class BaseMessagePromptTemplate(BaseModel):
     """A part of a chat prompt. For one of your own, subclass it and write `format_messages` and `input_variables`.
 
     `part + other` is a `ChatPromptTemplate`; the other may be all that can be added to one.
+
+    Example:
+        >>> class Twice(BaseMessagePromptTemplate):
+        ...     @property
+        ...     def input_variables(self):
+        ...         return ["question"]
+        ...
+        ...     def format_messages(self, **kwargs):
+        ...         return [HumanMessage(kwargs["question"])] * 2
+        >>> ChatPromptTemplate([("system", "Listen."), Twice()]).invoke("Why?").to_messages()[1:]
+        [HumanMessage(content='Why?'), HumanMessage(content='Why?')]
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -152,6 +163,12 @@ class BaseStringMessagePromptTemplate(BaseMessagePromptTemplate):
     Args:
         prompt: the text, as a prompt; or a list of prompts of texts, images and other content blocks.
         additional_kwargs: those of the message.
+
+    Example:
+        >>> blocks = [{"type": "text", "text": "{what}?"}, {"type": "image_url", "image_url": "{url}"}]
+        >>> part = HumanMessagePromptTemplate.from_template(blocks)
+        >>> isinstance(part, BaseStringMessagePromptTemplate), part.input_variables
+        (True, ['url', 'what'])
     """
 
     prompt: SerializeAsAny[Said]

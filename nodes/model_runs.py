@@ -61,7 +61,27 @@ def note_result(model: Any, result: Any, run: RunInfo | None = None) -> None:
 
 
 class ModelRunManager(RunManager):
-    """A model's view of its run. `is_streamed`: whoever streams the model tells of its chunks."""
+    """A model's view of its run: a `RunManager` that can also tell of a piece of the answer.
+
+    Args:
+        config: that of the step.
+        is_streamed: whoever streams the model tells of its chunks, so what it tells itself isn't told again.
+
+    Example:
+        >>> class Speaker(LLM):
+        ...     def _call(self, prompt, stop=None, run_manager=None, **kwargs):
+        ...         for word in ("so", "be", "it"):
+        ...             run_manager.on_llm_new_token(word)
+        ...         return "so be it"
+        >>> class Words(BaseCallbackHandler):
+        ...     def on_llm_new_token(self, token, **kwargs):
+        ...         print(token)
+        >>> Speaker().invoke("Well?", {"callbacks": [Words()]})
+        so
+        be
+        it
+        'so be it'
+    """
 
     def __init__(self, config: RunnableConfig, is_streamed: bool = False) -> None:
         super().__init__(config)
@@ -79,7 +99,21 @@ class ModelRunManager(RunManager):
 
 
 class AsyncModelRunManager(AsyncRunManager, ModelRunManager):
-    """The same for asynchronous methods: what tells is to be awaited."""
+    """A `ModelRunManager` for asynchronous methods: what tells is to be awaited.
+
+    Example:
+        >>> import asyncio
+        >>> class Speaker(LLM):
+        ...     async def _acall(self, prompt, stop=None, run_manager=None, **kwargs):
+        ...         await run_manager.on_llm_new_token("yes")
+        ...         return "yes"
+        >>> class Words(AsyncCallbackHandler):
+        ...     async def on_llm_new_token(self, token, **kwargs):
+        ...         print(token)
+        >>> asyncio.run(Speaker().ainvoke("Well?", {"callbacks": [Words()]}))
+        yes
+        'yes'
+    """
 
     def get_sync(self) -> ModelRunManager:
         """The same view for a synchronous method."""

@@ -42,6 +42,17 @@ class OpenTelemetryTracer(Fresh):
 
     Raises:
         MissingExtraError: an `ImportError`, when opentelemetry-api isn't installed.
+
+    Example:
+        >>> from opentelemetry.sdk.trace import TracerProvider
+        >>> from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        >>> from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+        >>> spans, provider = InMemorySpanExporter(), TracerProvider()
+        >>> provider.add_span_processor(SimpleSpanProcessor(spans))
+        >>> (RunnableLambda(abs) | str).invoke(-1, {"callbacks": [OpenTelemetryTracer(provider)]})
+        '1'
+        >>> [span.name for span in spans.get_finished_spans()]
+        ['abs', 'str', 'invoke_workflow RunnableSequence']
     """
 
     def __init__(self, tracer_provider: Any = None, *, record_content: bool = False) -> None:

@@ -36,6 +36,13 @@ class BaseLLMOutputParser(RunnableSerializable[Any, Output]):
     Raises:
         StepInputError: a `TypeError`, when the input is neither a message nor text.
         CompositionError: a `TypeError`, when a subclass has written nothing to run.
+
+    Example:
+        >>> class Finish(BaseLLMOutputParser[str]):
+        ...     def parse_result(self, result, *, partial=False):
+        ...         return result[0].message.response_metadata["finish_reason"]
+        >>> Finish().invoke(AIMessage("so be", response_metadata={"finish_reason": "length"}))
+        'length'
     """
 
     _is_base: ClassVar[bool] = True

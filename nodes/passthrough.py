@@ -104,7 +104,16 @@ class RunnablePassthrough(Value, Runnable[Other, Other]):
 
 
 class RunnableAssign(Value, Runnable[dict[str, Any], dict[str, Any]]):
-    """Hands a dict on, with the keys that a mapper makes from it. What `assign` makes."""
+    """Hands a dict on, with the keys that a mapper makes from it. What `assign` makes.
+
+    Args:
+        mapper: what makes the keys, each from the whole dict. A key that is there already is replaced.
+        name: in traces and errors.
+
+    Example:
+        >>> RunnableAssign({"size": lambda d: len(d["text"])}).invoke({"text": "abc"})
+        {'text': 'abc', 'size': 3}
+    """
 
     def __init__(self, mapper: RunnableParallel[Any] | Mapping[str, Any], *, name: str | None = None) -> None:
         self.mapper = mapper if isinstance(mapper, RunnableParallel) else RunnableParallel(mapper)

@@ -77,7 +77,18 @@ class Around(Guarded[Input, Output]):
 
 
 class RunnableRetry(Around[Input, Output]):
-    """Runs a runnable again when it raises. What `with_retry` makes; its arguments are told there."""
+    """Runs a runnable again when it raises. What `with_retry` makes; its arguments are told there.
+
+    Example:
+        >>> answers = iter([ConnectionError("busy"), "at last"])
+        >>> def ask(_):
+        ...     answer = next(answers)
+        ...     if isinstance(answer, Exception):
+        ...         raise answer
+        ...     return answer
+        >>> RunnableLambda(ask).with_retry(wait_exponential_jitter=False).invoke("Well?")
+        'at last'
+    """
 
     def __init__(
         self,
@@ -147,6 +158,11 @@ class RunnableWithFallbacks(Guarded[Input, Output]):
 
     Unknown attributes are those of the first runnable; a method of it that returns a runnable is applied to all.
     Its arguments are told in `with_fallbacks`.
+
+    Example:
+        >>> number = RunnableLambda(int).with_fallbacks([float], exceptions_to_handle=(ValueError,))
+        >>> number.batch(["1", "1.5"])
+        [1, 1.5]
     """
 
     def __init__(

@@ -36,7 +36,14 @@ ASYNC_FORMS = ("aformat", "aformat_messages", "aformat_prompt")
 
 
 class MissingVariablesError(AnabranchError, KeyError):
-    """Raised when a prompt is run without the value of one of its variables."""
+    """Raised when a prompt is run without the value of one of its variables.
+
+    Example:
+        >>> PromptTemplate.from_template("{who} likes {what}").invoke({"who": "Ada"})
+        Traceback (most recent call last):
+            ...
+        anabranch.nodes.prompt_templates.MissingVariablesError: PromptTemplate got no value for 'what': ...
+    """
 
     def __str__(self) -> str:
         return str(self.args[0])  # a KeyError would show the text in quotes
@@ -65,6 +72,11 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
         input_types: types of variables, for the schema; `str` where nothing is said.
         metadata: facts about the prompt, for those who listen to its runs.
         tags: words for the same purpose.
+
+    Example:
+        >>> prompt: BasePromptTemplate = PromptTemplate.from_template("{who} likes {what}").partial(who="Ada")
+        >>> prompt.input_variables, prompt.invoke("bears").to_string()
+        (['what'], 'Ada likes bears')
     """
 
     _is_prompt: ClassVar[bool] = True

@@ -19,7 +19,13 @@ from anabranch.scheduler.sites import SITE
 
 
 class RunnableWithRateLimiter(Around[Input, Output]):
-    """Begins when a rate limiter lets it. What `with_rate_limiter` makes; its arguments are told there."""
+    """Begins when a rate limiter lets it. What `with_rate_limiter` makes; its arguments are told there.
+
+    Example:
+        >>> limiter = InMemoryRateLimiter(requests_per_second=1000, max_bucket_size=2)
+        >>> RunnableLambda(str.upper).with_rate_limiter(limiter).batch(["a", "b", "c"])
+        ['A', 'B', 'C']
+    """
 
     def __init__(self, bound: Runnable[Input, Output], rate_limiter: BaseRateLimiter) -> None:
         if not hasattr(rate_limiter, "acquire"):

@@ -22,7 +22,17 @@ EXTRA = ("time", "log")
 
 
 class EventFileError(AnabranchError, ValueError):
-    """Raised when a line of a file of events is none."""
+    """Raised when a line of a file of events is none, or a run is sought that isn't in the file.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> path = tempfile.mkdtemp() + "/events.jsonl"
+        >>> size = pathlib.Path(path).write_text("oops\\n")
+        >>> list(replay(path))
+        Traceback (most recent call last):
+            ...
+        anabranch.nodes.replays.EventFileError: .../events.jsonl:1: this line is no JSON ...
+    """
 
 
 def replay(path: Path, *, times: bool = False) -> Iterator[Event]:
@@ -36,6 +46,15 @@ def replay(path: Path, *, times: bool = False) -> Iterator[Event]:
 
     Raises:
         EventFileError: a `ValueError` that names the line, when one is no event.
+        OSError: when the file can't be read.
+
+    Example:
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/events.jsonl"
+        >>> with EventFile(path) as file:
+        ...     found = (RunnableLambda(len) | str).invoke("four", {"callbacks": [file]})
+        >>> [(event["name"], event["data"]["output"]) for event in replay(path) if event["event"] == "on_chain_end"]
+        [('len', 4), ('str', '4'), ('RunnableSequence', '4')]
     """
     for line in _lines(path):
         if line["event"] is not None:
@@ -61,6 +80,16 @@ def replay_log(path: Path, *, run_id: str | UUID | None = None, diff: bool = Tru
 
     Raises:
         EventFileError: a `ValueError` that names the line, when one is no event; and when there is no such run.
+        OSError: when the file can't be read.
+
+    Example:
+        >>> import tempfile
+        >>> path = tempfile.mkdtemp() + "/events.jsonl"
+        >>> with EventFile(path) as file:
+        ...     chunks = list((RunnableLambda(len) | str).stream("four", {"callbacks": [file]}))
+        >>> *_, log = replay_log(path, diff=False)
+        >>> log.state["final_output"], list(log.state["logs"])
+        ('4', ['len', 'str'])
     """
     root = None if run_id is None else str(run_id)
     folding: _Folding | None = None

@@ -30,6 +30,16 @@ class RetryState:
         exception: what it failed with.
         upcoming_sleep: how long the next one is put off, in seconds.
         outcome: the attempt as a future; `outcome.exception()` is the exception.
+
+    Example:
+        >>> class Attempts(BaseCallbackHandler):
+        ...     def on_retry(self, retry_state, **kwargs):
+        ...         print(retry_state.attempt_number, repr(retry_state.exception))
+        >>> answers = iter([[], ["yes"]])
+        >>> first = RunnableLambda(lambda _: next(answers)[0]).with_retry(wait_exponential_jitter=False)
+        >>> first.invoke("Well?", {"callbacks": [Attempts()]})
+        1 IndexError('list index out of range')
+        'yes'
     """
 
     attempt_number: int

@@ -29,6 +29,17 @@ class RunManager:
     Attributes:
         config: that of the step.
         tags, metadata: those of the run.
+
+    Example:
+        >>> def shout(text, run_manager):
+        ...     run_manager.on_text("shouting")
+        ...     return RunnableLambda(str.upper).invoke(text, {"callbacks": run_manager.get_child()})
+        >>> class Texts(BaseCallbackHandler):
+        ...     def on_text(self, text, **kwargs):
+        ...         print(text)
+        >>> RunnableLambda(shout).invoke("hi", {"callbacks": [Texts()]})
+        shouting
+        'HI'
     """
 
     def __init__(self, config: RunnableConfig) -> None:
@@ -82,7 +93,20 @@ class RunManager:
 
 
 class AsyncRunManager(RunManager):
-    """The same for asynchronous functions: what tells is to be awaited."""
+    """A `RunManager` for asynchronous functions: what tells is to be awaited.
+
+    Example:
+        >>> import asyncio
+        >>> async def count(numbers, run_manager):
+        ...     await run_manager.on_custom_event("progress", {"of": len(numbers)})
+        ...     return sum(numbers)
+        >>> class Progress(AsyncCallbackHandler):
+        ...     async def on_custom_event(self, name, data, **kwargs):
+        ...         print(name, data)
+        >>> asyncio.run(RunnableLambda(count).ainvoke([1, 2], {"callbacks": [Progress()]}))
+        progress {'of': 2}
+        3
+    """
 
     def get_sync(self) -> RunManager:
         """The same view for a synchronous function."""

@@ -30,6 +30,15 @@ class Run:
         extra: `metadata`, and a model's settings.
         child_runs: those inside it, in the order in which they started.
         serialized: the class and name of a model, prompt, parser, tool or retriever.
+
+    Example:
+        >>> with collect_runs() as collected:
+        ...     text = (RunnableLambda(abs) | str).invoke(-1, {"tags": ["demo"]})
+        >>> run = collected.traced_runs[0]
+        >>> run.child_runs
+        [Run(chain 'abs', over, 0 inside), Run(chain 'str', over, 0 inside)]
+        >>> run.tags, run.child_runs[1].inputs, run.child_runs[1].outputs
+        (['demo'], {'input': 1}, {'output': '1'})
     """
 
     id: UUID

@@ -30,7 +30,17 @@ _STUCK: list[Any] = []
 
 
 class SimulationError(AnabranchError):
-    """Raised when a simulation can't go on: all that is left waits for each other, or it does not end."""
+    """Raised when a simulation can't go on: all that is left waits for each other, or it does not end.
+
+    Example:
+        >>> import asyncio
+        >>> async def stuck(_):
+        ...     await asyncio.Event().wait()  # which nobody will ever set
+        >>> simulate(RunnableLambda(stuck), None, verb="ainvoke")
+        Traceback (most recent call last):
+            ...
+        anabranch.nodes.simulated_threads.SimulationError: nobody can go on, at 0.0 s: ...
+    """
 
 
 class Actor:

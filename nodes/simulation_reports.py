@@ -30,6 +30,12 @@ class Simulation:
         runs: each run of a step, as they began.
         switches: how often the simulation went on with another thread.
         left: who was still waiting when nothing moved any more.
+
+    Example:
+        >>> both = RunnableParallel(a=RunnableLambda(str, name="a"), b=RunnableLambda(str, name="b"))
+        >>> run = simulate(both, 1, durations={"a": 2.0, "b": 3.0}, max_concurrency=1)
+        >>> run.result(), run.makespan, run.work, run.waited, run.peak
+        ({'a': '1', 'b': '1'}, 5.0, 5.0, 2.0, 1)
     """
 
     seed: int
@@ -65,7 +71,17 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """The same run under several caps, to be printed as a table with a plot of the makespans."""
+    """The same run under several caps, to be printed as a table with a plot of the makespans.
+
+    Attributes:
+        simulations: one for each cap, in the order of the caps.
+
+    Example:
+        >>> both = RunnableParallel(a=RunnableLambda(str, name="a"), b=RunnableLambda(str, name="b"))
+        >>> sweep = simulate(both, 1, durations={"a": 2.0, "b": 3.0}, max_concurrency=[1, 2])
+        >>> [(each.max_concurrency, each.makespan) for each in sweep.simulations]
+        [(1, 5.0), (2, 3.0)]
+    """
 
     simulations: list[Simulation]
 

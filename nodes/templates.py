@@ -33,6 +33,12 @@ class TemplateError(AnabranchError, ValueError):
     """Raised when a template is made that can't be read or reads more of a variable than its value.
 
     Also raised when it is filled, by a value that can't be shown as the template wants it.
+
+    Example:
+        >>> PromptTemplate.from_template("{user.password}")
+        Traceback (most recent call last):
+            ...
+        anabranch.nodes.templates.TemplateError: template '{user.password}' can't be used: {user.password} reads ...
     """
 
 

@@ -18,7 +18,18 @@ BLOCKS = ("text", "image_url", "image", "json", "search_result", "custom_tool_ca
 
 
 class ToolException(Exception):
-    """Raised by a tool that can't do what it was asked, for the model to know. See `handle_tool_error`."""
+    """Raised by a tool that can't do what it was asked, for the model to know. See `handle_tool_error`.
+
+    Example:
+        >>> @tool
+        ... def find(word: str) -> str:
+        ...     "Find a word."
+        ...     raise ToolException(f"nothing is known of {word}")
+        >>> find.handle_tool_error = True
+        >>> answer = find.invoke(tool_call(name="find", args={"word": "bears"}, id="call-1"))
+        >>> answer.status, answer.content
+        ('error', 'nothing is known of bears')
+    """
 
 
 def split_answer(

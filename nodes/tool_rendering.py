@@ -27,7 +27,16 @@ def render_text_description(tools: Iterable[BaseTool]) -> str:
 
 
 def render_text_description_and_args(tools: Iterable[BaseTool]) -> str:
-    """The same, with the schemas of the arguments."""
+    """The same, with the JSON schemas of the arguments.
+
+    Example:
+        >>> @tool
+        ... def double(a: int) -> int:
+        ...     '''Double it.'''
+        ...     return 2 * a
+        >>> print(render_text_description_and_args([double]))
+        double(a: int) -> int - Double it., args: {'a': {'title': 'A', 'type': 'integer'}}
+    """
     return "\n".join(f"{_described(each)}, args: {each.args}" for each in tools)
 
 

@@ -274,7 +274,18 @@ class BaseTool(RunnableSerializable[ToolInput, Any]):
 
 
 class BaseToolkit(BaseModel, ABC):
-    """Tools that belong together. Subclass it and write `get_tools`."""
+    """Tools that belong together. Subclass it and write `get_tools`.
+
+    Example:
+        >>> class Shop(BaseToolkit):
+        ...     currency: str
+        ...
+        ...     def get_tools(self):
+        ...         price = lambda item: f"{len(item)} {self.currency}"
+        ...         return [StructuredTool.from_function(price, name="price", description="The price of an item.")]
+        >>> [each.invoke({"item": "bread"}) for each in Shop(currency="EUR").get_tools()]
+        ['5 EUR']
+    """
 
     @abstractmethod
     def get_tools(self) -> list[BaseTool]:

@@ -66,6 +66,15 @@ class VectorStoreRetriever(BaseRetriever):
     """Searches a vector store. What `as_retriever` makes; its arguments are told there.
 
     Arguments bound to it, or given with a call, go before those of `search_kwargs`.
+
+    Raises:
+        pydantic.ValidationError: a `ValueError`, when there is no such `search_type`, or it lacks its threshold.
+
+    Example:
+        >>> store = InMemoryVectorStore.from_texts(["a bear eats honey", "cats sleep"], HashingEmbeddings())
+        >>> retriever = VectorStoreRetriever(vectorstore=store, search_kwargs={"k": 1})
+        >>> [found.page_content for found in retriever.invoke("what do bears eat?")]
+        ['a bear eats honey']
     """
 
     vectorstore: VectorStore

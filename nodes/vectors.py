@@ -86,6 +86,11 @@ def maximal_marginal_relevance(
 
     Raises:
         ValueError: when `lambda_mult` isn't between 0 and 1, or the vectors have several lengths.
+
+    Example:
+        >>> vectors = [[1.0, 0.1], [1.0, 0.0], [0.8, 0.6]]
+        >>> [maximal_marginal_relevance([1.0, 0.2], vectors, lambda_mult=each, k=2) for each in (1.0, 0.3)]
+        [[0, 1], [0, 2]]
     """
     numpy = numpy_for("maximal_marginal_relevance")
     if not 0 <= lambda_mult <= 1:

@@ -27,6 +27,11 @@ class RunHandle(Generic[Output]):
 
     Attributes:
         graph: what runs.
+
+    Example:
+        >>> run = (RunnableLambda(abs) | str).start(-1)
+        >>> run.result(timeout=10.0), run.done(), run.cancel()
+        ('1', True, False)
     """
 
     def __init__(self, graph: Graph, value: Any, config: RunnableConfig | None = None) -> None:

@@ -41,6 +41,14 @@ class CallbackManager:
         inheritable_handlers: told of this run and of all below it.
         parent_run_id: of a run that is known by its id only.
         tags, inheritable_tags, metadata, inheritable_metadata: likewise.
+
+    Example:
+        >>> tracer = RunCollector()
+        >>> manager = CallbackManager([], [tracer], inheritable_tags=["nightly"])
+        >>> (RunnableLambda(abs) | str).invoke(-1, {"callbacks": manager})
+        '1'
+        >>> [run.tags for run in tracer.traced_runs[0].child_runs]
+        [['seq:step:1', 'nightly'], ['seq:step:2', 'nightly']]
     """
 
     __slots__ = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from anabranch.nodes.drawable_graphs import Graph, LabelsDict, Node
+from anabranch.nodes.drawable_graphs import Graph, Node
+from anabranch.nodes.drawing_styles import LabelsDict
 from anabranch.nodes.runnables import Runnable
 from anabranch.viz.dot_text import dot_of
 from anabranch.viz.pictures import Cluster, Edge, Picture, Vertex

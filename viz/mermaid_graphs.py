@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from anabranch.nodes.drawable_graphs import Edge, Graph, Node, NodeStyles
+from anabranch.nodes.drawable_graphs import Edge, Graph, Node
+from anabranch.nodes.drawing_styles import NodeStyles
 from anabranch.viz.labels import clean, one_line
 
 _PLAIN = re.compile(r"[\w -]+", re.ASCII)
