@@ -7,12 +7,13 @@ schema: what JSON can't describe is left open (`{}`), and a type that pydantic c
 from __future__ import annotations
 
 import collections.abc
+import copyreg
 import json
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from copy import copy
 from functools import lru_cache
 from types import UnionType
-from typing import Any, ForwardRef, Optional, Union, get_args, get_origin
+from typing import Any, ClassVar, ForwardRef, Optional, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, create_model
 from pydantic.fields import FieldInfo
@@ -24,6 +25,7 @@ from pydantic.json_schema import (
 )
 
 from anabranch.engine.fitting import DictType, Keys, describe_type, fits, keys_of
+from anabranch.engine.functions_by_name import by_name
 
 CONTAINERS = (
     list,
@@ -50,10 +52,20 @@ class OpenJsonSchema(GenerateJsonSchema):
         """Say nothing: who asks for a schema has not written the types."""
 
 
-class SchemaModel(BaseModel):
+class MadeModel(type(BaseModel)):  # type: ignore[misc]
+    """The class of models that are made when they are needed. What goes into a pickle is how to make one again."""
+
+
+MADE: Any = {"metaclass": MadeModel}  # mypy takes the metaclasses of `BaseModel` and `RootModel` for strangers to it
+
+
+class SchemaModel(BaseModel, **MADE):
     """A model whose JSON schema can always be had, by pydantic's method or by the older `schema()`."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True, protected_namespaces=())
+
+    _made_by: ClassVar[tuple[Callable[..., Any], tuple[Any, ...]] | None] = None
+    """The function that made it, and with what; None for a class that a module has under its name."""
 
     @classmethod
     def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
@@ -88,6 +100,23 @@ class SchemaRoot(SchemaModel, RootModel[Any]):
     """A model of a value that is not a dict of known keys."""
 
 
+AnyModel = TypeVar("AnyModel", bound=type[BaseModel])
+
+
+def made_by(model: AnyModel, make: Callable[..., Any], *args: Any) -> AnyModel:
+    """Note in a new model how it was made, for pickles; answer it."""
+    model._made_by = (make, args)  # type: ignore[attr-defined]
+    return model
+
+
+def _reduced(model: type[SchemaModel]) -> Any:
+    make, args = model.__dict__.get("_made_by") or (None, ())
+    return model.__qualname__ if make is None else (make, tuple(map(by_name, args)))
+
+
+copyreg.pickle(MadeModel, _reduced)
+
+
 def schema_of(tp: Any, title: str) -> type[BaseModel]:
     """Make a pydantic model of a type; the same one when asked again.
 
@@ -104,7 +133,7 @@ def schema_of(tp: Any, title: str) -> type[BaseModel]:
     try:
         return _known_model(tp, title)
     except TypeError:  # a type that can't be hashed
-        return _model(tp, title, ())
+        return made_by(_model(tp, title, ()), schema_of, tp, title)
 
 
 def keyed_model(title: str, types: Mapping[str, Any], optional: Iterable[str] = ()) -> type[BaseModel]:
@@ -115,7 +144,8 @@ def keyed_model(title: str, types: Mapping[str, Any], optional: Iterable[str] = 
         types: the types of the keys.
         optional: the keys that may be left out.
     """
-    return _created(title, SchemaModel, _fields(Keys(types, frozenset(types).difference(optional), False), ()))
+    keys = Keys(types, frozenset(types).difference(optional), False)
+    return made_by(_created(title, SchemaModel, _fields(keys, ())), keyed_model, title, types, tuple(optional))
 
 
 def input_model(title: str, keys: Iterable[str], tp: Any = Any) -> type[BaseModel]:
@@ -131,7 +161,7 @@ def input_model(title: str, keys: Iterable[str], tp: Any = Any) -> type[BaseMode
 
 @lru_cache(maxsize=1024)
 def _known_model(tp: Any, title: str) -> type[BaseModel]:
-    return _model(tp, title, ())
+    return made_by(_model(tp, title, ()), schema_of, tp, title)
 
 
 def _model(tp: Any, title: str, within: tuple[Any, ...]) -> type[BaseModel]:
@@ -250,7 +280,8 @@ def merged_fields(parts: Iterable[FieldsByKey]) -> FieldsByKey:
 
 def model_of(title: str, fields: FieldsByKey) -> type[BaseModel]:
     """The model of a dict with these fields."""
-    return _created(title, SchemaModel, {name: (tp, copy(info)) for name, tp, info in fields.values()})
+    created = _created(title, SchemaModel, {name: (tp, copy(info)) for name, tp, info in fields.values()})
+    return made_by(created, model_of, title, fields)
 
 
 def config_model(title: str, keys: Mapping[str, Any], specs: Iterable[Any]) -> type[BaseModel]:

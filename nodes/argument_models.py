@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
 from anabranch.engine.annotations import parameter_types
-from anabranch.engine.schemas import SchemaModel, field_name
+from anabranch.engine.schemas import SchemaModel, field_name, made_by
 from anabranch.engine.signatures import EMPTY, parameters
 from anabranch.nodes.docstrings import own_docstring, read_docstring
 from anabranch.nodes.injected_arguments import is_config
@@ -71,7 +71,12 @@ def arguments_model(
         label = field_name(each.name, types)
         fields[label] = _field(each, keyed_like(tp), label, said.get(each.name))
     base = SchemaModel if others is None else _base("allow", keyed_like(others))
-    return create_model(name, __base__=base, __doc__=description, **fields)
+    model = create_model(name, __base__=base, __doc__=description, **fields)
+    return made_by(model, _made_again, func, name, description, said, leave_out)
+
+
+def _made_again(func: Any, name: str, description: str | None, said: Any, leave_out: Any) -> type[BaseModel]:
+    return arguments_model(func, name, description=description, arguments=said, leave_out=leave_out)
 
 
 def described(func: Callable[..., Any], name: str, leave_out: Callable[[Any], bool] | None = None) -> type[BaseModel]:

@@ -10,6 +10,7 @@ from anabranch.engine.annotations import input_type, output_type
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError
 from anabranch.engine.fitting import keys_of
+from anabranch.engine.functions_by_name import FunctionsByName
 from anabranch.engine.mentions import called_names, keys_read, lambda_source, reads_only, returns_value
 from anabranch.engine.operators import Operator
 from anabranch.engine.signatures import Signature, describe
@@ -26,7 +27,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class RunnableLambda(Value, Runnable[Input, Output]):
+class RunnableLambda(Value, FunctionsByName, Runnable[Input, Output]):
     """A function as a runnable.
 
     It may be synchronous or asynchronous, a generator (what it yields is added up, or streamed), a partial, a

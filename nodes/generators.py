@@ -7,6 +7,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 from anabranch.engine.annotations import chunk_types
 from anabranch.engine.errors import CompositionError
+from anabranch.engine.functions_by_name import FunctionsByName
 from anabranch.engine.operators import Operator
 from anabranch.engine.signatures import Signature, describe
 from anabranch.nodes.calling import called_with
@@ -18,7 +19,7 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
-class RunnableGenerator(Value, Runnable[Input, Output]):
+class RunnableGenerator(Value, FunctionsByName, Runnable[Input, Output]):
     """A generator function from an iterator of chunks to chunks, as a runnable.
 
     With `invoke` it gets the whole input as its only chunk, and what it yields is added up.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -47,26 +48,37 @@ def create_retriever_tool(
         'bears like honey'
     """
 
-    def answer(documents: list[Document], texts: list[str]) -> Any:
-        text = document_separator.join(texts)
-        return (text, documents) if response_format == "content_and_artifact" else text
-
-    def find(query: str) -> Any:
-        documents = retriever.invoke(query)
-        return answer(documents, [_text(each, document_prompt) for each in documents])
-
-    async def afind(query: str) -> Any:
-        documents = await retriever.ainvoke(query)
-        return answer(documents, [await _atext(each, document_prompt) for each in documents])
-
+    finder = _Finder(retriever, document_prompt, document_separator, response_format == "content_and_artifact")
     return StructuredTool(
         name=name,
         description=description,
-        func=find,
-        coroutine=afind,
+        func=finder.find,
+        coroutine=finder.afind,
         args_schema=RetrieverInput,
         response_format=response_format,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Finder:
+    """What the tool does."""
+
+    retriever: BaseRetriever
+    prompt: BasePromptTemplate | None
+    separator: str
+    has_artifact: bool
+
+    def find(self, query: str) -> Any:
+        documents = self.retriever.invoke(query)
+        return self._answer(documents, [_text(each, self.prompt) for each in documents])
+
+    async def afind(self, query: str) -> Any:
+        documents = await self.retriever.ainvoke(query)
+        return self._answer(documents, [await _atext(each, self.prompt) for each in documents])
+
+    def _answer(self, documents: list[Document], texts: list[str]) -> Any:
+        text = self.separator.join(texts)
+        return (text, documents) if self.has_artifact else text
 
 
 def _text(document: Document, prompt: BasePromptTemplate | None) -> str:

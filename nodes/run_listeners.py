@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from dataclasses import dataclass
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, cast
 
@@ -104,18 +104,28 @@ def _taking_config(function: Any, name: str, is_async: bool) -> Callable[[Run, R
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except ValueError:  # of what is built in nothing is known
-        return lambda run, config: function(run)
+        return _OfRun(function)
     places = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     if len(places) > 1 or any(each.kind is each.VAR_POSITIONAL for each in parameters):
         return cast(Callable[[Run, RunnableConfig], Any], function)
     if not places:
         raise CompositionError(f"{verb}: {name} must take a run, or a run and its config, got {function!r:.80}")
 
-    @wraps(function)
-    def call(run: Run, config: RunnableConfig) -> Any:
-        return function(run)
+    return _OfRun(function)
 
-    return call
+
+@dataclass(frozen=True)
+class _OfRun:
+    """A function of a run as one of a run and a config."""
+
+    function: Callable[[Run], Any]
+
+    def __call__(self, run: Run, config: RunnableConfig) -> Any:
+        return self.function(run)
+
+    @property
+    def __name__(self) -> str:
+        return getattr(self.function, "__name__", repr(self.function))
 
 
 async def _awaited(made: Awaitable[Any]) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from pydantic import BaseModel, RootModel, create_model
+from pydantic import BaseModel, RootModel
 
-from anabranch.engine.schemas import SchemaModel, fields_of
+from anabranch.engine.schemas import SchemaModel, fields_of, keyed_model
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.structured_tools import StructuredTool, Tool
 from anabranch.nodes.tools import ArgsSchema, BaseTool
@@ -42,8 +43,7 @@ def convert_runnable_to_tool(
         'Wanted: Ada'
     """
     if args_schema is None and arg_types is not None:
-        fields: dict[str, Any] = {key: (tp, ...) for key, tp in arg_types.items()}
-        args_schema = create_model(name or runnable.get_name(), __base__=SchemaModel, **fields)
+        args_schema = keyed_model(name or runnable.get_name(), arg_types)
     return tool_of_runnable(runnable, args_schema, name=name, description=description)
 
 
@@ -72,25 +72,31 @@ def tool_of_runnable(
 
 def _calling(runnable: Runnable[Any, Any], single: bool) -> dict[str, Any]:
     """The functions that run it. It finds the run around it, and its config, by itself."""
+    if single:
+        return {"func": partial(_call_text, runnable), "coroutine": partial(_acall_text, runnable)}
+    return {"func": partial(_call, runnable), "coroutine": partial(_acall, runnable)}
+
+
+def _call_text(runnable: Runnable[Any, Any], /, text: str) -> Any:
+    return runnable.invoke(text)
+
+
+async def _acall_text(runnable: Runnable[Any, Any], /, text: str) -> Any:
+    return await runnable.ainvoke(text)
+
+
+def _call(runnable: Runnable[Any, Any], /, **arguments: Any) -> Any:
+    return runnable.invoke(_given(runnable, arguments))
+
+
+async def _acall(runnable: Runnable[Any, Any], /, **arguments: Any) -> Any:
+    return await runnable.ainvoke(_given(runnable, arguments))
+
+
+def _given(runnable: Runnable[Any, Any], arguments: dict[str, Any]) -> Any:
     tp = runnable.InputType
-    made = tp if isinstance(tp, type) and issubclass(tp, BaseModel) else None
-
-    def given(arguments: dict[str, Any]) -> Any:
-        return _plain(arguments) if made is None else made(**arguments)
-
-    def call_text(text: str) -> Any:
-        return runnable.invoke(text)
-
-    async def acall_text(text: str) -> Any:
-        return await runnable.ainvoke(text)
-
-    def call(**arguments: Any) -> Any:
-        return runnable.invoke(given(arguments))
-
-    async def acall(**arguments: Any) -> Any:
-        return await runnable.ainvoke(given(arguments))
-
-    return {"func": call_text, "coroutine": acall_text} if single else {"func": call, "coroutine": acall}
+    made = isinstance(tp, type) and issubclass(tp, BaseModel)
+    return tp(**arguments) if made else _plain(arguments)
 
 
 def _plain(value: Any) -> Any:

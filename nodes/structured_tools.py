@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
+from anabranch.engine.functions_by_name import names_for
 from anabranch.engine.schemas import SchemaModel, schema_of
 from anabranch.nodes.argument_models import arguments_model
 from anabranch.nodes.docstrings import Docstring, name_of, own_docstring, read_docstring
@@ -26,6 +27,10 @@ class FunctionTool(BaseTool):
 
     func: Callable[..., Any] | None = None
     coroutine: Callable[..., Awaitable[Any]] | None = None
+
+    def __getstate__(self) -> dict[Any, Any]:
+        state = super().__getstate__()
+        return {**state, "__dict__": names_for(state["__dict__"])}
 
     def _functions(self) -> list[Callable[..., Any]]:
         written = super()._functions()
