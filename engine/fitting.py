@@ -12,6 +12,7 @@ from __future__ import annotations
 import collections.abc
 from abc import ABC, ABCMeta
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import EnumMeta
 from functools import lru_cache
@@ -57,6 +58,8 @@ class DictType(Mapping[str, Any]):
     def __init__(self, types: Mapping[str, Any]) -> None:
         self._types = dict(types)
         self._hash: int | None = None
+        with suppress(TypeError):  # a type that can't be hashed
+            self._hash = hash(frozenset(self._types.items()))
 
     def __getitem__(self, key: str) -> Any:
         return self._types[key]
@@ -68,11 +71,24 @@ class DictType(Mapping[str, Any]):
         return len(self._types)
 
     def __eq__(self, other: object) -> bool:
-        return self._types == other._types if isinstance(other, DictType) else NotImplemented
+        if not isinstance(other, DictType):
+            return NotImplemented
+        pairs = [(self._types, other._types)]  # nested ones are compared without recursion
+        while pairs:
+            mine, others = pairs.pop()
+            if mine.keys() != others.keys():
+                return False
+            for key, tp in mine.items():
+                if isinstance(tp, DictType) and isinstance(others[key], DictType):
+                    if tp is not others[key]:
+                        pairs.append((tp._types, others[key]._types))
+                elif tp != others[key]:
+                    return False
+        return True
 
     def __hash__(self) -> int:
         if self._hash is None:
-            self._hash = hash(frozenset(self._types.items()))
+            raise TypeError("a DictType with a type that can't be hashed")
         return self._hash
 
     def __reduce__(self) -> tuple[type[DictType], tuple[dict[str, Any]]]:

@@ -40,6 +40,9 @@ CONTAINERS = (
 )
 NULL = {"type": "null"}
 
+DEEPEST_MODELS = 32
+"""Dicts within dicts of which a model knows the keys. Pydantic recurses some ten frames for each."""
+
 
 class OpenJsonSchema(GenerateJsonSchema):
     """JSON schemas in which a type that JSON can't describe is left open, without a word."""
@@ -237,6 +240,8 @@ def _pydantic_type(tp: Any, title: str, within: tuple[Any, ...]) -> Any:
     if isinstance(tp, str | ForwardRef) or tp in within:
         return Any
     if keys_of(tp) is not None:
+        if len(within) >= DEEPEST_MODELS:
+            return dict[str, Any]
         return _model(tp, title if isinstance(tp, DictType) else describe_type(tp), within)
     origin, args = get_origin(tp), get_args(tp)
     if origin not in (*CONTAINERS, Union, UnionType):

@@ -10,6 +10,7 @@ from anabranch.engine.building import Builder, Part, Place
 from anabranch.engine.config import RunnableConfig, check_config, merge_configs
 from anabranch.engine.graphs import Graph, Source
 from anabranch.engine.operators import INPUT, Flow, Operator, Run
+from anabranch.nodes.asking_parts import Asking, asks_parts
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.describing import Described
@@ -75,18 +76,21 @@ class RunnableBinding(Value, Runnable[Input, Output]):
     # Types
 
     @property
-    def InputType(self) -> Any:
+    @asks_parts
+    def InputType(self) -> Asking[Any]:
         """What was declared, else that of the runnable."""
-        return self.bound.InputType if self.custom_input_type is None else self.custom_input_type
+        return (yield self.bound) if self.custom_input_type is None else self.custom_input_type
 
     @property
-    def OutputType(self) -> Any:
+    @asks_parts
+    def OutputType(self) -> Asking[Any]:
         """What was declared, else that of the runnable."""
-        return self.bound.OutputType if self.custom_output_type is None else self.custom_output_type
+        return (yield self.bound) if self.custom_output_type is None else self.custom_output_type
 
     @property
-    def _types_depend(self) -> bool:
-        return self.custom_output_type is None and self.bound._types_depend
+    @asks_parts
+    def _types_depend(self) -> Asking[bool]:
+        return self.custom_output_type is None and bool((yield self.bound))
 
     def _output_for(self, given: Any, giver: Any) -> Any:
         if self.custom_input_type is not None:
@@ -101,17 +105,21 @@ class RunnableBinding(Value, Runnable[Input, Output]):
     def _parts_under(self, config: RunnableConfig | None) -> Iterable[tuple[Described, RunnableConfig | None]]:
         return [(self.bound, merge_configs(self.config, config))]
 
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of what was declared, else that of the runnable."""
         if self.custom_input_type is not None:
             return schemas.schema_of(self.custom_input_type, self.get_name("Input"))
-        return self.bound.get_input_schema(merge_configs(self.config, config))
+        model: type[BaseModel] = yield self.bound, merge_configs(self.config, config)
+        return model
 
-    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_output_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of what was declared, else that of the runnable."""
         if self.custom_output_type is not None:
             return schemas.schema_of(self.custom_output_type, self.get_name("Output"))
-        return self.bound.get_output_schema(merge_configs(self.config, config))
+        model: type[BaseModel] = yield self.bound, merge_configs(self.config, config)
+        return model
 
     # Running
 

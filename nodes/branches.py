@@ -10,6 +10,7 @@ from anabranch.engine.errors import CompositionError, GraphError, StepInputError
 from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Flow, Operator, Run
+from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.runnables import Input, Output, Runnable
@@ -55,24 +56,33 @@ class RunnableBranch(Value, Runnable[Input, Output]):
         return [*self._results(), *(condition for condition, _ in self.branches)]
 
     @property
-    def InputType(self) -> Any:
+    @asks_parts
+    def InputType(self) -> Asking[Any]:
         """That of the first branch or condition that knows it."""
-        return next((tp for tp in (part.InputType for part in self._parts()) if tp is not Any), Any)
+        for part in self._parts():
+            tp = yield part
+            if tp is not Any:
+                return tp
+        return Any
 
     @property
-    def OutputType(self) -> Any:
+    @asks_parts
+    def OutputType(self) -> Asking[Any]:
         """That of the branches: any of theirs."""
-        return union_of(branch.OutputType for branch in self._results())
+        return union_of((yield from of_each(self._results())))
 
     def _output_for(self, given: Any, giver: Any) -> Any:
         self.branches[0][0]._output_for(given, giver)  # nothing else is certain to run
         return self.OutputType
 
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of the first branch or condition that knows it."""
-        models = (part.get_input_schema(config) for part in self._parts())
-        known = (model for model in models if not schemas.takes_anything(model))
-        return next(known, None) or super().get_input_schema(config)
+        for part in self._parts():
+            model: type[BaseModel] = yield part, config
+            if not schemas.takes_anything(model):
+                return model
+        return super().get_input_schema(config)
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         def flow(value: Any) -> Flow:
@@ -130,9 +140,10 @@ class RouterRunnable(Value, Runnable[RouterInput, Output]):
         self.name = name
 
     @property
-    def OutputType(self) -> Any:
+    @asks_parts
+    def OutputType(self) -> Asking[Any]:
         """Any of theirs."""
-        return union_of(runnable.OutputType for runnable in self.runnables.values())
+        return union_of((yield from of_each(self.runnables.values())))
 
     def _parts(self) -> Iterator[Runnable[Any, Any]]:
         return iter(self.runnables.values())

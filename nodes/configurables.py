@@ -14,6 +14,7 @@ from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run
 from anabranch.engine.signatures import describe
+from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.configurable_fields import (
     AnyField,
@@ -44,25 +45,31 @@ class _Chosen(Value, Runnable[Input, Output]):
         return self.default.get_name(suffix, name=name)
 
     @property
-    def InputType(self) -> Any:
+    @asks_parts
+    def InputType(self) -> Asking[Any]:
         """That of the default."""
-        return self.default.InputType
+        return (yield self.default)
 
     @property
-    def OutputType(self) -> Any:
+    @asks_parts
+    def OutputType(self) -> Asking[Any]:
         """That of the default."""
-        return self.default.OutputType
+        return (yield self.default)
 
     def _output_for(self, given: Any, giver: Any) -> Any:
         return self.OutputType  # whether it fits depends on what is chosen
 
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of what config chooses."""
-        return self.chosen(config or {}).get_input_schema(config)
+        model: type[BaseModel] = yield self.chosen(config or {}), config
+        return model
 
-    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_output_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of what config chooses."""
-        return self.chosen(config or {}).get_output_schema(config)
+        model: type[BaseModel] = yield self.chosen(config or {}), config
+        return model
 
     def _parts_under(self, config: RunnableConfig | None) -> Iterable[tuple[Described, RunnableConfig | None]]:
         return [(self.chosen(config or {}), self._config_for(config or {}))]
@@ -198,9 +205,12 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
         self.prefix_keys = prefix_keys
 
     @property
-    def OutputType(self) -> Any:
+    @asks_parts
+    def OutputType(self) -> Asking[Any]:
         """That of any of them."""
-        return union_of(each.OutputType if isinstance(each, Runnable) else Any for _, each in self._all())
+        made = [each for _, each in self._all() if isinstance(each, Runnable)]
+        types = yield from of_each(made)
+        return Any if len(made) <= len(self.alternatives) else union_of(types)
 
     def _all(self) -> Iterable[tuple[str, Runnable[Any, Any] | Callable[[], Any]]]:
         return (self.default_key, self.default), *self.alternatives.items()
@@ -239,13 +249,17 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
         configurable = config.get("configurable") or {}
         return {**config, "configurable": {key.removeprefix(prefix): value for key, value in configurable.items()}}
 
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of the alternative that config names."""
-        return self.chosen(config or {}).get_input_schema(self._config_for(config or {}))
+        model: type[BaseModel] = yield self.chosen(config or {}), self._config_for(config or {})
+        return model
 
-    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_output_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of the alternative that config names."""
-        return self.chosen(config or {}).get_output_schema(self._config_for(config or {}))
+        model: type[BaseModel] = yield self.chosen(config or {}), self._config_for(config or {})
+        return model
 
     def _own_specs(self) -> list[ConfigurableFieldSpec]:
         which = self.which

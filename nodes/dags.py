@@ -12,6 +12,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import GraphError, NotRunnableError
 from anabranch.engine.fitting import DictType
 from anabranch.engine.graphs import Join, Source
+from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.parallels import merged_input
 from anabranch.nodes.runnables import Runnable
@@ -85,9 +86,14 @@ class RunnableDag(Value, Runnable[Any, Any]):
     # Types
 
     @property
-    def InputType(self) -> Any:
+    @asks_parts
+    def InputType(self) -> Asking[Any]:
         """That of the first vertex without in-edges that knows it."""
-        return next((tp for tp in (start.InputType for start in self._starts()) if tp is not Any), Any)
+        for start in self._starts():
+            tp = yield start
+            if tp is not Any:
+                return tp
+        return Any
 
     @property
     def OutputType(self) -> Any:
@@ -119,10 +125,11 @@ class RunnableDag(Value, Runnable[Any, Any]):
     def _parts(self) -> Iterable[Runnable[Any, Any]]:
         return self.vertices.values()
 
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """The keys that the vertices without in-edges read, where all take dicts."""
-        models = [start.get_input_schema(config) for start in self._starts()]
-        return merged_input(self.get_name("Input"), models, self.InputType)
+        models = yield from of_each((start, config) for start in self._starts())
+        return merged_input(self.get_name("Input"), models, self)
 
     # Building
 

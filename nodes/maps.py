@@ -7,6 +7,7 @@ from typing import Any
 
 from anabranch.engine.fitting import fits, keys_of
 from anabranch.engine.operators import Flow, Operator, RunEach
+from anabranch.nodes.asking_parts import Asking, asks_parts
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.edges import check_edge
 from anabranch.nodes.runnables import Output, Runnable, listed
@@ -33,14 +34,18 @@ class RunnableEach(Value, Runnable[list[Any], list[Output]]):
         return f"RunnableEach<{self.bound.get_name()}>"
 
     @property
-    def InputType(self) -> Any:
+    @asks_parts
+    def InputType(self) -> Asking[Any]:
         """A list of what the runnable takes."""
-        return list[self.bound.InputType]  # type: ignore[name-defined]
+        tp: Any = yield self.bound
+        return list[tp]
 
     @property
-    def OutputType(self) -> Any:
+    @asks_parts
+    def OutputType(self) -> Asking[Any]:
         """A list of what the runnable gives."""
-        return list[self.bound.OutputType]  # type: ignore[name-defined]
+        tp: Any = yield self.bound
+        return list[tp]
 
     def _output_for(self, given: Any, giver: Any) -> Any:
         # Any iterable will do, but for those that are seldom meant as one.

@@ -19,6 +19,7 @@ from anabranch.engine.fitting import DictType
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Flow, Operator, Run
 from anabranch.nodes.any_message import AnyMessage
+from anabranch.nodes.asking_parts import Asking, asks_parts
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.configurable_fields import ConfigurableFieldSpec
 from anabranch.nodes.deferred import schemas
@@ -118,9 +119,10 @@ class RunnableWithMessageHistory(Value, Runnable[Any, Any]):
         return Any if self.input_messages_key is None and self.history_messages_key is None else dict[str, Any]
 
     @property
-    def OutputType(self) -> Any:
+    @asks_parts
+    def OutputType(self) -> Asking[Any]:
         """That of the runnable."""
-        return self.runnable.OutputType
+        return (yield self.runnable)
 
     def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
         """What is said, or a dict that holds it."""
@@ -129,9 +131,11 @@ class RunnableWithMessageHistory(Value, Runnable[Any, Any]):
             said = DictType({self.input_messages_key: said})
         return schemas.schema_of(said, "RunnableWithChatHistoryInput")
 
-    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_output_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of the runnable."""
-        return self.runnable.get_output_schema(config)
+        model: type[BaseModel] = yield self.runnable, config
+        return model
 
     def _own_specs(self) -> list[ConfigurableFieldSpec]:
         return list(self.history_factory_config)

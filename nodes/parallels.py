@@ -11,6 +11,7 @@ from anabranch.engine.errors import CompositionError, GraphError, NotRunnableErr
 from anabranch.engine.fitting import DictType
 from anabranch.engine.graphs import Join, Source
 from anabranch.nodes import composing
+from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.runnables import Input, Runnable
 from anabranch.nodes.values import Value
@@ -60,6 +61,7 @@ class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
             key: branch if isinstance(branch, Runnable) else _coerced(key, branch) for key, branch in merged.items()
         }
         self._gives = DictType({key: branch.OutputType for key, branch in self.steps__.items()})
+        self._depends = any(branch._types_depend for branch in self.steps__.values())
         self.name = name
 
     @property
@@ -71,9 +73,14 @@ class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
         return f"RunnableParallel<{','.join(self.steps__)}>"
 
     @property
-    def InputType(self) -> Any:
+    @asks_parts
+    def InputType(self) -> Asking[Any]:
         """That of the first branch that knows it."""
-        return next((tp for tp in (branch.InputType for branch in self.steps__.values()) if tp is not Any), Any)
+        for branch in self.steps__.values():
+            tp = yield branch
+            if tp is not Any:
+                return tp
+        return Any
 
     @property
     def OutputType(self) -> Any:
@@ -82,7 +89,7 @@ class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
 
     @property
     def _types_depend(self) -> bool:
-        return any(branch._types_depend for branch in self.steps__.values())
+        return self._depends
 
     def _output_for(self, given: Any, giver: Any) -> Any:
         return DictType({key: branch._output_for(given, giver) for key, branch in self.steps__.items()})
@@ -90,10 +97,11 @@ class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
     def _parts(self) -> Iterable[Runnable[Any, Any]]:
         return self.steps__.values()
 
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """The keys that all branches read, where all take dicts; otherwise that of the first that knows it."""
-        models = [branch.get_input_schema(config) for branch in self.steps__.values()]
-        return merged_input(self.get_name("Input"), models, self.InputType)
+        models = yield from of_each((branch, config) for branch in self.steps__.values())
+        return merged_input(self.get_name("Input"), models, self)
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Building:
         scope = builder.scope(self.get_name(), "parallel", source, place, self)
@@ -117,15 +125,15 @@ def _coerced(key: str, branch: Any) -> Runnable[Any, Any]:
         raise NotRunnableError(f"key {key!r}: {error}") from None
 
 
-def merged_input(title: str, models: list[type[BaseModel]], otherwise: Any) -> type[BaseModel]:
+def merged_input(title: str, models: list[type[BaseModel]], whole: Runnable[Any, Any]) -> type[BaseModel]:
     """The model of what several runnables read, side by side.
 
     Args:
         title: its title.
         models: what each takes.
-        otherwise: the type of the input, if not all of them take dicts.
+        whole: tells the type of the input, if not all of them take dicts.
     """
     known = [schemas.fields_of(model) for model in models if not schemas.takes_anything(model)]
     if not known or None in known:
-        return schemas.schema_of(otherwise, title)
+        return schemas.schema_of(whole.InputType, title)
     return schemas.model_of(title, schemas.merged_fields(filter(None, known)))

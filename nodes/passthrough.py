@@ -12,6 +12,7 @@ from anabranch.engine.errors import CompositionError, StepInputError
 from anabranch.engine.fitting import DictType, Keys, keys_of
 from anabranch.engine.graphs import Join, Source
 from anabranch.engine.operators import Operator
+from anabranch.nodes.asking_parts import Asking, asks_parts
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.edges import check_edge, check_keys, declared
 from anabranch.nodes.effects import on_the_side
@@ -137,9 +138,10 @@ class RunnableAssign(Value, Runnable[dict[str, Any], dict[str, Any]]):
     def _parts(self) -> list[Runnable[Any, Any]]:
         return [self.mapper]
 
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """The keys that the mapper reads, if it reads a dict."""
-        model = self.mapper.get_input_schema(config)
+        model: type[BaseModel] = yield self.mapper, config
         return super().get_input_schema(config) if schemas.fields_of(model) is None else model
 
     def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:

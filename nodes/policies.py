@@ -10,6 +10,7 @@ from anabranch.engine.errors import CompositionError, ConfigError, StepInputErro
 from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run, Sleep
+from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.retry_states import RetryState
 from anabranch.nodes.run_managers import current_run, tell
@@ -34,18 +35,21 @@ class Guarded(Value, Runnable[Input, Output]):
         raise NotImplementedError
 
     @property
-    def InputType(self) -> Any:
+    @asks_parts
+    def InputType(self) -> Asking[Any]:
         """That of the runnable."""
-        return self._guarded.InputType
+        return (yield self._guarded)
 
     @property
-    def OutputType(self) -> Any:
+    @asks_parts
+    def OutputType(self) -> Asking[Any]:
         """That of the runnable."""
-        return self._guarded.OutputType
+        return (yield self._guarded)
 
     @property
-    def _types_depend(self) -> bool:
-        return self._guarded._types_depend
+    @asks_parts
+    def _types_depend(self) -> Asking[bool]:
+        return bool((yield self._guarded))
 
     def _output_for(self, given: Any, giver: Any) -> Any:
         return self._guarded._output_for(given, giver)
@@ -53,13 +57,17 @@ class Guarded(Value, Runnable[Input, Output]):
     def _parts(self) -> Iterable[Runnable[Any, Any]]:
         return [self._guarded]
 
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of the runnable."""
-        return self._guarded.get_input_schema(config)
+        model: type[BaseModel] = yield self._guarded, config
+        return model
 
-    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_output_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of the runnable."""
-        return self._guarded.get_output_schema(config)
+        model: type[BaseModel] = yield self._guarded, config
+        return model
 
 
 class Around(Guarded[Input, Output]):
@@ -194,9 +202,10 @@ class RunnableWithFallbacks(Guarded[Input, Output]):
         return self.runnable
 
     @property
-    def OutputType(self) -> Any:
+    @asks_parts
+    def OutputType(self) -> Asking[Any]:
         """That of any of them."""
-        return union_of(runnable.OutputType for runnable in self.runnables)
+        return union_of((yield from of_each(self.runnables)))
 
     def _output_for(self, given: Any, giver: Any) -> Any:
         first = self.runnable._output_for(given, giver)

@@ -9,6 +9,7 @@ from anabranch.engine.building import Builder, Building, Part, Place
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import GraphError
 from anabranch.engine.graphs import Source
+from anabranch.nodes.asking_parts import Asking, asks_parts
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.passthrough import RunnableAssign, RunnablePassthrough, RunnablePick
@@ -73,8 +74,10 @@ class RunnableSequence(Value, Runnable[Input, Output]):
             steps = tuple(step for step in (first, *middle, last) if step is not None)
         flat: list[Runnable[Any, Any]] = []
         given: Any = None
+        depends = True
         for step in steps:
             runnable = step if isinstance(step, Runnable) else coerce_to_runnable(step)
+            depends = depends and runnable._types_depend
             given = runnable.OutputType if not flat or given is Any else output_for(runnable, given, flat[-1])
             if type(runnable) is RunnableSequence and runnable.name is None:
                 flat.extend(runnable._steps)
@@ -84,6 +87,7 @@ class RunnableSequence(Value, Runnable[Input, Output]):
             raise GraphError("a sequence needs at least one step; RunnablePassthrough() hands its input on")
         self._steps: tuple[Runnable[Any, Any], ...] = tuple(flat)
         self._gives = given
+        self._depends = depends
         self.name = name
 
     @property
@@ -107,9 +111,10 @@ class RunnableSequence(Value, Runnable[Input, Output]):
         return self._steps[-1]
 
     @property
-    def InputType(self) -> Any:
+    @asks_parts
+    def InputType(self) -> Asking[Any]:
         """That of the first step."""
-        return self.first.InputType
+        return (yield self.first)
 
     @property
     def OutputType(self) -> Any:
@@ -118,7 +123,7 @@ class RunnableSequence(Value, Runnable[Input, Output]):
 
     @property
     def _types_depend(self) -> bool:
-        return all(step._types_depend for step in self._steps)
+        return self._depends
 
     def _output_for(self, given: Any, giver: Any) -> Any:
         for step in self._steps:
@@ -130,26 +135,29 @@ class RunnableSequence(Value, Runnable[Input, Output]):
     def _parts(self) -> tuple[Runnable[Any, Any], ...]:
         return self._steps
 
-    def get_input_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_input_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of the first step; where that adds keys to its input, what comes after it tells of the others."""
         at = 0
         while at < len(self._steps) - 1 and isinstance(self._steps[at], RunnableAssign | RunnablePassthrough):
             at += 1
-        model = self._steps[at].get_input_schema(config)
+        model: type[BaseModel] = yield self._steps[at], config
         for step in reversed(self._steps[:at]):
             known = schemas.fields_of(model)
             if isinstance(step, RunnableAssign) and known is not None:
                 rest = {key: field for key, field in known.items() if key not in step.mapper.steps__}
                 model = schemas.model_of(self.get_name("Input"), rest)
             elif isinstance(step, RunnableAssign) or step.InputType is not Any:
-                model = step.get_input_schema(config)
+                model = yield step, config
         return model
 
-    def get_output_schema(self, config: RunnableConfig | None = None) -> type[BaseModel]:
+    @asks_parts
+    def get_output_schema(self, config: RunnableConfig | None = None) -> Asking[type[BaseModel]]:
         """That of the last step; where it hands on what it gets, what comes before it tells of that."""
         last = self.last
         if not last._types_depend or self._gives in (Any, last.OutputType):
-            return last.get_output_schema(config)
+            model: type[BaseModel] = yield last, config
+            return model
         named = self if isinstance(last, RunnableAssign | RunnablePick) else last
         return schemas.schema_of(self._gives, named.get_name("Output"))
 

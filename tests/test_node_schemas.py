@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from operator import itemgetter
 from typing import Any, NotRequired, TypedDict
 
@@ -336,3 +336,22 @@ class TestConfigSchema:
         assert model.__name__ == "RunnableSequenceConfig"
         config: RunnableConfig = {"tags": ["a"], "callbacks": None}
         assert model.model_validate(config).model_dump()["tags"] == ["a"]
+
+
+DEEP: dict[str, Callable[[Any], Runnable[Any, Any]]] = {
+    "dicts": lambda inner: RunnableParallel(x=inner),
+    "sequences of dicts": lambda inner: RunnableLambda(itemgetter("x")) | {"x": inner},
+    "assign": lambda inner: RunnablePassthrough.assign(x=inner),
+    "retry": lambda inner: inner.with_retry(),
+    "fallbacks": lambda inner: inner.with_fallbacks([RunnableLambda(str)]),
+    "bound": lambda inner: inner.with_retry().with_config(tags=["t"]),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_schemas_of_deeply_nested_runnables_can_be_had(kind: str) -> None:
+    chain: Runnable[Any, Any] = ChatPromptTemplate.from_template("{q}")
+    for _ in range(400):
+        chain = DEEP[kind](chain)
+    assert chain.get_input_jsonschema()["title"]
+    assert chain.get_output_jsonschema()["title"]
