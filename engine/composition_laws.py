@@ -12,7 +12,7 @@ from anabranch.engine.law_outcomes import Verbs, holds, outcome, same
 def associativity_of_composition(a: Verbs, b: Verbs, c: Verbs, value: Any) -> None:
     """`(a | b) | c` and `a | (b | c)` are the same graph, and give the same result."""
     left, right = (a | b) | c, a | (b | c)
-    holds(_shape(left.graph) == _shape(right.graph), "(a | b) | c and a | (b | c) differ as graphs")
+    holds(_shape(left.__graph__) == _shape(right.__graph__), "(a | b) | c and a | (b | c) differ as graphs")
     same(
         "((a | b) | c).invoke(value)",
         outcome(left.invoke, value),

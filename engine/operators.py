@@ -35,7 +35,7 @@ class Composable:
     __slots__ = ()
 
     @property
-    def graph(self) -> Graph:
+    def __graph__(self) -> Graph:
         """The graph that runs."""
         raise NotImplementedError
 

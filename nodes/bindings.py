@@ -147,10 +147,10 @@ class RunnableBinding(Value, Runnable[Input, Output]):
         timed = RunnableBinding(self.bound, kwargs=inner.kwargs, config=rest)
 
         def flow(_: Any) -> Flow:
-            return (yield Run(timed.graph, INPUT, last=True, timeout=timeout))
+            return (yield Run(timed.__graph__, INPUT, last=True, timeout=timeout))
 
         operator = Operator(
-            name=timed.get_name(), flow=flow, whole=False, is_run=False, shows=lambda: {"timeout": timed.graph}
+            name=timed.get_name(), flow=flow, whole=False, is_run=False, shows=lambda: {"timeout": timed.__graph__}
         )
         return builder.step(operator, source, replace(place, config=None, kwargs=None), self)
 

@@ -87,7 +87,7 @@ class RunnableBranch(Value, Runnable[Input, Output]):
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         def flow(value: Any) -> Flow:
             for number, (condition, branch) in enumerate(self.branches, 1):
-                if (yield Run(condition.graph, value, tag=f"condition:{number}")):
+                if (yield Run(condition.__graph__, value, tag=f"condition:{number}")):
                     return (yield Run(branch._graph_with(kwargs), value, last=True, tag=f"branch:{number}"))
             return (yield Run(self.default._graph_with(kwargs), value, last=True, tag="branch:default"))
 
@@ -96,9 +96,9 @@ class RunnableBranch(Value, Runnable[Input, Output]):
     def _shows(self) -> dict[str, Graph]:
         shown = {}
         for number, (condition, branch) in enumerate(self.branches, 1):
-            shown[f"condition:{number}"] = condition.graph
-            shown[f"branch:{number}"] = branch.graph
-        return {**shown, "branch:default": self.default.graph}
+            shown[f"condition:{number}"] = condition.__graph__
+            shown[f"branch:{number}"] = branch.__graph__
+        return {**shown, "branch:default": self.default.__graph__}
 
     def __repr__(self) -> str:
         pairs = [f"({condition!r}, {branch!r})" for condition, branch in self.branches]
@@ -156,7 +156,7 @@ class RouterRunnable(Value, Runnable[RouterInput, Output]):
             name=self.get_name(),
             flow=flow,
             is_run=False,
-            shows=lambda: {key: runnable.graph for key, runnable in self.runnables.items()},
+            shows=lambda: {key: runnable.__graph__ for key, runnable in self.runnables.items()},
         )
 
     def _named(self, value: Any) -> Runnable[Any, Output]:

@@ -224,7 +224,7 @@ def identity(runnable: Runnable[Any, Any]) -> str:
     if known is not None:
         return str(known())
     try:
-        return exact_json(graph_to_json(runnable.graph))
+        return exact_json(graph_to_json(runnable.__graph__))
     except (GraphError, StepInputError) as error:
         raise CompositionError(
             f"with_cache needs a name, under which what {runnable.get_name()} gives stands in a cache that others may "

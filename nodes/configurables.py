@@ -93,7 +93,7 @@ class _Chosen(Value, Runnable[Input, Output]):
         )
 
     def _shows(self) -> dict[str, Graph]:
-        return {"default": self.default.graph}
+        return {"default": self.default.__graph__}
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "default" not in self.__dict__:
@@ -277,7 +277,7 @@ class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
         return [] if self.prefix_keys else [each for _, each in self._all() if isinstance(each, Runnable)]
 
     def _shows(self) -> dict[str, Graph]:
-        return {key: each.graph for key, each in self._all() if isinstance(each, Runnable)}
+        return {key: each.__graph__ for key, each in self._all() if isinstance(each, Runnable)}
 
     def __repr__(self) -> str:
         return f"{self.default!r}.configurable_alternatives({self.which.id!r}: {', '.join(k for k, _ in self._all())})"
@@ -293,7 +293,7 @@ def _fields_of(runnable: Any) -> dict[str, Any]:
     model_fields = getattr(type(runnable), "model_fields", None)
     if model_fields is not None:
         return {name: field.annotation for name, field in model_fields.items()}
-    return {name: Any for name in vars(runnable) if not name.startswith("_") and name != "graph"}
+    return {name: Any for name in vars(runnable) if not name.startswith("_")}
 
 
 def changed(runnable: Any, values: Mapping[str, Any]) -> Any:

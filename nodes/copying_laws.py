@@ -23,7 +23,7 @@ def a_pickled_copy_gives_the_same(a: AnyRunnable, value: Any) -> None:
 
 def a_graph_read_from_json_gives_the_same(a: AnyRunnable, value: Any) -> None:
     """Its graph, written as JSON and read again, runs as it does."""
-    graph = graph_from_json(json.loads(json.dumps(graph_to_json(a.graph))))
+    graph = graph_from_json(json.loads(json.dumps(graph_to_json(a.__graph__))))
     found = outcome(lambda: blocking.invoke(graph, value, None))
     same("its graph, from JSON,", found, "a.invoke(value)", outcome(a.invoke, value), value=value)
 
@@ -40,7 +40,7 @@ def why_not_pickled(a: AnyRunnable) -> str | None:
 def why_not_json(a: AnyRunnable) -> str | None:
     """Why its graph can't be written as JSON; None if it can."""
     try:
-        graph_from_json(json.loads(json.dumps(graph_to_json(a.graph))))
+        graph_from_json(json.loads(json.dumps(graph_to_json(a.__graph__))))
     except Exception as error:
         return str(error).partition(":")[0]
     return None

@@ -24,7 +24,7 @@ class Telling(Generic[Input]):
     if TYPE_CHECKING:  # what every runnable has
 
         @property
-        def graph(self) -> Graph: ...
+        def __graph__(self) -> Graph: ...
         def stream(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> ChunkStream[Any]: ...
         def astream(
             self, input: Input, config: RunnableConfig | None = None, **kwargs: Any
@@ -93,7 +93,7 @@ class Telling(Generic[Input]):
             for _ in self.stream(input, told, **kwargs):
                 pass
 
-        return mailbox.read(run, self.graph)
+        return mailbox.read(run, self.__graph__)
 
     @overload
     def astream_log(

@@ -47,7 +47,7 @@ class _Fault(Value, Runnable[Any, Any]):
         raise NotImplementedError
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if name not in ("graph", "name"))
+        said = ", ".join(f"{name}={value!r}" for name, value in vars(self).items() if name not in ("__graph__", "name"))
         return f"{type(self).__name__}({said})"
 
 
@@ -145,7 +145,7 @@ class Sleeps(_Fault):
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
         def flow(_: Any) -> Flow:
             yield Sleep(self.seconds)
-            return (yield Run(_ON.graph, INPUT, last=True))
+            return (yield Run(_ON.__graph__, INPUT, last=True))
 
         return Operator(name=self.get_name(), flow=flow, whole=False)
 

@@ -157,8 +157,8 @@ class _Ours:
 
 def runnable_for(runnable: Runnable[Any, Any]) -> Any:
     """An object of LangChain's that runs one of ours."""
-    steps = runnable.graph.steps
-    run_type = steps[0].operator.run_type if len(steps) == 1 and not runnable.graph.scopes else "chain"
+    steps = runnable.__graph__.steps
+    run_type = steps[0].operator.run_type if len(steps) == 1 and not runnable.__graph__.scopes else "chain"
     return _runnable_class()(runnable, run_type if run_type in ("prompt", "parser") else None)
 
 

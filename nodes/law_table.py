@@ -83,7 +83,7 @@ def put_in_a_list(value: Any) -> list[Any]:
 
 
 def _why_no_chunk_map(a: AnyRunnable) -> str | None:
-    firsts = [step.operator for step in a.graph.steps if INPUT_SLOT in slots_of(step.source)]
+    firsts = [step.operator for step in a.__graph__.steps if INPUT_SLOT in slots_of(step.source)]
     if firsts and all(each.transform or each.atransform or each.map_chunk for each in firsts):
         return None
     return "it takes its input whole"

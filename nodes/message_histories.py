@@ -144,7 +144,7 @@ class RunnableWithMessageHistory(Value, Runnable[Any, Any]):
         return [self.runnable]
 
     def _shows(self) -> dict[str, Graph]:
-        return {"runnable": self.runnable.graph}
+        return {"runnable": self.runnable.__graph__}
 
     # Running
 
@@ -154,7 +154,7 @@ class RunnableWithMessageHistory(Value, Runnable[Any, Any]):
             turn = Turn(
                 given, said_in(given, self.input_messages_key, self.history_messages_key is not None, self.get_name())
             )
-            ready = yield Run(self._load.graph, given, config=_with(config, {TURN: turn}))
+            ready = yield Run(self._load.__graph__, given, config=_with(config, {TURN: turn}))
             told = {TURN: turn, HISTORY: turn.history}
             return (yield Run(self._answer._graph_with(kwargs), ready, config=_with(config, told), last=True))
 

@@ -45,6 +45,13 @@ Other = TypeVar("Other")
 Configs = RunnableConfig | Sequence[RunnableConfig] | None
 
 
+class PublicGraph:
+    """The name `graph` for `__graph__`. A leaf may have something of its own by that name; `__graph__` is what runs."""
+
+    def __get__(self, runnable: Any, owner: type) -> Graph:
+        return self if runnable is None else runnable.__graph__  # type: ignore[return-value]
+
+
 class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Composable, Generic[Input, Output]):
     """A handle on a graph, with the verbs to run it and to compose it with others. An immutable value.
 
@@ -71,9 +78,12 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
     # What it is
 
     @cached_property
-    def graph(self) -> Graph:
-        """The graph that runs; `.dag` on it is a networkx graph. Built when first asked for."""
+    def __graph__(self) -> Graph:
+        """The graph that runs, built when first asked for."""
         return build(self)
+
+    graph = PublicGraph()
+    """The graph that runs; `.dag` on it is a networkx graph."""
 
     def _build(self, builder: Builder, source: Source, place: Place) -> Any:
         """Add this to a graph: by default one step, with what `_operator` says."""
@@ -90,11 +100,11 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
         if self._written:
             graph = graph_below if verb in self._written else graph_for
             return graph(self, verb, kwargs, config), config
-        return build(self, kwargs) if kwargs else self.graph, config
+        return build(self, kwargs) if kwargs else self.__graph__, config
 
     def _graph_with(self, kwargs: Mapping[str, Any]) -> Graph:
         """The graph with arguments bound to its first step."""
-        return build(self, kwargs) if kwargs else self.graph
+        return build(self, kwargs) if kwargs else self.__graph__
 
     @property
     def InputType(self) -> Any:
@@ -219,7 +229,7 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
         around = SITE.get()
         each = get_config_list(configs, length, around.inherited() if around is not None else None)
         entered = [self._enter(verb, kwargs, config) for config in each]
-        return entered[0][0] if entered else self.graph, None, [config or {} for _, config in entered]
+        return entered[0][0] if entered else self.__graph__, None, [config or {} for _, config in entered]
 
     def start(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> RunHandle[Output]:
         """Run in the background and return a handle with `result(timeout)`, `cancel()` and `done()`."""

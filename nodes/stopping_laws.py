@@ -210,9 +210,9 @@ class Observed(Runnable[Any, Any]):
 
     def __init__(self, observed: AnyRunnable) -> None:
         self.occupancy = _HoldersOfPermits()
-        graph = observed.graph
+        graph = observed.__graph__
         steps = tuple(replace(step, operator=self._counting(step.operator)) for step in graph.steps)
-        self.__dict__["graph"] = Graph(steps, graph.scopes, graph.output)
+        self.__dict__["__graph__"] = Graph(steps, graph.scopes, graph.output)
 
     def _counting(self, operator: Operator) -> Operator:
         forms: dict[str, Any] = {}

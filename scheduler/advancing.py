@@ -106,7 +106,7 @@ def run_calls(segment: Segment, position: int, value: Any, site: Site, context: 
             result = copy().run(calls[at], value)
             if isinstance(result, Composable) and segment.steps[at].operator.expands:
                 site.position = at
-                return Expanded(Run(result.graph, value, last=True))
+                return Expanded(Run(result.__graph__, value, last=True))
             value = result
     except BaseException:
         site.position = at
@@ -173,7 +173,7 @@ def arun_calls(
                 result, site.result = site.result, None
             if isinstance(result, Composable) and segment.steps[at].operator.expands:
                 site.position = at
-                expanded = Expanded(Run(result.graph, value, last=True))
+                expanded = Expanded(Run(result.__graph__, value, last=True))
                 if unit is not None:
                     return _take_calls(unit, site, expanded)
                 return expanded if go_on is None else (yield from go_on(segment, site, expanded).__await__())
@@ -216,7 +216,7 @@ def arguments(action: Action, unit: Unit, site: Site) -> tuple[Any, ...]:
 def take(action: Action, unit: Unit, result: Any) -> Effect | None:
     """Go on with a step's result, unless it is a runnable to be run."""
     if isinstance(result, Composable) and action.step.operator.expands:
-        return Run(result.graph, unit.value, last=True)
+        return Run(result.__graph__, unit.value, last=True)
     unit.value = result
     unit.position += 1
     return None

@@ -389,11 +389,28 @@ def test_a_leaf_copies_without_its_graph_and_with_its_state() -> None:
     leaf = Seen()
     leaf.batch(["a"])
     copied = copy.deepcopy(leaf)
-    assert "graph" in vars(leaf)
-    assert "graph" not in vars(copied)
+    assert "__graph__" in vars(leaf)
+    assert "__graph__" not in vars(copied)
     assert copied.calls == leaf.calls
     assert copied.invoke("ab") == 2
     assert len(leaf.calls) == 1
+
+
+def test_a_leaf_may_call_something_of_its_own_graph() -> None:
+    class Walks(Runnable[str, list[str]]):
+        def __init__(self, graph: dict[str, list[str]]) -> None:
+            self.graph = graph  # type: ignore[assignment]
+
+        def invoke(self, input: str, config: RunnableConfig | None = None, **kwargs: Any) -> list[str]:
+            found: list[str] = self.graph[input]  # type: ignore[index]
+            return found
+
+    walks = Walks({"a": ["b", "c"]})
+    chain = walks | len
+    assert (chain.batch(["a", "a"]), list(walks.stream("a"))) == ([2, 2], [["b", "c"]])
+    assert [event["name"] for event in chain.stream_events("a")][:2] == ["RunnableSequence", "Walks"]
+    assert walks.get_graph().nodes
+    assert copy.deepcopy(walks).invoke("a") == ["b", "c"]
 
 
 def test_a_verb_replaced_on_the_object_is_the_one_that_runs() -> None:

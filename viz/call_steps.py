@@ -114,5 +114,5 @@ def _policy(step: Step, shown: dict[str, Graph]) -> tuple[str, ...]:
 
 
 def _mentions(node: RunnableLambda[Any, Any]) -> Call | None:
-    shown = [Shown("may call", each.graph, "call") for each in node.deps]
+    shown = [Shown("may call", each.__graph__, "call") for each in node.deps]
     return Call(shown, gives_own=True) if shown else None

@@ -147,7 +147,7 @@ def pictured(what: Any, run: Any = None, *, plan: bool = False, types: bool = Fa
     if isinstance(what, Picture):
         picture = deepcopy(what) if run is not None else what
     else:
-        picture = picture_of(what if isinstance(what, Graph) else what.graph, plan=plan, types=types)
+        picture = picture_of(what if isinstance(what, Graph) else what.__graph__, plan=plan, types=types)
     if run is None:
         return picture
     graph = None if isinstance(what, Picture) else what

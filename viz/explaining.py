@@ -42,7 +42,7 @@ def explain(chain: Any, *, analyze: Any = None, max_concurrency: int | None = No
     """
     if max_concurrency is not None and (not isinstance(max_concurrency, int) or max_concurrency < 1):
         raise ConfigError(f"explain: max_concurrency must be an int of at least 1, got {max_concurrency!r:.80}")
-    graph = coerce_to_runnable(chain).graph
+    graph = coerce_to_runnable(chain).__graph__
     record = None if analyze is None else record_of(analyze, graph)
     run = None if record is None else MeasuredRun(record, graph)
     plan = _Explaining(max_concurrency, run).plan(graph)

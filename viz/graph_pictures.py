@@ -75,5 +75,5 @@ def _run_type(node: Node) -> str:
     """The run type of a node that is a single step."""
     if not isinstance(node.data, Runnable):
         return "chain"
-    steps = node.data.graph.steps
+    steps = node.data.__graph__.steps
     return steps[0].operator.run_type if len(steps) == 1 else "chain"

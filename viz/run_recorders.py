@@ -78,7 +78,7 @@ class RunRecorder(Listener):
         graphs: list[Graph | None] = []
         for root, node in list(self._roots):
             copies.append(_copied(root))
-            graphs.append(node.graph if isinstance(node, Composable) else None)
+            graphs.append(node.__graph__ if isinstance(node, Composable) else None)
             if (graph := graphs[-1]) is not None:
                 find([copies[-1]], graph)
         record = RunRecord(copies, next((graph for graph in graphs if graph is not None), None))

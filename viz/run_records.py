@@ -59,7 +59,7 @@ def record_of(run: AnyRun, chain: Composable | Graph | None = None) -> RunRecord
         >>> [run.key for run in record.walk()]
         ['RunnableSequence', 'RunnableSequence/len', 'RunnableSequence/str']
     """
-    graph = chain.graph if isinstance(chain, Composable) else chain
+    graph = chain.__graph__ if isinstance(chain, Composable) else chain
     record = _record_of(run, graph)
     if graph is not None and graph is not record.graph:
         if not isinstance(run, Simulation):  # which knows the keys
