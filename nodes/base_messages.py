@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from anabranch.engine.chunks import Algebra
+from anabranch.nodes.brief_descriptions import BRIEF_AND_OPEN
 from anabranch.nodes.deferred import chat_prompts
 from anabranch.nodes.message_merging import Content
 from anabranch.nodes.printed_fields import telling
@@ -30,9 +31,14 @@ class BaseMessage(BaseModel):
         response_metadata: facts about the answer, such as `finish_reason`.
         name: the name of the speaker.
         id: the id of the message; a number is made text.
+
+    Example:
+        >>> chat: list[BaseMessage] = [SystemMessage("Be brief."), HumanMessage("Why?", name="Ada")]
+        >>> [(message.type, message.name, message.text) for message in chat]
+        [('system', None, 'Be brief.'), ('human', 'Ada', 'Why?')]
     """
 
-    model_config = ConfigDict(extra="allow")
+    model_config = BRIEF_AND_OPEN
     __chunk_algebra__: ClassVar[Algebra] = Algebra.SNAPSHOTS
 
     content: Content = Field(kw_only=False)  # for type checkers; by position it is read in __init__

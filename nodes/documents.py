@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from anabranch.nodes.brief_descriptions import BRIEF
 from anabranch.nodes.printed_fields import telling
 
 
@@ -26,6 +27,8 @@ class Document(BaseModel):
         >>> print(document)
         page_content='harrison worked at kensho' metadata={'source': 'notes'}
     """
+
+    model_config = BRIEF
 
     id: str | None = Field(default=None, coerce_numbers_to_str=True)
     metadata: dict[str, Any] = Field(default_factory=dict)

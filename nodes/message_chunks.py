@@ -28,7 +28,16 @@ from anabranch.nodes.tool_calls import (
 
 
 class BaseMessageChunk(BaseMessage):
-    """A piece of a message. `chunk + chunk` is one of the same class: contents are joined, dicts merged."""
+    """A piece of a message. `chunk + chunk` is one of the same class: contents are joined, dicts merged.
+
+    Raises:
+        TypeError: when chunks are added that are pieces of different messages.
+
+    Example:
+        >>> chunks = list(GenericFakeChatModel(messages=iter(["hold on"])).stream("Hello?"))
+        >>> all(isinstance(chunk, BaseMessageChunk) for chunk in chunks), (chunks[0] + chunks[1] + chunks[2]).content
+        (True, 'hold on')
+    """
 
     __chunk_algebra__: ClassVar[Algebra] = Algebra.ADDITIVE
 
@@ -65,19 +74,38 @@ class BaseMessageChunk(BaseMessage):
 
 
 class HumanMessageChunk(HumanMessage, BaseMessageChunk):
-    """A piece of a message from a human."""
+    """A piece of a message from a human.
+
+    Example:
+        >>> HumanMessageChunk("Who ") + HumanMessageChunk("am I?")
+        HumanMessageChunk(content='Who am I?')
+    """
 
     type: Literal["HumanMessageChunk"] = kind_field("HumanMessageChunk")  # type: ignore[assignment]
 
 
 class SystemMessageChunk(SystemMessage, BaseMessageChunk):
-    """A piece of a message for priming AI behavior."""
+    """A piece of a message for priming AI behavior.
+
+    Example:
+        >>> SystemMessageChunk("Be ") + SystemMessageChunk("brief.")
+        SystemMessageChunk(content='Be brief.')
+    """
 
     type: Literal["SystemMessageChunk"] = kind_field("SystemMessageChunk")  # type: ignore[assignment]
 
 
 class ChatMessageChunk(ChatMessage, BaseMessageChunk):
-    """A piece of a message of an arbitrary speaker."""
+    """A piece of a message of an arbitrary speaker.
+
+    Example:
+        >>> ChatMessageChunk("Do or ", role="Jedi") + ChatMessageChunk("do not.", role="Jedi")
+        ChatMessageChunk(content='Do or do not.', role='Jedi')
+        >>> ChatMessageChunk("Do or ", role="Jedi") + ChatMessageChunk("do not.", role="Sith")
+        Traceback (most recent call last):
+            ...
+        TypeError: chunks with the role 'Jedi' and 'Sith' are not of one message
+    """
 
     type: Literal["ChatMessageChunk"] = kind_field("ChatMessageChunk")  # type: ignore[assignment]
 
@@ -87,7 +115,12 @@ class ChatMessageChunk(ChatMessage, BaseMessageChunk):
 
 
 class FunctionMessageChunk(FunctionMessage, BaseMessageChunk):
-    """A piece of the result of executing a function."""
+    """A piece of the result of executing a function.
+
+    Example:
+        >>> FunctionMessageChunk("4", name="add") + FunctionMessageChunk("2", name="add")
+        FunctionMessageChunk(content='42', name='add')
+    """
 
     type: Literal["FunctionMessageChunk"] = kind_field("FunctionMessageChunk")  # type: ignore[assignment]
 
@@ -97,7 +130,14 @@ class FunctionMessageChunk(FunctionMessage, BaseMessageChunk):
 
 
 class ToolMessageChunk(ToolMessage, BaseMessageChunk):
-    """A piece of the result of executing a tool. It failed if one of its pieces says so."""
+    """A piece of the result of executing a tool. It failed if one of its pieces says so.
+
+    Example:
+        >>> first = ToolMessageChunk("half an ", tool_call_id="call-1")
+        >>> whole = first + ToolMessageChunk("answer", tool_call_id="call-1", status="error")
+        >>> whole.content, whole.status
+        ('half an answer', 'error')
+    """
 
     type: Literal["ToolMessageChunk"] = kind_field("ToolMessageChunk")  # type: ignore[assignment]
 
@@ -119,6 +159,18 @@ class AIMessageChunk(AIMessage, BaseMessageChunk):
 
     Its `tool_calls` are what can be read of its `tool_call_chunks`: as far as they go while more may come; in a
     chunk that is the last, or in a sum with it, arguments that break off are invalid.
+
+    Args:
+        tool_call_chunks: pieces of tool calls, joined by their `index`.
+        chunk_position: "last", or None.
+
+    Example:
+        >>> first = AIMessageChunk("", tool_call_chunks=[tool_call_chunk(name="add", args='{"a": 1', index=0)])
+        >>> first.tool_calls[0]["args"]
+        {'a': 1}
+        >>> whole = first + AIMessageChunk("", tool_call_chunks=[tool_call_chunk(args=', "b": 2}', index=0)])
+        >>> whole.tool_calls[0]["args"]
+        {'a': 1, 'b': 2}
     """
 
     type: Literal["AIMessageChunk"] = kind_field("AIMessageChunk")  # type: ignore[assignment]

@@ -16,18 +16,32 @@ from anabranch.nodes.base_messages import kind_field
 from anabranch.nodes.token_usage import UsageMetadata
 from anabranch.nodes.tool_calls import InvalidToolCall, ToolCall, openai_pieces, read_pieces
 
-# The docstrings of the classes are the descriptions in JSON schemas, which others know word for word.
+# The first paragraphs of the docstrings are the descriptions in JSON schemas, which others know word for word.
+# Arguments that all messages have are told of in `BaseMessage`.
 
 
 class SystemMessage(BaseMessage):
     """A Message for priming AI behavior, usually passed in as the first of a sequence
-    of input messages."""
+    of input messages.
+
+    Example:
+        >>> FakeListChatModel(responses=["Rain."]).invoke([SystemMessage("Be brief."), HumanMessage("Why?")]).text
+        'Rain.'
+    """
 
     type: Literal["system"] = kind_field("system")
 
 
 class HumanMessage(BaseMessage):
-    """A Message from a human."""
+    """A Message from a human.
+
+    Args:
+        example: it is part of an example. The name is LangChain's; nothing here reads it.
+
+    Example:
+        >>> HumanMessage([{"type": "text", "text": "What is this?"}, {"type": "image_url", "image_url": "..."}]).text
+        'What is this?'
+    """
 
     type: Literal["human"] = kind_field("human")
     example: bool = Field(default=False, repr=False)
@@ -42,7 +56,19 @@ def _invalid_call(call: InvalidToolCall) -> InvalidToolCall:
 
 
 class AIMessage(BaseMessage):
-    """A Message from an AI."""
+    """A Message from an AI.
+
+    Args:
+        tool_calls: the tools that it wants to be run.
+        invalid_tool_calls: calls that can't be read.
+        usage_metadata: how many tokens it has taken.
+        example: as of a `HumanMessage`.
+
+    Example:
+        >>> answer = AIMessage("", tool_calls=[{"name": "add", "args": {"a": 1, "b": 2}, "id": "call-1"}])
+        >>> [(call["name"], call["args"]) for call in answer.tool_calls]
+        [('add', {'a': 1, 'b': 2})]
+    """
 
     type: Literal["ai"] = kind_field("ai")
     example: bool = Field(default=False, repr=False)
@@ -79,21 +105,51 @@ class AIMessage(BaseMessage):
 
 
 class ChatMessage(BaseMessage):
-    """A Message that can be assigned an arbitrary speaker (i.e. role)."""
+    """A Message that can be assigned an arbitrary speaker (i.e. role).
+
+    Args:
+        role: who speaks.
+
+    Example:
+        >>> ChatMessage("May the force be with you", role="Jedi")
+        ChatMessage(content='May the force be with you', role='Jedi')
+    """
 
     type: Literal["chat"] = kind_field("chat")
     role: str
 
 
 class FunctionMessage(BaseMessage):
-    """A Message for passing the result of executing a function back to a model."""
+    """A Message for passing the result of executing a function back to a model.
+
+    Args:
+        name: the function. Tools, which came after functions, answer with a `ToolMessage`.
+
+    Example:
+        >>> print(FunctionMessage("3", name="add").pretty_repr())
+        =============================== Function Message ===============================
+        Name: add
+        <BLANKLINE>
+        3
+    """
 
     type: Literal["function"] = kind_field("function")
     name: str
 
 
 class ToolMessage(BaseMessage):
-    """A Message for passing the result of executing a tool back to a model."""
+    """A Message for passing the result of executing a tool back to a model.
+
+    Args:
+        content: what the model is to know. What is neither text nor a list of blocks is made text.
+        tool_call_id: the `id` of the call that it answers; a number is made text.
+        artifact: something for the program alone.
+        status: "success", or "error" when the tool could not do what it was asked.
+
+    Example:
+        >>> ToolMessage(3, tool_call_id="call-1", artifact={"took": 0.1})
+        ToolMessage(content='3', tool_call_id='call-1', artifact={'took': 0.1})
+    """
 
     type: Literal["tool"] = kind_field("tool")
     tool_call_id: str = Field(coerce_numbers_to_str=True)

@@ -9,12 +9,24 @@ from pydantic import BaseModel, SerializeAsAny
 
 from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.base_messages import kind_field
+from anabranch.nodes.brief_descriptions import BRIEF
 from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.messages import BaseMessage, HumanMessage
 
 
 class PromptValue(BaseModel):
-    """What a prompt makes. Two values with equal contents are equal."""
+    """What a prompt makes. Two values with equal contents are equal.
+
+    Example:
+        >>> value: PromptValue = ChatPromptTemplate([("system", "Be brief."), ("human", "{question}")]).invoke("Why?")
+        >>> value.to_messages()
+        [SystemMessage(content='Be brief.'), HumanMessage(content='Why?')]
+        >>> print(value.to_string())
+        System: Be brief.
+        Human: Why?
+    """
+
+    model_config = BRIEF
 
     def to_string(self) -> str:
         """The prompt as text."""
@@ -25,11 +37,19 @@ class PromptValue(BaseModel):
         raise NotImplementedError
 
 
-# The docstrings below are the descriptions in JSON schemas, which others know word for word.
+# The first paragraphs below are the descriptions in JSON schemas, which others know word for word.
 
 
 class StringPromptValue(PromptValue):
-    """String prompt value."""
+    """String prompt value.
+
+    Args:
+        text: the prompt; as messages it is one from a human.
+
+    Example:
+        >>> StringPromptValue(text="Why?").to_messages()
+        [HumanMessage(content='Why?')]
+    """
 
     text: str
     type: Literal["StringPromptValue"] = kind_field("StringPromptValue")
@@ -42,7 +62,15 @@ class StringPromptValue(PromptValue):
 
 
 class ChatPromptValue(PromptValue):
-    """Chat prompt value."""
+    """Chat prompt value.
+
+    Args:
+        messages: the prompt; as text they stand one below the other, each after its speaker.
+
+    Example:
+        >>> ChatPromptValue(messages=[HumanMessage("Why?"), AIMessage("Rain.")]).to_string()
+        'Human: Why?\\nAI: Rain.'
+    """
 
     messages: Sequence[SerializeAsAny[BaseMessage]]
 
@@ -55,7 +83,15 @@ class ChatPromptValue(PromptValue):
 
 class ChatPromptValueConcrete(ChatPromptValue):
     """Chat prompt value which explicitly lists out the message types it accepts.
-    For use in external schemas."""
+    For use in external schemas.
+
+    Args:
+        messages: the prompt; dicts are read by their `type`.
+
+    Example:
+        >>> ChatPromptValueConcrete(messages=[{"type": "human", "content": "Why?"}]).to_messages()
+        [HumanMessage(content='Why?')]
+    """
 
     messages: Sequence[AnyMessage]
     type: Literal["ChatPromptValueConcrete"] = kind_field("ChatPromptValueConcrete")

@@ -30,6 +30,11 @@ def stdlib_retriever(k: int = 8) -> BM25Retriever:
 
     Args:
         k: how many documents to find at most.
+
+    Example:
+        >>> found = stdlib_retriever(k=3).invoke("how do I read rows from a csv file?")
+        >>> "csv.reader" in [document.metadata["source"] for document in found]
+        True
     """
     # A low `b`: the long docstring of a module is a good answer more often than the length of a text
     # suggests.

@@ -32,6 +32,12 @@ def stdlib_documents(folder: Path | None = None) -> list[Document]:
 
     Raises:
         FileNotFoundError: when there is no source file to read.
+
+    Example:
+        >>> import json, pathlib
+        >>> documents = stdlib_documents(pathlib.Path(json.__file__).parent)
+        >>> next(each.metadata for each in documents if each.metadata["source"].endswith("JSONDecoder.decode"))["kind"]
+        'method'
     """
     return list(_own_documents()) if folder is None else list(_read(folder).values())
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NotRequired, cast
 
+from pydantic import with_config
 from typing_extensions import TypedDict  # pydantic can't read that of `typing` before Python 3.12
 
+from anabranch.nodes.brief_descriptions import BRIEF_AND_OPEN
 
+
+@with_config(BRIEF_AND_OPEN)
 class InputTokenDetails(TypedDict, total=False):
     """What the tokens of the input were; each in tokens, and any may be missing.
 
@@ -15,6 +19,12 @@ class InputTokenDetails(TypedDict, total=False):
         audio: sound.
         cache_creation: written to the provider's cache.
         cache_read: read from it.
+
+    Example:
+        >>> used = UsageMetadata(input_tokens=9, output_tokens=1, total_tokens=10)
+        >>> used["input_token_details"] = InputTokenDetails(cache_read=8)
+        >>> used["input_tokens"] - used["input_token_details"]["cache_read"]
+        1
     """
 
     audio: int
@@ -22,20 +32,34 @@ class InputTokenDetails(TypedDict, total=False):
     cache_read: int
 
 
+@with_config(BRIEF_AND_OPEN)
 class OutputTokenDetails(TypedDict, total=False):
     """What the tokens of the output were; each in tokens, and any may be missing.
 
     Keys:
         audio: sound.
         reasoning: thoughts that aren't part of the answer.
+
+    Example:
+        >>> used = UsageMetadata(input_tokens=9, output_tokens=7, total_tokens=16)
+        >>> used["output_token_details"] = OutputTokenDetails(reasoning=5)
+        >>> used["output_tokens"] - used["output_token_details"]["reasoning"]
+        2
     """
 
     audio: int
     reasoning: int
 
 
+@with_config(BRIEF_AND_OPEN)
 class UsageMetadata(TypedDict):
     """How many tokens an answer has taken, whatever the provider.
+
+    Keys:
+        input_tokens: those of the question, with all that went before it.
+        output_tokens: those of the answer.
+        total_tokens: both.
+        input_token_details, output_token_details: what they were, where that is known.
 
     Example:
         >>> UsageMetadata(input_tokens=3, output_tokens=2, total_tokens=5)["total_tokens"]

@@ -11,11 +11,14 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NotRequired
 
+from pydantic import with_config
 from typing_extensions import TypedDict  # pydantic can't read that of `typing` before Python 3.12
 
+from anabranch.nodes.brief_descriptions import BRIEF_AND_OPEN
 from anabranch.nodes.partial_json import parse_partial_json
 
 
+@with_config(BRIEF_AND_OPEN)
 class ToolCall(TypedDict):
     """A model's wish that a tool be run.
 
@@ -24,6 +27,15 @@ class ToolCall(TypedDict):
         args: the arguments by name.
         id: what the answer refers to as `tool_call_id`; None where the provider knows none.
         type: "tool_call".
+
+    Example:
+        >>> call: ToolCall = {"name": "add", "args": {"a": 1, "b": 2}, "id": "call-1", "type": "tool_call"}
+        >>> @tool
+        ... def add(a: int, b: int) -> int:
+        ...     "Add up."
+        ...     return a + b
+        >>> add.invoke(call)
+        ToolMessage(content='3', name='add', tool_call_id='call-1')
     """
 
     name: str
@@ -32,6 +44,7 @@ class ToolCall(TypedDict):
     type: NotRequired[Literal["tool_call"]]
 
 
+@with_config(BRIEF_AND_OPEN)
 class ToolCallChunk(TypedDict):
     """A piece of a tool call: names and arguments of the pieces with one `index` are joined.
 
@@ -42,6 +55,13 @@ class ToolCallChunk(TypedDict):
         index: which call of the message it belongs to.
         type: "tool_call_chunk".
         error: why the call can't be read, where that is known of a whole one.
+
+    Example:
+        >>> piece: ToolCallChunk = {"name": "add", "args": '{"a": ', "id": "call-1", "index": 0}
+        >>> rest: ToolCallChunk = {"name": None, "args": "1}", "id": None, "index": 0}
+        >>> whole = AIMessageChunk("", tool_call_chunks=[piece]) + AIMessageChunk("", tool_call_chunks=[rest])
+        >>> whole.tool_call_chunks[0]["args"], whole.tool_calls[0]["args"]
+        ('{"a": 1}', {'a': 1})
     """
 
     name: str | None
@@ -52,6 +72,7 @@ class ToolCallChunk(TypedDict):
     error: NotRequired[str]
 
 
+@with_config(BRIEF_AND_OPEN)
 class InvalidToolCall(TypedDict):
     """A tool call that can't be read.
 
@@ -61,6 +82,14 @@ class InvalidToolCall(TypedDict):
         id: as in `ToolCall`.
         error: what is wrong with it.
         type: "invalid_tool_call".
+
+    Example:
+        >>> piece = tool_call_chunk(name="add", args='{"a": 1', id="call-1", index=0)
+        >>> broken: InvalidToolCall = AIMessageChunk(
+        ...     "", tool_call_chunks=[piece], chunk_position="last"
+        ... ).invalid_tool_calls[0]
+        >>> broken["name"], broken["args"]
+        ('add', '{"a": 1')
     """
 
     name: str | None
@@ -83,14 +112,24 @@ def tool_call(*, name: str, args: dict[str, Any], id: str | None) -> ToolCall:
 def tool_call_chunk(
     *, name: str | None = None, args: str | None = None, id: str | None = None, index: int | None = None
 ) -> ToolCallChunk:
-    """Make a `ToolCallChunk`."""
+    """Make a `ToolCallChunk`. Arguments are its keys.
+
+    Example:
+        >>> tool_call_chunk(name="add", args='{"a": ', id="call-1", index=0)
+        {'name': 'add', 'args': '{"a": ', 'id': 'call-1', 'index': 0, 'type': 'tool_call_chunk'}
+    """
     return ToolCallChunk(name=name, args=args, id=id, index=index, type="tool_call_chunk")
 
 
 def invalid_tool_call(
     *, name: str | None = None, args: str | None = None, id: str | None = None, error: str | None = None
 ) -> InvalidToolCall:
-    """Make an `InvalidToolCall`."""
+    """Make an `InvalidToolCall`. Arguments are its keys.
+
+    Example:
+        >>> invalid_tool_call(name="add", args="one and two", id="call-1", error="no JSON")["error"]
+        'no JSON'
+    """
     return InvalidToolCall(name=name, args=args, id=id, error=error, type="invalid_tool_call")
 
 

@@ -66,6 +66,11 @@ def test_what_is_required_is_what_was_required() -> None:
         assert set(ours[name]["required"]) == set(theirs["required"]), name
 
 
+def test_a_schema_says_what_a_class_is_and_leaves_out_arguments_and_examples() -> None:
+    said = [each["description"] for each in model.input_schema.model_json_schema()["$defs"].values()]
+    assert [text for text in said if "\n\n" in text or not text] == []
+
+
 def test_the_comparison_sees_what_is_missing() -> None:
     theirs = known("chat_model_output")
     ours = model.output_schema.model_json_schema()

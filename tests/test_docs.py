@@ -10,6 +10,7 @@ import contextlib
 import doctest
 import fnmatch
 import importlib
+import inspect
 import io
 import os
 import re
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
@@ -230,6 +232,17 @@ def test_the_map_of_files_names_each_of_them_and_no_others() -> None:
 def public_names() -> dict[str, object]:
     """What an example may use without importing it."""
     return {name: getattr(anabranch.nodes, name) for name in getattr(anabranch.nodes, "__all__", ())}
+
+
+def docstring_of(thing: object) -> str:
+    """Its own: a class may inherit another's."""
+    return str(vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__)
+
+
+def test_every_class_and_every_function_has_an_example_in_its_docstring() -> None:
+    things = {name: thing for name, thing in public_names().items() if not get_args(thing)}
+    assert things.keys() >= {"AIMessage", "chain"}
+    assert [name for name, thing in things.items() if ">>>" not in docstring_of(thing)] == []
 
 
 def modules_with_examples() -> list[str]:
