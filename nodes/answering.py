@@ -186,6 +186,7 @@ class Answering:
             # Streaming in a thread is better than not streaming on the loop.
             astream=form(has("_astream") or (has("_agenerate") and not has("_stream")), self._apieces),
             wants_config=any(map(self._takes_run_manager, FORMS)),
+            metadata=self._get_ls_params(**kwargs),
             view=self._view(kwargs),
         )
 

@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 from uuid import uuid4
 
 from pydantic import Field, PrivateAttr, SecretBytes, SecretStr, field_validator
@@ -69,6 +69,9 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
         ('yes', 'no')
     """
 
+    PROVIDER: ClassVar[str | None] = None
+    """Who runs the model, for `ls_provider`; by default the class's name without what says that it is a model."""
+
     cache: Any = setting()  # a BaseCache, or what has its methods
     rate_limiter: Any = setting()  # a BaseRateLimiter, or what has its methods
     disable_streaming: bool | Literal["tool_calling"] = Field(default=False, exclude=True, repr=False)
@@ -102,6 +105,33 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
     def _identifying_params(self) -> dict[str, Any]:
         """The settings that handlers are told of, such as the name of the model. No secrets."""
         return {}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]:
+        """What the metadata of its runs say of it, by the names that tracers know from LangSmith (`ls_...`).
+
+        A model with a name (`model` or `model_name`) is told of with its provider, temperature and limit of tokens;
+        one without, such as a fake, has nothing to tell.
+
+        Args:
+            stop, kwargs: what the call is made with; a model named here goes before its own.
+        """
+
+        def given(*names: str) -> Any:
+            found = [*map(kwargs.get, names), *(getattr(self, name, None) for name in names)]
+            return next((each for each in found if each is not None), None)
+
+        name = given("model", "model_name")
+        if not isinstance(name, str):
+            return {}
+        told = {
+            "ls_provider": self.PROVIDER or _provider_by_name(type(self)),
+            "ls_model_type": "chat" if self.RUN_TYPE == "chat_model" else "llm",
+            "ls_model_name": name,
+            "ls_temperature": given("temperature"),
+            "ls_max_tokens": given("max_tokens"),
+            "ls_stop": stop,
+        }
+        return {key: value for key, value in told.items() if value is not None}
 
     @property
     def InputType(self) -> Any:
@@ -280,3 +310,8 @@ def as_prompt(input: Any, taker: str) -> PromptValue | str | list[Any]:
     raise StepInputError(
         f"{taker} expected text, a list of messages or a prompt value, got {type(input).__name__} {input!r:.80}"
     )
+
+
+def _provider_by_name(cls: type) -> str:
+    """A class's name without what says that it is a model."""
+    return cls.__name__.removeprefix("Chat").removesuffix("Chat").removesuffix("LLM").lower()

@@ -39,6 +39,7 @@ HOOKS = frozenset(
         "_combine_llm_outputs",
         "_diff",
         "_generate",
+        "_get_ls_params",
         "_get_relevant_documents",
         "_identifying_params",
         "_llm_type",

@@ -62,6 +62,7 @@ class OpenAI(OpenAISettings, BaseLLM):
     """
 
     RESOURCE: ClassVar[str] = "completions"
+    PROVIDER: ClassVar[str | None] = "openai"
 
     model_name: str = Field(default="gpt-3.5-turbo-instruct", alias="model")
     temperature: float = 0.7

@@ -86,6 +86,7 @@ class ChatOpenAI(OpenAISettings, BaseChatModel):
     """
 
     RESOURCE: ClassVar[str] = "chat.completions"
+    PROVIDER: ClassVar[str | None] = "openai"
 
     model_name: str = Field(default="gpt-4o-mini", alias="model")
     temperature: float | None = None

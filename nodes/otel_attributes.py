@@ -31,9 +31,6 @@ REQUEST = {
 }
 """Settings of a model that have a name, and their types."""
 
-PROVIDERS = {"ChatOpenAI": "openai"}
-"""By the name of a class. Other models say so in their metadata (`ls_provider`), or go by the name of their class."""
-
 USAGE = {
     "gen_ai.usage.input_tokens": ("input_tokens", "prompt_tokens"),
     "gen_ai.usage.output_tokens": ("output_tokens", "completion_tokens"),
@@ -107,10 +104,7 @@ def _settings(run: RunInfo) -> Mapping[str, Any]:
 
 
 def _provider(run: RunInfo) -> str:
-    if provider := run.metadata.get("ls_provider"):
-        return str(provider)
-    kinds = [kind.__name__ for kind in type(run.node).__mro__]
-    return next((PROVIDERS[kind] for kind in kinds if kind in PROVIDERS), kinds[0])
+    return str(run.metadata.get("ls_provider") or type(run.node).__name__)
 
 
 def of_output(run: RunInfo) -> Attributes:

@@ -16,9 +16,11 @@ from anabranch.nodes.chat_models import BaseChatModel
 from anabranch.nodes.documents import Document
 from anabranch.nodes.extractive import NOTHING, ExtractiveChatModel
 from anabranch.nodes.fake_chat_models import FakeListChatModel, GenericFakeChatModel
+from anabranch.nodes.fake_llms import FakeListLLM
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
 from anabranch.nodes.message_chunks import AIMessageChunk
 from anabranch.nodes.messages import AIMessage, BaseMessage, HumanMessage
+from anabranch.nodes.openai_models import ChatOpenAI
 from anabranch.nodes.parsers import BaseOutputParser, StrOutputParser
 from anabranch.nodes.prompt_values import StringPromptValue
 from anabranch.nodes.retrievers import BaseRetriever
@@ -346,3 +348,48 @@ def test_the_extractive_model_reads_other_shapes_of_prompts() -> None:
     )
     assert model.invoke("Bears like honey.\n\nWhat do bears like?").text == "Bears like honey."
     assert model.invoke("Context: Bears like honey.\nQuestion: What do bears like?").text == "Bears like honey."
+
+
+def metadata_of(model: Any, /, **bound: Any) -> dict[str, Any]:
+    events = list(model.bind(**bound).stream_events("x"))
+    assert all(event["metadata"] == events[0]["metadata"] for event in events)
+    return dict(events[0]["metadata"])
+
+
+class TestWhatTracersAreTold:
+    def test_a_model_with_a_name_tells_it_and_its_settings(self) -> None:
+        class ChatOtter(FakeListChatModel):
+            model_name: str = "otter-1"
+            temperature: float = 0.5
+
+        told = {"ls_provider": "otter", "ls_model_type": "chat", "ls_model_name": "otter-1", "ls_temperature": 0.5}
+        model = ChatOtter(responses=["a"])
+        assert metadata_of(model) == told
+        assert metadata_of(model, stop=["z"]) == {**told, "ls_stop": ["z"]}
+        assert metadata_of(model, model="otter-2", max_tokens=7) == {
+            **told, "ls_model_name": "otter-2", "ls_max_tokens": 7,
+        }  # fmt: skip
+        assert metadata_of(model.with_config(metadata={"ls_model_name": "mine", "a": 1})) == {
+            **told, "ls_model_name": "mine", "a": 1,
+        }  # fmt: skip
+
+    def test_a_model_may_say_it_itself(self) -> None:
+        class Otter(FakeListLLM):
+            def _get_ls_params(self, stop: Any = None, **kwargs: Any) -> dict[str, Any]:
+                return {"ls_provider": "river", "ls_stop": stop}
+
+        assert metadata_of(Otter(responses=["a"]), stop=["z"]) == {"ls_provider": "river", "ls_stop": ["z"]}
+
+    def test_a_fake_has_nothing_to_tell(self) -> None:
+        assert metadata_of(FakeListChatModel(responses=["a"])) == {}
+
+    def test_openai_is_told_by_its_name(self) -> None:
+        told = ChatOpenAI(model="gpt-4o", api_key="sk-x", temperature=0, max_tokens=5)._get_ls_params(stop=["q"])
+        assert told == {
+            "ls_provider": "openai",
+            "ls_model_type": "chat",
+            "ls_model_name": "gpt-4o",
+            "ls_temperature": 0,
+            "ls_max_tokens": 5,
+            "ls_stop": ["q"],
+        }

@@ -147,7 +147,7 @@ def test_a_model_has_the_attributes_of_the_conventions(traced: Traced) -> None:
     found = {key: value for key, value in attributes(span).items() if key.startswith("gen_ai.")}
     assert found == {
         "gen_ai.operation.name": "chat",
-        "gen_ai.provider.name": "Model",
+        "gen_ai.provider.name": "model",
         "gen_ai.request.model": "otter-1",
         "gen_ai.request.temperature": 0.5,
         "gen_ai.request.max_tokens": 7,
