@@ -77,6 +77,7 @@ class Answering:
         disable_streaming: Any
 
         def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str: ...
+        def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> dict[str, Any]: ...
 
     # What a kind of model says
 
