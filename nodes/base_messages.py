@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from anabranch.nodes.chat_prompts import ChatPromptTemplate
 
 
+NOT_GIVEN: Any = object()
+"""The content that wasn't given. None may be: it is what a tool gave that returns nothing."""
+
+
 def kind_field(kind: str) -> Any:
     """The field that tells in JSON which class an object is of. Its schema has an `enum` and a `const`."""
     return Field(default=kind, json_schema_extra={"enum": [kind]})
@@ -48,9 +52,9 @@ class BaseMessage(BaseModel):
     name: str | None = None
     id: str | None = Field(default=None, coerce_numbers_to_str=True)
 
-    def __init__(self, content: Content | None = None, **kwargs: Any) -> None:
+    def __init__(self, content: Content | None = NOT_GIVEN, **kwargs: Any) -> None:
         # Without content the field is left out, so that pydantic says what is missing.
-        if content is not None:
+        if content is not NOT_GIVEN:
             kwargs["content"] = content
         # As BaseModel.__init__ does, which takes longer; streams make a message for every token.
         if len(kwargs) - ("id" in kwargs) == 1:

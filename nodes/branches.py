@@ -27,8 +27,8 @@ class RunnableBranch(Value, Runnable[Input, Output]):
         *branches: pairs of a condition and a runnable, and at the end the default. Functions will do for each.
 
     Raises:
-        CompositionError: a `TypeError`, when there are fewer than two, the default is missing, or a branch
-            is no pair.
+        GraphError: a `ValueError`, when there are fewer than two, or a branch has more or less than two parts.
+        CompositionError: a `TypeError`, when the default is missing, or a branch is no pair.
 
     Example:
         >>> RunnableBranch((lambda x: x < 0, lambda x: "negative"), lambda x: "positive").invoke(-1)
@@ -37,14 +37,15 @@ class RunnableBranch(Value, Runnable[Input, Output]):
 
     def __init__(self: RunnableBranch[Any, Any], *branches: Any, name: str | None = None) -> None:
         if len(branches) < 2:
-            raise CompositionError("RunnableBranch takes at least one (condition, runnable) pair and a default")
+            raise GraphError("RunnableBranch takes at least one (condition, runnable) pair and a default")
         *pairs, default = branches
         if isinstance(default, tuple | list):
             raise CompositionError("the last argument of RunnableBranch must be the default, not a pair")
         self.branches: list[tuple[Runnable[Any, Any], Runnable[Any, Any]]] = []
         for pair in pairs:
             if not isinstance(pair, tuple | list) or len(pair) != 2:
-                raise CompositionError(f"RunnableBranch takes (condition, runnable) pairs, got {pair!r:.80}")
+                wrong = GraphError if isinstance(pair, tuple | list) else CompositionError
+                raise wrong(f"RunnableBranch takes (condition, runnable) pairs, got {pair!r:.80}")
             self.branches.append((coerce_to_runnable(pair[0]), coerce_to_runnable(pair[1])))
         self.default: Runnable[Any, Any] = coerce_to_runnable(default)
         self.name = name

@@ -109,7 +109,8 @@ class RunnableConfigurableFields(_Chosen[Input, Output]):
         fields: for each field what is told of it.
 
     Raises:
-        CompositionError: when it has no such field, or what is told of one isn't in the form for that.
+        ConfigError: a `ValueError`, when it has no such field.
+        CompositionError: when what is told of one isn't in the form for that.
 
     Example:
         >>> field = ConfigurableField(id="answers")
@@ -128,7 +129,7 @@ class RunnableConfigurableFields(_Chosen[Input, Output]):
             check_field(name, field)
             if name not in known:
                 has = ", ".join(map(repr, known)) or "none"
-                raise CompositionError(f"{default.get_name()} has no field {name!r} to configure; it has {has}")
+                raise ConfigError(f"{default.get_name()} has no field {name!r} to configure; it has {has}")
         self.default = default
         self.fields: dict[str, AnyField] = dict(fields)
 

@@ -158,10 +158,10 @@ class ToolMessage(BaseMessage):
 
     def _prepare(self, fields: dict[str, Any]) -> None:
         # What a tool gives may be anything.
-        content = fields.get("content")
+        content = fields.get("content", "")
         if isinstance(content, list | tuple):
             fields["content"] = [each if isinstance(each, str | dict) else str(each) for each in content]
-        elif content is not None and not isinstance(content, str):
+        elif not isinstance(content, str):
             fields["content"] = str(content)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, SerializeAsAny
 
@@ -12,6 +12,7 @@ from anabranch.nodes.base_messages import kind_field
 from anabranch.nodes.brief_descriptions import BRIEF
 from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.messages import BaseMessage, HumanMessage
+from anabranch.nodes.printed_fields import telling
 
 
 class PromptValue(BaseModel):
@@ -35,6 +36,10 @@ class PromptValue(BaseModel):
     def to_messages(self) -> list[BaseMessage]:
         """The prompt as messages."""
         raise NotImplementedError
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """Only what was said: fields at their default are left out."""
+        return telling(self)
 
 
 # The first paragraphs below are the descriptions in JSON schemas, which others know word for word.

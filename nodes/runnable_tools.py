@@ -9,7 +9,9 @@ from typing import Any
 from pydantic import BaseModel, RootModel
 
 from anabranch.engine.schemas import SchemaModel, fields_of, keyed_model
+from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.sequences import RunnableSequence
 from anabranch.nodes.structured_tools import StructuredTool, Tool
 from anabranch.nodes.tools import ArgsSchema, BaseTool
 
@@ -94,9 +96,16 @@ async def _acall(runnable: Runnable[Any, Any], /, **arguments: Any) -> Any:
 
 
 def _given(runnable: Runnable[Any, Any], arguments: dict[str, Any]) -> Any:
-    tp = runnable.InputType
+    tp = _read_type(runnable)
     made = isinstance(tp, type) and issubclass(tp, BaseModel)
     return tp(**arguments) if made else _plain(arguments)
+
+
+def _read_type(runnable: Runnable[Any, Any]) -> Any:
+    """The type of the input as its own code says it. What `with_types` says is a schema for others."""
+    while isinstance(runnable, RunnableBinding | RunnableSequence):
+        runnable = runnable.bound if isinstance(runnable, RunnableBinding) else runnable.first
+    return runnable.InputType
 
 
 def _plain(value: Any) -> Any:

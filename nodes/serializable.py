@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from anabranch.nodes.printed_fields import telling
 from anabranch.nodes.runnables import Input, Output, Runnable
 
 # `name` is an attribute of every runnable and a field here, which pydantic warns of.
@@ -51,6 +52,10 @@ with warnings.catch_warnings():
 
         def __hash__(self) -> int:
             return hash((type(self), self.get_name()))
+
+        def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+            """Only what was said: fields at their default are left out."""
+            return telling(self)
 
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, value)

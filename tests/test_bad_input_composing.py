@@ -102,7 +102,6 @@ def test_a_cycle_is_refused_with_the_way_around_it() -> None:
     [
         (lambda: RunnableLambda(number), ("function", "int", "3")),
         (lambda: RunnableGenerator(function), ("generator function", "len", "RunnableLambda")),
-        (lambda: RunnableBranch(upper), ("(condition, runnable)", "default")),
         (lambda: RunnableBranch((upper, upper), (upper, upper)), ("default", "pair")),
         (lambda: RunnableBranch(upper, upper), ("(condition, runnable)", "upper")),
         (lambda: RunnablePick(number), ("name of a key", "list", "3")),
@@ -145,6 +144,13 @@ def test_a_primitive_made_of_the_wrong_things_is_refused(make: Callable[[], Any]
     with pytest.raises(CompositionError) as caught:
         make()
     says(caught, *words)
+
+
+def test_a_branch_of_too_few_parts_is_refused() -> None:
+    for branches in ([upper], [(upper,), upper]):
+        with pytest.raises(GraphError) as caught:
+            RunnableBranch(*branches)
+        says(caught, "(condition, runnable)")
 
 
 def test_a_router_needs_somebody_to_route_to() -> None:

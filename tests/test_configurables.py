@@ -138,9 +138,7 @@ class TestFields:
         assert both.invoke(10, given(factor=3, steps=["a"])) == 31
 
     def test_an_unknown_field_is_an_error_that_tells_the_known_ones(self) -> None:
-        with pytest.raises(
-            CompositionError, match=r"Scale has no field 'size' to configure; it has .*'factor', 'steps'"
-        ):
+        with pytest.raises(ConfigError, match=r"Scale has no field 'size' to configure; it has .*'factor', 'steps'"):
             Scale().configurable_fields(size=FACTOR)
 
     def test_copies_work_and_start_without_what_was_made(self) -> None:

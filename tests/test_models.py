@@ -479,7 +479,7 @@ def test_tokens_are_counted_roughly_or_by_a_function() -> None:
 
 def test_a_model_prints_and_copies_by_what_it_is() -> None:
     model = FakeListLLM(responses=["a", "b"], tags=["t"])
-    assert repr(model) == "FakeListLLM(name=None, responses=['a', 'b'], sleep=None, i=0)"
+    assert repr(model) == "FakeListLLM(responses=['a', 'b'])"
     assert model.invoke("?") == "a"
     assert copy.deepcopy(model).invoke("?") == pickle.loads(pickle.dumps(model)).invoke("?") == "b"
 
