@@ -60,9 +60,9 @@ def make() -> Any:
 TIMES = {"tries": 0.5, "spare": 0.5, "slow": 3.0, "divide": 1.0}
 
 
-def recorded(chain: Any, value: Any, **options: Any) -> RunRecorder:
+def recorded(chain: Any, value: Any, durations: dict[str, float] = TIMES, **options: Any) -> RunRecorder:
     recorder = RunRecorder()
-    simulate(chain, value, {"callbacks": [recorder]}, durations=TIMES, **options)
+    simulate(chain, value, {"callbacks": [recorder]}, durations=durations, **options)
     return recorder
 
 
@@ -92,6 +92,37 @@ class TestText:
             output
             """)
 
+    def test_a_condition_that_is_a_chain_is_drawn_with_its_states(self) -> None:
+        chain = RunnableBranch((is_more, one), (RunnableLambda(slow) | spare, abs), str)
+        assert draw(recorded(chain, -3, {"slow": 3.0}), "text") + "\n" == dedent("""\
+            input
+            RunnableBranch  * done, 3 s
+            ├─ one  skipped  <- if is_more: RunnableBranch
+            ├─ condition  * done, 3 s
+            │  ├─ slow  * done, 3 s  <- if: RunnableBranch
+            │  ╰─ spare  * done, 0 µs
+            ├─ abs  * done, 0 µs  <- then: spare
+            ╰─ str  skipped  <- else: RunnableBranch
+            output  <- one, abs, str
+            """)
+        assert "if: slow > spare" in str(chain.explain())
+
+    def test_an_error_of_a_condition_at_an_arrow_stands_at_the_branch(self) -> None:
+        chain = RunnableBranch((tries, one), abs)
+        assert "RunnableBranch  * failed, 500 ms, ValueError: never" in draw(recorded(chain, 3, {"tries": 0.5}), "text")
+
+    def test_what_a_function_calls_has_its_state(self) -> None:
+        inner = RunnableLambda(slow) | spare
+
+        def asks(value: int) -> int:
+            return inner.invoke(value)
+
+        assert draw(recorded(RunnableLambda(asks), 3, {"slow": 3.0}), "text").splitlines() == [
+            *["input", "asks  * done, 3 s"],
+            *["╰─ sequence  * done, 3 s", "   ├─ slow  * done, 3 s  <- may call: asks", "   ╰─ spare  * done, 0 µs"],
+            *["output  <- asks"],
+        ]
+
     def test_a_run_that_goes_on(self) -> None:
         entered, go_on = threading.Event(), threading.Event()
 
@@ -106,7 +137,7 @@ class TestText:
         picture = pictured(handle)
         go_on.set()
         handle.result()
-        states = {vertex.label: vertex.state for vertex in picture.vertices.values() if vertex.runs}
+        states = {vertex.label: vertex.state for vertex in picture.vertices.values() if vertex.keys}
         assert states == {"one": "done", "waits": "running", "str": "waiting", "slow": "waiting"}
 
     def test_a_batch_has_the_worst_of_its_states(self) -> None:
@@ -129,7 +160,7 @@ def test_every_run_in_the_picture_has_its_state_and_the_picture_stays_the_same(p
     assert [(edge.source, edge.target) for edge in bare.edges] == [(edge.source, edge.target) for edge in shown.edges]
     ran = {run.key for run in record_of(recorder, chain).walk()}
     for id, vertex in shown.vertices.items():
-        assert (vertex.state is None) == (not vertex.runs and id not in shown.clusters)
+        assert (vertex.state is None) == (not vertex.keys and id not in shown.clusters)
         if id in ran:
             assert vertex.state == "done"
 

@@ -89,19 +89,19 @@ def test_keys_stand_on_the_arrows() -> None:
     assert labels == {"", "size", "same"}
 
 
-def test_the_runs_of_a_vertex_are_named_as_they_are_traced() -> None:
+def test_a_vertex_has_the_keys_of_its_runs() -> None:
     chain = RunnableLambda(len).with_retry() | RunnableLambda(str)
     picture = picture_of(chain.graph)
-    assert picture.runs == ("RunnableSequence",)
+    assert picture.keys == ("RunnableSequence",)
     retried = picture.vertices["RunnableSequence/len"]
-    assert (retried.runs, retried.policy, retried.tags) == (("len", "len"), ("x3",), ("seq:step:1",))
+    assert (retried.keys, retried.policy) == (("RunnableSequence/len", "RunnableSequence/len/attempt/len"), ("x3",))
 
 
-def test_alternatives_stand_inside_a_branch_with_their_tags() -> None:
+def test_alternatives_stand_inside_a_branch_with_their_conditions() -> None:
     picture = picture_of(RunnableBranch((str.isupper, words), str.title).graph)
-    assert [(vertex.label, vertex.tags) for vertex in picture.inside("RunnableBranch") if vertex.runs] == [
-        ("words", ("branch:1",)),
-        ("title", ("branch:default",)),
+    assert [(vertex.label, vertex.keys) for vertex in picture.inside("RunnableBranch") if vertex.keys] == [
+        ("words", ("RunnableBranch/branch:1/words",)),
+        ("title", ("RunnableBranch/branch:default/title",)),
     ]
     assert [edge.label for edge in picture.edges if edge.kind == "choice"] == ["if isupper", "else"]
 

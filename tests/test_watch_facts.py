@@ -17,6 +17,7 @@ from anabranch.nodes import AIMessage, EventFile, Runnable, RunnableLambda, Runn
 from anabranch.viz.dot_text import svg_ids
 from anabranch.viz.drawing import pictured
 from anabranch.viz.run_recorders import RunRecorder
+from anabranch.viz.run_records import record_of
 from anabranch.viz.watch_facts import LONGEST, Facts, text_of, text_of_chunk
 
 
@@ -39,17 +40,18 @@ def test_each_run_that_is_in_the_graph_has_its_place_in_the_picture(
     facts = facts_of(chain, value, tmp_path_factory.mktemp("run") / "run.jsonl", recorder)
     picture = pictured(chain)
     ids = svg_ids(picture)
-    runs_at = {
-        ids[name, sort]: part.runs
+    keys_at = {
+        ids[name, sort]: part.keys
         for sort, parts in (("vertex", picture.vertices), ("cluster", picture.clusters))
         for name, part in parts.items()
     }
     started = [fact for fact in facts if fact["do"] == "start"]
-    found = {run.id: run for run in recorder.record().walk()}
+    found = {run.id: run for run in record_of(recorder, chain).walk()}
+    names = {run.key: run.name for run in found.values()}
     assert len(started) == len(found)
     for fact in started:
         if fact.get("part"):
-            assert runs_at[fact["part"]][fact["level"]] == fact["name"]
+            assert names[keys_at[fact["part"]][fact["level"]]] == fact["name"]
     in_graph = [run for run in found.values() if run.key is not None and "/condition:" not in run.key]
     assert sum("part" in fact for fact in started) >= len(in_graph)
 

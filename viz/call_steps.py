@@ -24,20 +24,18 @@ class Shown:
     """A graph that a step may run.
 
     Attributes:
-        label: what the arrow to it says.
+        under: the label under which the step has it; see `graphs_in`.
         graph: the graph.
+        label: what the arrow to it says.
         kind: the kind of the arrow; `data` for what is certain to run with the step's own input.
-        tag: which marks the run in traces.
-        detail: the whole of the label, for a tooltip.
-        condition: what decides whether it runs, if that is a graph of its own.
+        decides: it is a condition: what it gives decides whether the next one is run.
     """
 
-    label: str
+    under: str
     graph: Graph
+    label: str = ""
     kind: EdgeKind = "data"
-    tag: str = ""
-    detail: str = ""
-    condition: Graph | None = None
+    decides: bool = False
 
 
 @dataclass(slots=True)
@@ -63,25 +61,35 @@ class Call:
 
 def call_of(step: Step) -> Call | None:
     """What a step may run; None for a step that runs nothing else."""
-    node = step.node
+    node, shown = step.node, graphs_in(step)
     if step.operator.shows is None:
-        return _mentions(node) if isinstance(node, RunnableLambda) else None
-    shown = step.operator.shows()
+        mentioned = [Shown(under, graph, "may call", "call") for under, graph in shown.items()]
+        return Call(mentioned, gives_own=True) if mentioned else None
     if isinstance(node, RunnableBranch) and step.operator.flow is not None:
         return Call(list(_branches(node, shown)))
-    if isinstance(node, RouterRunnable):
-        return Call([Shown(label, graph, "choice") for label, graph in shown.items()])
     if isinstance(node, RunnableWithFallbacks) and "runnable" in shown:
-        first, *others = shown.values()
-        return Call([Shown("", first), *(Shown("on error", graph, "fallback") for graph in others)])
-    if len(shown) > 1:
-        return Call([Shown(label, graph, "choice") for label, graph in shown.items()])
-    return Call([Shown("", graph) for graph in shown.values()], _policy(step, shown), isinstance(node, RunnableEach))
+        (under, first), *others = shown.items()
+        return Call([Shown(under, first), *(Shown(each, graph, "on error", "fallback") for each, graph in others)])
+    if len(shown) > 1 or isinstance(node, RouterRunnable):
+        return Call([Shown(under, graph, under, "choice") for under, graph in shown.items()])
+    inner = [Shown(under, graph) for under, graph in shown.items()]
+    return Call(inner, _policy(step, shown), isinstance(node, RunnableEach))
 
 
-def condition_text(graph: Graph) -> str:
-    """What a condition is called: the code of a lambda, or the name."""
-    return label_of(graph.steps[-1]) if len(graph) == 1 else "condition"
+def graphs_in(step: Step) -> dict[str, Graph]:
+    """The graphs that a step may run, by label: those that it shows, or those of what a function mentions."""
+    if step.operator.shows is not None:
+        return step.operator.shows()
+    deps = step.node.deps if isinstance(step.node, RunnableLambda) else ()
+    return {f"mentioned:{number}": each.__graph__ for number, each in enumerate(deps, 1)}
+
+
+def _is_said(condition: Graph) -> bool:
+    """Whether a word at an arrow tells all of a condition: it is one step, and that runs nothing else."""
+    if len(condition) > 1 or condition.scopes:
+        return False
+    (only,) = condition.steps
+    return only.operator.run_type == "chain" and call_of(only) is None
 
 
 def label_of(step: Step) -> str:
@@ -96,9 +104,14 @@ def label_of(step: Step) -> str:
 
 def _branches(node: RunnableBranch[Any, Any], shown: dict[str, Graph]) -> Iterator[Shown]:
     for number in range(1, len(node.branches) + 1):
-        tag, condition = f"branch:{number}", shown[f"condition:{number}"]
-        yield Shown(f"if {condition_text(condition)}", shown[tag], "choice", tag, condition=condition)
-    yield Shown("else", shown["branch:default"], "choice", "branch:default")
+        under, branch = f"condition:{number}", f"branch:{number}"
+        condition = shown[under]
+        if _is_said(condition):
+            yield Shown(branch, shown[branch], f"if {label_of(condition.steps[0])}", "choice")
+        else:
+            yield Shown(under, condition, "if", "choice", decides=True)
+            yield Shown(branch, shown[branch], "then", "choice")
+    yield Shown("branch:default", shown["branch:default"], "else", "choice")
 
 
 def _policy(step: Step, shown: dict[str, Graph]) -> tuple[str, ...]:
@@ -111,8 +124,3 @@ def _policy(step: Step, shown: dict[str, Graph]) -> tuple[str, ...]:
     if isinstance(node, RunnableBinding) and label == "timeout":
         return (f"≤ {node.config['timeout']:g} s",)
     return (POLICIES[label],) if label in POLICIES else ()
-
-
-def _mentions(node: RunnableLambda[Any, Any]) -> Call | None:
-    shown = [Shown("may call", each.__graph__, "call") for each in node.deps]
-    return Call(shown, gives_own=True) if shown else None

@@ -15,8 +15,10 @@ def contracted(picture: Picture, home: dict[str, str], boxes: dict[str, Vertex])
     for id, vertex in picture.vertices.items():
         if id not in home:
             vertices[id] = vertex
-        elif home[id] not in vertices:
-            vertices[home[id]] = boxes[home[id]]
+        else:
+            box = vertices.setdefault(home[id], boxes[home[id]])
+            if not box.keys:
+                box.within += vertex.keys[:1] or vertex.within
     edges: dict[tuple[str, str, EdgeKind], Edge] = {}
     labels: dict[tuple[str, str, EdgeKind], list[str]] = {}
     for edge in picture.edges:
@@ -42,15 +44,11 @@ def box_of(cluster: Cluster, count: int, thick: bool) -> Vertex:
         label=cluster.label or (cluster.kind if cluster.kind == "sequence" else cluster.name),
         cluster=cluster.parent,
         name=cluster.name,
-        key=cluster.key,
-        slot=cluster.slot,
-        tags=cluster.tags,
-        runs=cluster.runs,
+        keys=cluster.keys,
         policy=cluster.policy,
         detail=cluster.detail,
         stacked=cluster.stacked,
         count=count,
-        step=cluster.step,
         state=cluster.state,
         time=cluster.time,
         badge=cluster.badge,

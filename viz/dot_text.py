@@ -147,7 +147,8 @@ class _Writer:
         if part.state is None:
             return []
         said = [part.state, *([seconds(part.time)] if part.time is not None else []), part.badge]
-        lines = [self._small(" · ".join(filter(None, said)), self.palette.states[part.state].line)]
+        colour = None if part.state in ("waiting", "skipped") else self.palette.states[part.state].line
+        lines = [self._small(" · ".join(filter(None, said)), colour)]
         return [*lines, self._small(shortened(part.note, 48))] if part.note else lines
 
     def _small(self, text: str, colour: str | None = None) -> str:
@@ -165,7 +166,8 @@ class _Writer:
         if cluster.policy:
             label.append(in_html(" · ".join(cluster.policy)))
         lines = [" · ".join(label)] if label else []
-        lines += self._seen(cluster)
+        if cluster.id not in self.picture.vertices:  # a point in it that tells the same
+            lines += self._seen(cluster)
         line = self.palette.frame if cluster.state is None else self.palette.states[cluster.state].line
         return {
             "id": self.ids[cluster.id, "cluster"],

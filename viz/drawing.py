@@ -150,8 +150,7 @@ def pictured(what: Any, run: Any = None, *, plan: bool = False, types: bool = Fa
         picture = picture_of(what if isinstance(what, Graph) else what.__graph__, plan=plan, types=types)
     if run is None:
         return picture
-    graph = None if isinstance(what, Picture) else what
-    return show_run(picture, record_of(run, graph))
+    return show_run(picture, record_of(run, picture.graph))
 
 
 def _run_and_graph(what: Any) -> tuple[RunRecord, Graph]:

@@ -97,7 +97,7 @@ class _Explaining:
             if deep or any(each.graph is around for around in self._around):
                 made.notes.append(f"{each.label or 'runs'}: {_name(each.graph)}")
             else:
-                inside = f"{key}/{_label(step, each.graph)}/"
+                inside = f"{key}/{each.under}/"
                 made.inner.append(Inner(each.label or "runs", self.plan(each.graph, inside)))
         if self._run is not None:
             made.measured = self._run.measured(key)
@@ -109,12 +109,6 @@ _PLACES: dict[Lane, str] = {THREAD: "thread", LOOP: "loop", INLINE: "inline"}
 
 def _name(graph: Graph) -> str:
     return graph.scopes[0].name if graph.scopes else graph.steps[0].name
-
-
-def _label(step: Step, graph: Graph) -> str:
-    """Under which label a step shows a graph."""
-    shows = step.operator.shows() if step.operator.shows is not None else {}
-    return next((label for label, shown in shows.items() if shown is graph), "")
 
 
 def _kind(step: Step) -> str:

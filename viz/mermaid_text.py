@@ -87,7 +87,8 @@ class _Flowchart:
         return f"{self.vertices[vertex.id]}{opening}{_quoted(lines)}{closing}:::{style}"
 
     def _cluster(self, cluster: Cluster) -> str:
-        return _quoted([" · ".join(filter(None, [shortened(cluster.label, 60), *cluster.policy])), *_seen(cluster)])
+        lines = [" · ".join(filter(None, [shortened(cluster.label, 60), *cluster.policy]))]
+        return _quoted(lines if cluster.id in self.vertices else lines + _seen(cluster))  # a point tells the same
 
     def _edge(self, edge: Edge) -> str:
         source, target = self.vertices[edge.source], self.vertices[edge.target]

@@ -18,21 +18,26 @@ class Feed:
     vertex: str
     kind: EdgeKind = "data"
     label: str = ""
-    detail: str = ""
 
 
 @dataclass(slots=True)
 class Place:
-    """Where a graph is painted: before what the ids begin with, in which cluster, fed by what, with which tag.
+    """Where a graph is painted.
 
-    `frame` is the cluster that its outermost scope is to be, instead of one of its own.
+    Attributes:
+        prefix, path: what stands before the ids of its parts, and before the keys of its runs.
+        cluster: in which cluster.
+        feeds: where its input comes from.
+        frame: the cluster that its outermost scope is to be, instead of one of its own.
+        label: of its outermost scope, where that has nothing to say itself.
     """
 
     prefix: str = ""
+    path: str = ""
     cluster: str | None = None
     feeds: tuple[Feed, ...] = ()
-    tag: str = ""
     frame: str | None = None
+    label: str = ""
 
 
 class Painter:
@@ -62,7 +67,7 @@ class Painter:
         labels = [each for each in (feed.label if feed else "", label) if each]
         made = Edge(source=source, target=target, label=": ".join(labels))
         if feed is not None:
-            made.kind, made.detail = feed.kind, feed.detail
+            made.kind = feed.kind
         self.picture.edges.append(made)
         return made
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import fields
 from itertools import pairwise
 
 from anabranch.viz.critical_paths import critical_path
-from anabranch.viz.picture_places import Part, PicturePlace, PicturePlaces
-from anabranch.viz.pictures import Cluster, Edge, Picture, Seen, State, Vertex
+from anabranch.viz.pictures import Cluster, Edge, Part, Picture, Seen, State, Vertex
 from anabranch.viz.step_runs import RunRecord, StepRun
 
 _WORST: tuple[State, ...] = ("failed", "running", "cancelled", "done")
@@ -22,50 +22,27 @@ def show_run(picture: Picture, record: RunRecord) -> Picture:
     What several runs stand for (the inputs of a batch, the elements of a list) has the worst of their states, and their
     times together. What no run stands for was skipped; or it waits, as long as what is around it goes on.
     """
-    runs, inner = _runs_by_part(picture, record)
-    critical = critical_path(record)
+    by_key = record.by_key()
     parts: list[Part] = [*picture.clusters.values(), *picture.vertices.values()]
+    runs = {id(part): by_key.get(part.keys[0], []) for part in parts if part.keys}
+    critical = critical_path(record)
     for part in parts:
-        found = runs.get(id(part), [])
-        if found:
-            _fill(part, found, inner.get(id(part), []))
+        if found := runs.get(id(part)):
+            _fill(part, found, [run for key in part.keys for run in by_key.get(key, ())])
             part.thick = any(run.id in critical.ids for run in found)
-        elif part.runs:
+        elif part.keys:
             part.state = "waiting" if _may_come(part, picture, runs, record) else "skipped"
     _note_errors(picture, runs)
     for id_, vertex in picture.vertices.items():
-        if not vertex.runs and (around := picture.clusters.get(id_)) is not None:  # the point of a call step
-            vertex.state, vertex.time, vertex.badge, vertex.thick = (
-                around.state,
-                around.time,
-                around.badge,
-                around.thick,
-            )
+        if not vertex.keys and (around := picture.clusters.get(id_)) is not None:  # the point of a call step
+            for each in fields(Seen):
+                setattr(vertex, each.name, getattr(around, each.name))
             runs[id(vertex)] = runs.get(id(around), [])
     _mark_path(picture, critical.runs, runs)
     return picture
 
 
 Runs = dict[int, list[StepRun]]
-
-
-def _runs_by_part(picture: Picture, record: RunRecord) -> tuple[Runs, Runs]:
-    """The outermost runs of each part, and the innermost, by the part's `id`."""
-    places = PicturePlaces(picture)
-    outer: Runs = {}
-    inner: Runs = {}
-    stack: list[tuple[StepRun, PicturePlace | None]] = [
-        (root, places.of_root(root.name, root.tags)) for root in reversed(record.roots)
-    ]
-    while stack:
-        run, place = stack.pop()
-        if place is not None and place.part is not None:
-            if place.level == 0:
-                outer.setdefault(id(place.part), []).append(run)
-            inner.setdefault(id(place.part), []).append(run)
-        children = [(child, places.of(run.id, place, child.name, child.tags)) for child in run.children]
-        stack.extend(reversed(children))
-    return outer, inner
 
 
 def _fill(part: Seen, runs: list[StepRun], all_runs: list[StepRun]) -> None:
@@ -97,9 +74,11 @@ def _may_come(part: Part, picture: Picture, runs: Runs, record: RunRecord) -> bo
 
 def _note_errors(picture: Picture, runs: Runs) -> None:
     """Give the message of an error to where it came from, and not to all that failed with it."""
+    drawn = {run.id for found in runs.values() for run in found}
     for part in (*picture.vertices.values(), *picture.clusters.values()):
         for run in runs.get(id(part), ()):
-            came_up = isinstance(part, Cluster) and any(below.error == run.error for below in run.children)
+            below = [each for each in run.children if each.id in drawn]
+            came_up = isinstance(part, Cluster) and any(each.error == run.error for each in below)
             if run.state == "failed" and not came_up:
                 part.note = part.note or run.error[:MOST_NOTE]
 
@@ -134,6 +113,6 @@ def _way(picture: Picture, after: dict[str, list[Edge]], source: Vertex, target:
                 while way[-1].source != source.id:
                     way.append(reached[way[-1].source])
                 return way
-            if not picture.vertices[edge.target].runs:
+            if not picture.vertices[edge.target].keys:
                 queue.append(edge.target)
     return []

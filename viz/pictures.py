@@ -4,12 +4,9 @@ A picture is made once from a graph (`viz/picturing.py`), and rendered by each f
 `viz/mermaid_text.py`, `viz/outlines.py`). Between the two, a run may be written into its *state slots*: the fields of
 `Seen`, which vertices, clusters and edges have and which a mere graph leaves empty.
 
-How a run is matched. Every vertex and every cluster that is a run says in `runs` by which names it is traced, outermost
-first: most by one; one that stands for several runs inside each other (a retry and its attempts, drawn as one box) by
-several; what isn't traced by none. The tree of runs is the tree of clusters: the runs below a cluster's run are those
-of the clusters and vertices that stand in it, through clusters without a run. Among siblings of one name the place tags
-(`tags`, `seq:step:1` or `branch:2`) tell which is which; then the order. In the same process, `slot` is also that of
-`RunInfo.slot`, and `key` is the engine's stable key of the step in its own graph.
+How a run is matched. Every vertex and every cluster that is a run has in `keys` the key of its runs in the graph, by
+which `viz.run_places` finds them. Most have one; one that stands for several runs inside each other (a retry and its
+attempts, drawn as one box) has several, outermost first; what isn't traced has none.
 """
 
 from __future__ import annotations
@@ -18,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from anabranch.engine.graphs import Step
+from anabranch.engine.graphs import Graph
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "skipped"]
 
@@ -64,9 +61,8 @@ class Vertex(Seen):
         cluster: the id of the cluster that it stands in; None at the top.
         name: of the step.
         run_type: of the step: `chain`, `prompt`, `llm`, `chat_model`, `parser`, `retriever`, `tool`.
-        key, slot: of the step in its graph; slot is -1 for what is no step.
-        tags: place tags.
-        runs: the names of the runs that it stands for, outermost first.
+        keys: of the runs that it stands for, outermost first.
+        within: keys of the runs of what was folded into it, one beside the other; for one that is no run itself.
         policy: what is done with it besides running it: `x3`, `cached`, `2 s`.
         detail: more about it, for a tooltip.
         stacked: it runs once for each element of a list.
@@ -80,15 +76,12 @@ class Vertex(Seen):
     cluster: str | None = None
     name: str = ""
     run_type: str = ""
-    key: str = ""
-    slot: int = -1
-    tags: tuple[str, ...] = ()
-    runs: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    within: list[str] = field(default_factory=list)
     policy: tuple[str, ...] = ()
     detail: str = ""
     stacked: bool = False
     count: int = 0
-    step: Step | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,8 +92,6 @@ class Cluster(Seen):
         id: unique in the picture and stable, as that of a vertex.
         parent: the id of the cluster around it; None at the top.
         label: what is written at its top; empty for a frame without a name.
-        scope: the index of the scope in its graph; -1 for what is no scope.
-        key, slot: of the call step that it stands for.
         bare: no frame is drawn, for the one around it says enough.
 
     The other attributes are those of a vertex.
@@ -111,16 +102,14 @@ class Cluster(Seen):
     label: str
     parent: str | None = None
     name: str = ""
-    key: str = ""
-    slot: int = -1
-    scope: int = -1
-    tags: tuple[str, ...] = ()
-    runs: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
     policy: tuple[str, ...] = ()
     detail: str = ""
     stacked: bool = False
     bare: bool = False
-    step: Step | None = field(default=None, repr=False, compare=False)
+
+
+Part = Vertex | Cluster
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,12 +142,14 @@ class Picture:
 
     Attributes:
         title: the name of the whole.
-        runs: the names of the runs that the whole stands for.
+        keys: of the run that the whole stands for.
+        graph: that is drawn.
         notes: what a reader must know, such as that parts were folded.
     """
 
     title: str = ""
-    runs: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    graph: Graph | None = field(default=None, repr=False, compare=False)
     vertices: dict[str, Vertex] = field(default_factory=dict)
     clusters: dict[str, Cluster] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)

@@ -35,11 +35,12 @@ def picture_of(graph: Graph, *, plan: bool = False, types: bool = False) -> Pict
     """
     painter = Painter(plan=plan, types=types)
     picture = painter.picture
+    picture.graph = graph
     start = painter.add(Vertex(id="input", kind="input", label="input"))
     place = Place(feeds=(Feed(start),))
     if graph.scopes and graph.scopes[0].parent < 0:
         picture.title = graph.scopes[0].name if is_named(graph.scopes[0]) else ""
-        picture.runs = (graph.scopes[0].name,) if graph.scopes[0].is_run else ()
+        picture.keys = graph.scope_keys[:1] if graph.scopes[0].is_run else ()
         place.frame = ""
     ends = _run(painter, graph, place)
     output = painter.add(Vertex(id="output", kind="output", label="output"))

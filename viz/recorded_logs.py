@@ -14,7 +14,7 @@ from typing import Any
 
 from anabranch.engine.graphs import Graph
 from anabranch.engine.run_logs import RunLogPatch
-from anabranch.viz.run_places import PLACE_TAG, Finder, Place, places_of
+from anabranch.viz.run_places import PLACE_TAG, Finder, Place, places_of, root_place
 from anabranch.viz.step_runs import WHOLE, RunRecord, StepRun, count_attempts, preview
 
 FAILED = "failed"
@@ -95,22 +95,22 @@ class _Parents:
     """Finds out inside which open run another one starts."""
 
     def __init__(self, graph: Graph | None) -> None:
-        self._open: dict[StepRun, tuple[Place | None, Finder]] = {}
+        self._open: dict[StepRun, tuple[Place | None, Finder | None]] = {}
         self._tops = None if graph is None else places_of(graph)
 
     def open(self, run: StepRun) -> None:
         """A run starts."""
         place: Place | None = None
         if not self._open:
-            if self._tops is not None and len(self._tops) == 1:
-                place = self._tops[0]
-                run.key = place.key
+            place = None if self._tops is None else root_place(self._tops, run.name, run.tags)
         elif (found := self._found(run)) is not None:
             around, place = found
             around.children.append(run)
         else:
             self._guessed(run).children.append(run)
-        self._open[run] = (place, Finder())
+        if place is not None:
+            run.key = place.key
+        self._open[run] = (place, None if place is None else Finder(place.inside))
 
     def close(self, run: StepRun) -> None:
         """A run is over."""
@@ -118,13 +118,11 @@ class _Parents:
 
     def _found(self, run: StepRun) -> tuple[StepRun, Place] | None:
         """In the graph: the latest open run in which there is a place for it that nobody has yet."""
-        for around, (place, finder) in reversed(self._open.items()):
-            if place is None:
-                continue
-            chosen = finder.place_for(run, place.inside)
-            if chosen is not None and _in_turn(run, around):
-                finder.settle(run, chosen)
-                return around, chosen
+        for around, (_, finder) in reversed(self._open.items()):
+            if finder is not None and _in_turn(run, around):
+                place = finder.take(run.name, run.tags)
+                if place is not None:
+                    return around, place
         return None
 
     def _guessed(self, run: StepRun) -> StepRun:

@@ -1,17 +1,18 @@
-"""Finds the runs of a record in a graph: which step, or which scope, was that?
+"""Finds runs in a graph: which step, or which scope, was that?
 
 A run is found by its parent, its name and its place tags (`seq:step:2`, `map:key:a`, `branch:1`); among equals by the
-order. What call steps run is looked for in the graphs that they show, and only when they have run something. What a
-function calls on its own is in no graph, and isn't found.
+order in which they start. What call steps run is looked for in the graphs that they show, what functions call in the
+graphs of the runnables that they mention, and only when something has run there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from anabranch.engine.graphs import Graph, Step
+from anabranch.viz.call_steps import graphs_in
 from anabranch.viz.step_runs import StepRun
 
 PLACE_TAG = re.compile(r"(seq:step|map:key|condition|branch):")
@@ -38,7 +39,6 @@ class Place:
     fill: Callable[[], list[Place]] | None = None
     _inside: list[Place] = field(default_factory=list)
 
-    @property
     def inside(self) -> list[Place]:
         """The places of the runs inside it."""
         if self.fill is not None:
@@ -71,13 +71,12 @@ def _places_of_step(step: Step, key: str, tags: frozenset[str], many: bool) -> l
     operator = step.operator
     if not operator.is_run:
         return _shown(step, key, tags)
-    fill = None if operator.shows is None else lambda: _shown(step, key)
-    return [Place(key, step.name, tags, many, operator.flow is None, fill)]
+    return [Place(key, step.name, tags, many, operator.flow is None, lambda: _shown(step, key))]
 
 
 def _shown(step: Step, key: str, tags: Iterable[str] = ()) -> list[Place]:
-    shows, found = step.operator.shows, []
-    for label, graph in (shows() if shows is not None else {}).items():
+    found = []
+    for label, graph in graphs_in(step).items():
         own = (label,) if PLACE_TAG.match(label) else ()
         found += places_of(graph, f"{key}/{label}/", (*tags, *own), many=True)
     return found
@@ -87,45 +86,50 @@ def _placing(tags: Iterable[str]) -> frozenset[str]:
     return frozenset(tag for tag in tags if PLACE_TAG.match(tag))
 
 
+def root_place(tops: list[Place], name: str, tags: Collection[str]) -> Place | None:
+    """The place of what was called. A name that was given to the call changes nothing."""
+    return tops[0] if len(tops) == 1 else Finder(lambda: tops).take(name, tags)
+
+
 def find(roots: Iterable[StepRun], graph: Graph) -> None:
     """Give the runs of a graph, and those inside them, their keys."""
     tops = places_of(graph)
-    finder = Finder()
-    for root in roots:
-        stack: list[tuple[StepRun, list[Place]]] = []
-        if len(tops) == 1:
-            finder.settle(root, tops[0])  # a name given to the call changes nothing
-            stack.append((root, tops[0].inside))
-        elif place := finder.place_for(root, tops):
-            finder.settle(root, place)
-            stack.append((root, place.inside))
-        while stack:
-            run, places = stack.pop()
-            for child in run.children:
-                if place := finder.place_for(child, places):
-                    finder.settle(child, place)
-                    if child.children:
-                        stack.append((child, place.inside))
-            finder.forget(places)
+    stack = [(root, root_place(tops, root.name, root.tags)) for root in roots]
+    while stack:
+        run, place = stack.pop()
+        if place is None:
+            continue
+        run.key = place.key
+        if run.children:
+            finder = Finder(place.inside)
+            stack.extend((child, finder.take(child.name, child.tags)) for child in run.children)
 
 
 class Finder:
-    """Chooses places for runs that come one by one."""
+    """Chooses among places for the runs inside one run, which come one by one.
 
-    def __init__(self) -> None:
+    Args:
+        places: gives them when the first run comes.
+    """
+
+    def __init__(self, places: Callable[[], list[Place]]) -> None:
+        self._places: Callable[[], list[Place]] | None = places
+        self._named: dict[tuple[str, frozenset[str]], list[Place]] = {}
+        self._tagged: dict[frozenset[str], list[Place]] = {}
         self._taken: set[Place] = set()
 
-    def place_for(self, run: StepRun, places: list[Place]) -> Place | None:
-        """The first of these that a run may come from, if any."""
-        tags = _placing(run.tags)
-        fits = [place for place in places if place.tags == tags and (place.many or place not in self._taken)]
-        return next((place for place in fits if place.name == run.name), fits[0] if fits and tags else None)
+    def take(self, name: str, tags: Collection[str]) -> Place | None:
+        """The first place that a run of this name and these tags may come from, if any. It is taken by that."""
+        self._sort()
+        placing = _placing(tags)
+        fits = [*self._named.get((name, placing), ()), *(self._tagged.get(placing, ()) if placing else ())]
+        place = next((place for place in fits if place.many or place not in self._taken), None)
+        if place is not None:
+            self._taken.add(place)
+        return place
 
-    def settle(self, run: StepRun, place: Place) -> None:
-        """It comes from there."""
-        run.key = place.key
-        self._taken.add(place)
-
-    def forget(self, places: Iterable[Place]) -> None:
-        """What was inside one run is over; there may be others of the same place."""
-        self._taken.difference_update(places)
+    def _sort(self) -> None:
+        places, self._places = self._places, None
+        for place in places() if places is not None else ():
+            self._named.setdefault((place.name, place.tags), []).append(place)
+            self._tagged.setdefault(place.tags, []).append(place)

@@ -71,12 +71,10 @@ class Sketch:
                     Cluster(
                         id=place.prefix + key,
                         kind=_KINDS.get(scope.kind, "scope"),
-                        label=_scope_label(scope),
+                        label=_scope_label(scope) or (place.label if scope.parent < 0 else ""),
                         parent=self._cluster_of(scope.parent),
                         name=scope.name,
-                        scope=scope.index,
-                        tags=self._tagged(scope.tags, scope.parent),
-                        runs=(scope.name,) if scope.is_run else (),
+                        keys=(place.path + key,) if scope.is_run else (),
                         bare=self._is_bare(scope),
                     )
                 )
@@ -135,7 +133,7 @@ class Sketch:
             self._joins(each.source)
         cluster = self._segments.get(step.slot) or self._cluster_of(step.scope)
         vertex = self._vertex(step, cluster)
-        call = _collapsed(step, vertex)
+        call, path = _collapsed(step, vertex, self.place.path + key)
         if call is None or self.painter.is_full:
             self._outs[key] = [self.painter.add(vertex)]
             self._connect(inputs, vertex.id, step)
@@ -147,32 +145,36 @@ class Sketch:
                 label="" if call.has_point else _call_label(step),
                 parent=cluster,
                 name=step.name,
-                key=key,
-                slot=step.slot,
-                tags=vertex.tags,
-                runs=vertex.runs,
+                keys=vertex.keys,
                 policy=() if call.has_point else vertex.policy,
                 stacked=vertex.stacked,
-                step=step,
             )
         )
         feeds = tuple(feed for each in inputs for feed in self._feeds(each))
         if call.has_point:
-            vertex.cluster, vertex.runs = frame, ()
+            vertex.cluster, vertex.keys = frame, ()
             vertex.kind = "choice" if call.chooses else "step"
             self.painter.add(vertex)
             self._connect(inputs, vertex.id, step)
         outs: list[str] = []
+        ends: list[str] = []
         for number, shown in enumerate(call.shown):
-            inner = Place(f"{vertex.id}#{number}/", frame, self._feeds_of(shown, vertex, feeds, outs), shown.tag)
+            inner = Place(
+                f"{vertex.id}#{number}/",
+                f"{path}/{shown.under}/",
+                frame,
+                _feeds_of(shown, vertex, feeds, ends, number > 0 and call.shown[number - 1].decides),
+                label="condition" if shown.decides else "",
+            )
             if self.painter.is_open(shown.graph):
                 ends = [self._again(shown, inner)]
             else:
                 if len(call.shown) == 1 and not call.has_point:
-                    self._merge(frame, shown.graph)
+                    self._merge(frame, shown.graph, inner.path)
                     inner.frame = frame
                 ends = yield shown.graph, inner
-            outs.extend(end for end in ends if end not in outs)
+            if not shown.decides:
+                outs.extend(end for end in ends if end not in outs)
         if call.gives_own:
             outs = [vertex.id]
         readers = self.graph.dag.out_degree(key) + (self._name(self.graph.output) == key)
@@ -192,12 +194,8 @@ class Sketch:
             cluster=cluster,
             name=step.name,
             run_type=step.operator.run_type,
-            key=key,
-            slot=step.slot,
-            tags=self._tagged(step.tags, step.scope),
-            runs=(step.name,) if step.operator.is_run else (),
+            keys=(self.place.path + key,) if step.operator.is_run else (),
             policy=() if self._wired is None else self._wired.said(step),
-            step=step,
         )
 
     def _again(self, shown: Shown, place: Place) -> str:
@@ -208,20 +206,13 @@ class Sketch:
             self.painter.edge(feed.vertex, made, feed)
         return made
 
-    def _merge(self, frame: str, graph: Graph) -> None:
+    def _merge(self, frame: str, graph: Graph, path: str) -> None:
         """Let a call step and the outermost scope of all that it runs share a frame."""
         cluster = self.painter.picture.clusters[frame]
         if graph.scopes and graph.scopes[0].parent < 0:
             scope = graph.scopes[0]
             cluster.label = _scope_label(scope)
-            cluster.runs += (scope.name,) if scope.is_run else ()
-
-    def _feeds_of(self, shown: Shown, vertex: Vertex, feeds: tuple[Feed, ...], before: list[str]) -> tuple[Feed, ...]:
-        if shown.kind == "data":
-            return feeds
-        if shown.kind == "fallback":
-            return tuple(Feed(end, "fallback", shown.label) for end in before[-1:])
-        return (Feed(vertex.id, shown.kind, shown.label, shown.detail),)
+            cluster.keys += (path + graph.scope_keys[0],) if scope.is_run else ()
 
     def _inputs(self, step: Step) -> list[_Input]:
         """What a step reads: one source, or in a plan each of the ports that it waits for."""
@@ -260,26 +251,37 @@ class Sketch:
     def _cluster_of(self, scope: int) -> str | None:
         return self._clusters[scope] if scope >= 0 else self.place.cluster
 
-    def _tagged(self, tags: tuple[str, ...], scope: int) -> tuple[str, ...]:
-        """The tags of what stands outermost in its graph: the graph's tag goes before its own."""
-        return (self.place.tag, *tags) if scope < 0 and self.place.tag else tags
+
+def _feeds_of(
+    shown: Shown, vertex: Vertex, feeds: tuple[Feed, ...], before: list[str], decided: bool
+) -> tuple[Feed, ...]:
+    """Where what a step runs gets its input: from where the step does, from the step, or after what was before it."""
+    if shown.kind == "data":
+        return feeds
+    if shown.kind == "fallback":
+        return tuple(Feed(end, "fallback", shown.label) for end in before[-1:])
+    return tuple(Feed(each, shown.kind, shown.label) for each in (before if decided else [vertex.id]))
 
 
-def _collapsed(step: Step, vertex: Vertex) -> Call | None:
-    """What a step may run, where that is to be drawn; a single step that it runs is told in the vertex alone."""
+def _collapsed(step: Step, vertex: Vertex, path: str) -> tuple[Call | None, str]:
+    """What a step may run, where that is to be drawn, and the path to it.
+
+    A single step that it runs is told in the vertex alone.
+    """
     call = call_of(step)
     while call is not None:
         vertex.policy += call.policy
         vertex.stacked = vertex.stacked or call.stacked
         inner = call.shown[0].graph
         if len(call.shown) > 1 or call.gives_own or len(inner) > 1 or inner.scopes or call.shown[0].kind != "data":
-            return call
+            break
         (only,) = inner.steps
+        path = f"{path}/{call.shown[0].under}/{inner.keys[0]}"
         if only.operator.is_run:
-            vertex.runs += (only.name,)
+            vertex.keys += (path,)
         vertex.label, vertex.run_type = label_of(only), only.operator.run_type
         call = call_of(only)
-    return None
+    return call, path
 
 
 def _small_scopes(graph: Graph) -> set[int]:

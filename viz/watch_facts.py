@@ -17,8 +17,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from anabranch.viz.picture_places import PicturePlace, PicturePlaces
+from anabranch.viz.dot_text import svg_ids
 from anabranch.viz.pictures import Picture
+from anabranch.viz.run_places import Finder, places_of, root_place
 from anabranch.viz.step_runs import STOPS
 
 LONGEST = 20_000
@@ -32,7 +33,7 @@ Fact = dict[str, Any]
 @dataclass(slots=True)
 class _Known:
     number: int
-    place: PicturePlace | None
+    inside: Finder | None
 
 
 class Facts:
@@ -43,7 +44,9 @@ class Facts:
     """
 
     def __init__(self, picture: Picture | None = None) -> None:
-        self._places = PicturePlaces(picture) if picture is not None else None
+        graph = None if picture is None else picture.graph
+        self._tops = [] if graph is None else places_of(graph)
+        self._elements = {} if picture is None else _elements(picture)
         self._runs: dict[str, _Known] = {}
         self._count = 0
 
@@ -73,22 +76,35 @@ class Facts:
         return {"do": "end", **fact, "output": text_of(data.get("output"))}
 
     def _start(self, line: dict[str, Any], id: str) -> Fact:
-        parents = [(each, self._runs[each]) for each in line.get("parent_ids") or () if each in self._runs]
+        parents = [self._runs[each] for each in line.get("parent_ids") or () if each in self._runs]
         around = parents[-1] if parents else None
         name, tags = str(line["name"]), line.get("tags") or ()
-        place = None
-        if self._places is not None:
-            root = self._places.of_root(name, tags) if around is None else None
-            place = root if around is None else self._places.of(around[0], around[1].place, name, tags)
-        self._runs[id] = _Known(self._count, place)
+        if around is None:
+            place = root_place(self._tops, name, tags)
+        else:
+            place = around.inside.take(name, tags) if around.inside is not None else None
+        self._runs[id] = _Known(self._count, None if place is None else Finder(place.inside))
         self._count += 1
-        fact: Fact = {"do": "start", "run": self._count - 1, "parent": around and around[1].number}
+        fact: Fact = {"do": "start", "run": self._count - 1, "parent": around and around.number}
         fact |= {"at": line.get("time"), "name": name[:LONGEST_NAME], "type": line["event"][3:-6]}
-        if place is not None:
-            fact |= {"part": place.element, "level": place.level}
+        if place is not None and place.key in self._elements:
+            fact["part"], fact["level"] = self._elements[place.key]
         if line["data"].get("input") is not None:
             fact["input"] = text_of(line["data"]["input"])
         return fact
+
+
+def _elements(picture: Picture) -> dict[str, tuple[str, int]]:
+    """For the key of a run the id of the element in the SVG, and which of the runs it is that this stands for."""
+    ids = svg_ids(picture)
+    found = {key: ("", level) for level, key in enumerate(picture.keys)}
+    for cluster in picture.clusters.values():
+        found |= {key: (ids[cluster.id, "cluster"], level) for level, key in enumerate(cluster.keys)}
+    for vertex in picture.vertices.values():
+        element = ids[vertex.id, "vertex"]
+        found |= dict.fromkeys(vertex.within, (element, 0))
+        found |= {key: (element, level) for level, key in enumerate(vertex.keys)}
+    return found
 
 
 def text_of(value: Any) -> str:
