@@ -39,24 +39,30 @@ def _register_profiles() -> None:
 _register_profiles()
 
 
-@pytest.fixture(scope="session")
-def blockbuster() -> Iterator[BlockBuster]:
-    """Watches over calls that block; for all tests at once, since patching takes longer than most of them."""
-    watching = BlockBuster()
-    watching.activate()
-    yield watching
-    watching.deactivate()
+class Watch:
+    """Watches for calls that block, from one test to the next: patching takes longer than most tests."""
+
+    def __init__(self) -> None:
+        self._blockbuster = BlockBuster()
+        self._is_on = False
+
+    def turn(self, on: bool) -> None:
+        if on != self._is_on:
+            (self._blockbuster.activate if on else self._blockbuster.deactivate)()
+            self._is_on = on
 
 
-@pytest.fixture(autouse=True)
-def no_blocking_in_a_loop(request: pytest.FixtureRequest, blockbuster: BlockBuster) -> Iterator[None]:
+WATCH = Watch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
     """A call that blocks while a loop runs in its thread raises, unless the test is marked `may_block`."""
-    if not request.node.get_closest_marker("may_block"):
-        yield
-        return
-    blockbuster.deactivate()
-    yield
-    blockbuster.activate()
+    WATCH.turn(on=not item.get_closest_marker("may_block"))
+
+
+def pytest_sessionfinish() -> None:
+    WATCH.turn(on=False)
 
 
 @pytest.fixture(autouse=True)
