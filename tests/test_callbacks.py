@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -30,6 +31,7 @@ from anabranch.nodes import (
     AsyncCallbackHandler,
     BaseCallbackHandler,
     CallbackManager,
+    FakeStreamingListLLM,
     PortalError,
     RunManager,
     Runnable,
@@ -337,6 +339,59 @@ class TestHandlersThatRaise:
         del handler
         gc.collect()
         assert key not in _LOGGED
+
+
+class TestWhen:
+    @pytest.mark.parametrize("source", ["a model", "a function that returns it"])
+    def test_who_reads_a_chunk_reads_it_after_the_handlers(self, source: str) -> None:
+        told: list[str] = []
+
+        class Tokens(AsyncCallbackHandler):
+            async def on_llm_new_token(self, token: str, **more: Any) -> None:
+                await asyncio.sleep(0)
+                told.append(token)
+
+        class BlockingTokens(BaseCallbackHandler):
+            def on_llm_new_token(self, token: str, **more: Any) -> None:
+                told.append(token)
+
+        model = FakeStreamingListLLM(responses=["abcd"])
+        chain = RunnableLambda(str) | model if source == "a model" else RunnableLambda(lambda _: model)
+
+        async def main(handler: Any) -> None:
+            read: list[str] = []
+            async for chunk in chain.astream("x", {"callbacks": [handler]}):
+                read.append(chunk)
+                assert told[: len(read)] == read
+            assert told == read == ["a", "b", "c", "d"]
+
+        for kind in (Tokens, BlockingTokens):
+            told.clear()
+            asyncio.run(main(kind()))
+
+    def test_a_dict_that_starts_when_one_key_is_there_is_told_of_with_that(self) -> None:
+        seen: dict[str, Any] = {}
+        began = threading.Event()
+
+        class Inputs(BaseCallbackHandler):
+            def on_chain_start(self, serialized: Any, inputs: Any, **more: Any) -> None:
+                seen[more["name"]] = inputs
+
+        def waits(x: str) -> str:
+            assert began.wait(PATIENCE)
+            return x + " late"
+
+        def begins(x: str) -> str:
+            began.set()
+            return x
+
+        early = RunnableParallel(c=itemgetter("a") | RunnableLambda(begins), d=itemgetter("b") | RunnableLambda(one))
+        chain = RunnableParallel(a=one, b=waits) | early.with_config(run_name="early")
+        for verb in ("invoke", "ainvoke"):
+            seen.clear()
+            began.clear()
+            assert VERBS[verb](chain, "x", {"callbacks": [Inputs()]}) == {"c": "x1", "d": "x late1"}
+            assert seen["early"] == {"a": "x1"}
 
 
 class TestWhereHandlersRun:

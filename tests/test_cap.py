@@ -345,3 +345,56 @@ def test_a_function_that_waits_for_what_it_called_holds_no_permit() -> None:
 
     assert RunnableLambda(outer).invoke(1, {"max_concurrency": 1}) == 1
     assert order == ["outer before", "inner", "outer after"]
+
+
+@at_each_cap
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_the_reader_of_a_stream_pulls_has_a_permit_too(verb: str, nested: bool, cap: int) -> None:
+    leaves = Leaves()
+    chain = RunnableGenerator(three_chunks) | branches(leaves.generator()) | leaves.generator()
+    if nested:
+        chain = calls_stream(chain, Leaves()) if verb == "stream" else calls_astream(chain, Leaves())
+    VERBS[verb][0](chain, {"max_concurrency": cap})
+    leaves.assert_within(cap, 18)
+
+
+def test_a_nested_batch_that_only_waits_leaves_the_permit_to_others() -> None:
+    fails_once = iter([True])
+
+    async def flaky(x: str) -> str:
+        if x == "sleeps" and next(fails_once, False):
+            raise ConnectionError
+        return x
+
+    patient = RunnableLambda(flaky).with_retry(exponential_jitter_params={"initial": 3600, "max": 3600})
+
+    async def outer(_: Any) -> Any:
+        results: Any = patient.abatch_as_completed(["sleeps", "works"])
+        first = await anext(results)
+        second = asyncio.create_task(anext(results))
+        await asyncio.sleep(0)
+        other = await RunnableLambda(flaky).ainvoke("other")
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        return first, other
+
+    assert awaited(lambda: RunnableLambda(outer).ainvoke(1, {"max_concurrency": 1})) == ((1, "works"), "other")
+
+
+@pytest.mark.parametrize("cap", [1, 2])
+def test_a_permit_that_comes_to_a_branch_after_its_stream_was_stopped_goes_back(cap: int) -> None:
+    async def fails(_: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        raise ZeroDivisionError
+        yield
+
+    async def outer(x: Any) -> Any:
+        for width in range(2, 6):
+            wide = branches(RunnableGenerator(fails), width)
+            for chain in (wide, wide | len):
+                with pytest.raises(ZeroDivisionError):
+                    await alist(chain.astream(x))
+        return await RunnableLambda(Leaves().awork).ainvoke(x)
+
+    assert VERBS["ainvoke"][0](RunnableLambda(outer), {"max_concurrency": cap}) == 1

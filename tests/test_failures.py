@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from verbs import PATIENCE, VERBS, awaited, in_every_verb
 
 from anabranch.engine.laws import nothing_alive_after
+from anabranch.engine.trace_laws import Recorder
 from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
 
 
@@ -54,6 +55,84 @@ def test_the_error_is_the_step_s_own_with_a_note_of_step_place_and_run(verb: str
     assert "breaker" in note
     assert "RunnableSequence > RunnableParallel<one,two> > breaker" in note
     assert "run" in note
+
+
+@in_every_verb
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("heard", [False, True])
+def test_in_a_run_of_steps_the_one_note_names_the_one_that_raised(verb: str, is_async: bool, heard: bool) -> None:
+    def step(number: int, at: int) -> Runnable[Any, Any]:
+        act = fail if number == at else str
+        return RunnableLambda(_asynchronous(act) if is_async else act, name=f"step {number}")
+
+    def generator(number: int, at: int) -> Runnable[Any, Any]:
+        return RunnableGenerator(
+            (_amapping if is_async else _mapping)(fail if number == at else str), name=f"step {number}"
+        )
+
+    for kind in (step, generator):
+        for at in range(3):
+            with pytest.raises(Boom) as caught:
+                VERBS[verb](kind(0, at) | kind(1, at) | kind(2, at), "x", {"callbacks": [Recorder()] if heard else []})
+            (note,) = caught.value.__notes__
+            assert f"> step {at} " in note
+
+
+def _asynchronous(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    async def call(value: Any) -> Any:
+        return function(value)
+
+    return call
+
+
+def _mapping(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def chunks(source: Iterator[Any]) -> Iterator[Any]:
+        for chunk in source:
+            yield function(chunk)
+
+    return chunks
+
+
+def _amapping(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    async def chunks(source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for chunk in source:
+            yield function(chunk)
+
+    return chunks
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream", "transform", "atransform"])
+@pytest.mark.parametrize("heard", [False, True])
+def test_an_error_that_a_generator_makes_of_another_is_its_own(verb: str, heard: bool) -> None:
+    class Worse(Exception):
+        pass
+
+    def worsens(chunks: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from chunks
+        except Boom as error:
+            raise Worse from error
+
+    async def aworsens(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        try:
+            async for chunk in chunks:
+                yield chunk
+        except Boom as error:
+            raise Worse from error
+
+    def two_chunks(_: Any) -> Iterator[str]:
+        yield from "12"
+
+    def second_fails(chunk: str) -> str:
+        return chunk if chunk == "1" else fail(chunk)
+
+    for breaks, makes in ((_mapping(second_fails), worsens), (_amapping(second_fails), aworsens)):
+        steps = RunnableGenerator(breaks, name="breaks") | RunnableGenerator(makes, name="worsens")
+        chain = RunnableLambda(two_chunks) | steps | RunnablePassthrough()
+        with pytest.raises(Worse) as caught:
+            VERBS[verb](chain, "x", {"callbacks": [Recorder()] if heard else []})
+        (note,) = caught.value.__notes__
+        assert "> worsens " in note
 
 
 @in_every_verb

@@ -531,3 +531,25 @@ def test_what_a_function_in_the_middle_returns_is_run_and_the_next_steps_follow(
     for first in firsts:
         made = RunnableLambda(first) | (lambda x: f"{x}1") | (lambda x: f"{x}2")
         assert "A12" in str(VERBS[verb](made, "a"))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_it_stands_for_that_function_alone_wherever_that_is(verb: str, is_async: bool) -> None:
+    called: list[str] = []
+
+    def step(name: str, at: str) -> Runnable[Any, Any]:
+        def act(x: str) -> Any:
+            called.append(name)
+            return RunnableLambda(lambda x: f"{x}<{name}>") if name == at else x + name
+
+        async def aact(x: str) -> Any:
+            return act(x)
+
+        return RunnableLambda(aact if is_async else act)
+
+    for at in "abc":
+        called.clear()
+        result = VERBS[verb](step("a", at) | step("b", at) | step("c", at), "")
+        assert called == ["a", "b", "c"]
+        assert result == VERBS[verb](RunnableLambda(str), "abc".replace(at, f"<{at}>"))

@@ -29,6 +29,7 @@ from anabranch.nodes import (
     RunnableParallel,
     RunnablePassthrough,
 )
+from anabranch.scheduler.bridges import _PortalLink
 
 
 class Doom(BaseException):
@@ -274,6 +275,72 @@ def test_a_handle_gives_it_to_who_asks() -> None:
             handle.result(PATIENCE)
 
 
+# At a line of ours
+
+
+class Interruption:
+    """An interrupt that comes when this thread runs the so-many-th line of a function, before it calls another."""
+
+    def __init__(self, function: Any, before: Any, number: int | None) -> None:
+        self._codes = function.__code__, before.__code__
+        self._number = number
+        self.lines = 0
+        self._counts = True
+
+    def __enter__(self) -> Interruption:
+        self._trace = sys.gettrace()
+        sys.settrace(self._follow)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._trace)
+
+    def _follow(self, frame: Any, event: str, arg: Any) -> Any:
+        self._counts = self._counts and frame.f_code is not self._codes[1]
+        return self._look if frame.f_code is self._codes[0] else None
+
+    def _look(self, frame: Any, event: str, arg: Any) -> Any:
+        if event == "line" and self._counts:
+            self.lines += 1
+            if self.lines == self._number:
+                raise KeyboardInterrupt
+        return self._look
+
+
+def test_wherever_it_comes_while_a_chunk_is_asked_of_the_portal_the_generator_is_closed() -> None:
+    went: list[str] = []
+
+    async def source(_: Any) -> AsyncIterator[str]:
+        try:
+            yield "one"
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            went.append("cancelled")
+            raise
+        finally:
+            went.append("closed")
+
+    async def two(_: Any) -> AsyncIterator[str]:
+        yield "one"
+        yield "two"
+
+    def read(source: Callable[..., Any], number: int | None) -> int:
+        with RunnableLambda(source).stream("x") as chunks:
+            assert next(chunks) == "one"
+            with Interruption(_PortalLink.pull, _PortalLink._hear, number) as interruption:
+                next(chunks)
+        return interruption.lines
+
+    lines = read(two, None)
+    assert lines > 2
+    for number in range(1, lines + 1):
+        went.clear()
+        with pytest.raises(KeyboardInterrupt):
+            read(source, number)
+        assert went[-1:] == ["closed"]
+    assert went == ["cancelled", "closed"]  # it has been told to go on
+
+
 # A real SIGINT
 
 
@@ -346,3 +413,33 @@ def test_a_program_ends_of_it(case: str) -> None:
     assert "finally" in said
     assert complained.rstrip().endswith("KeyboardInterrupt")
     assert program.returncode == -signal.SIGINT
+
+
+def test_of_several_in_one_stream_the_first_comes_out() -> None:
+    went_on: list[asyncio.Event] = []
+
+    async def doomed(_: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        yield "chunk"
+        await went_on[0].wait()
+        raise Doom("first")
+
+    async def closes_badly(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            raise Doom("second")
+
+    async def main(stage: int) -> None:
+        went_on[:] = [asyncio.Event()]
+        chain = RunnableParallel(a=doomed, b=fine) | RunnableGenerator(closes_badly)
+        async for _ in chain.astream("x"):
+            if stage:
+                went_on[0].set()
+            for _turn in range(10):
+                await asyncio.sleep(0)
+            went_on[0].set()
+
+    for stage in range(2):  # it comes while the reader waits for a chunk, or has one
+        with pytest.raises(Doom, match="first"):
+            asyncio.run(main(stage))

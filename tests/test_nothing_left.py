@@ -127,6 +127,36 @@ def test_a_blocking_generator_is_closed_when_the_cancellation_finds_it_waiting_f
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("swallows", [False, True])
+def test_a_cancellation_comes_out_where_a_blocking_generator_waits_for_a_chunk(swallows: bool) -> None:
+    asked = asyncio.Event()
+
+    async def source(_: Any) -> AsyncIterator[Any]:
+        asked.set()
+        await asyncio.Event().wait()
+        yield "chunk"
+
+    def blocking(chunks: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from chunks
+        except BaseException:
+            if not swallows:
+                raise
+
+    async def read() -> list[Any]:
+        async with (RunnableLambda(source) | RunnableGenerator(blocking)).astream(1) as chunks:
+            return [chunk async for chunk in chunks]
+
+    async def main() -> None:
+        task = asyncio.create_task(read())
+        await asked.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+
+
 def test_a_stream_that_is_cancelled_twice_waits_for_what_it_has_started_all_the_same() -> None:
     inside, closing, may_close = asyncio.Event(), asyncio.Event(), asyncio.Event()
     went: list[str] = []
@@ -226,6 +256,28 @@ def test_a_handle_that_is_cancelled_at_once_runs_nothing_more() -> None:
         with pytest.raises(CancelledError):
             handle.result(PATIENCE)
         assert ran == []
+
+
+def test_what_is_asynchronous_only_never_begins_in_a_stream_that_was_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    started = threading.Event()
+    went: list[str] = []
+
+    async def source(_: Any) -> AsyncIterator[str]:
+        went.append("source")
+        yield "chunk"
+
+    def stops(chunks: Iterator[str]) -> Iterator[str]:
+        assert started.wait(PATIENCE)
+        handle.cancel()
+        yield from chunks
+
+    chain = RunnableLambda(source) | RunnableGenerator(stops)
+    handle = RunnableLambda(lambda x: list(chain.stream(x))).start("x")
+    started.set()
+    with pytest.raises(CancelledError):
+        handle.result(PATIENCE)
+    assert went == []
+    assert caplog.records == []
 
 
 def test_a_handle_stops_what_is_asynchronous_only() -> None:
