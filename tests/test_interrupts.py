@@ -275,44 +275,14 @@ def test_a_handle_gives_it_to_who_asks() -> None:
             handle.result(PATIENCE)
 
 
-# At a line of ours
-
-
-class Interruption:
-    """An interrupt that comes when this thread runs the so-many-th line of a function, before it calls another."""
-
-    def __init__(self, function: Any, before: Any, number: int | None) -> None:
-        self._codes = function.__code__, before.__code__
-        self._number = number
-        self.lines = 0
-        self._counts = True
-
-    def __enter__(self) -> Interruption:
-        self._trace = sys.gettrace()
-        sys.settrace(self._follow)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.settrace(self._trace)
-
-    def _follow(self, frame: Any, event: str, arg: Any) -> Any:
-        self._counts = self._counts and frame.f_code is not self._codes[1]
-        return self._look if frame.f_code is self._codes[0] else None
-
-    def _look(self, frame: Any, event: str, arg: Any) -> Any:
-        if event == "line" and self._counts:
-            self.lines += 1
-            if self.lines == self._number:
-                raise KeyboardInterrupt
-        return self._look
-
-
-def test_wherever_it_comes_while_a_chunk_is_asked_of_the_portal_the_generator_is_closed() -> None:
+def test_it_may_come_just_before_this_thread_waits_for_a_chunk_of_the_portal() -> None:
+    inside = threading.Event()
     went: list[str] = []
 
     async def source(_: Any) -> AsyncIterator[str]:
+        yield "one"
+        inside.set()
         try:
-            yield "one"
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             went.append("cancelled")
@@ -320,25 +290,25 @@ def test_wherever_it_comes_while_a_chunk_is_asked_of_the_portal_the_generator_is
         finally:
             went.append("closed")
 
-    async def two(_: Any) -> AsyncIterator[str]:
-        yield "one"
-        yield "two"
+    def interrupt(frame: Any, event: str, arg: Any) -> None:
+        if frame.f_code is _PortalLink._hear.__code__ and "two" not in went:
+            went.append("two")
+            assert inside.wait(PATIENCE)
+            raise KeyboardInterrupt
 
-    def read(source: Callable[..., Any], number: int | None) -> int:
+    def read() -> None:
         with RunnableLambda(source).stream("x") as chunks:
             assert next(chunks) == "one"
-            with Interruption(_PortalLink.pull, _PortalLink._hear, number) as interruption:
-                next(chunks)
-        return interruption.lines
+            sys.settrace(interrupt)
+            next(chunks)
 
-    lines = read(two, None)
-    assert lines > 2
-    for number in range(1, lines + 1):
-        went.clear()
+    before = sys.gettrace()
+    try:
         with pytest.raises(KeyboardInterrupt):
-            read(source, number)
-        assert went[-1:] == ["closed"]
-    assert went == ["cancelled", "closed"]  # it has been told to go on
+            read()
+    finally:
+        sys.settrace(before)
+    assert went == ["two", "cancelled", "closed"]
 
 
 # A real SIGINT
