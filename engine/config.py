@@ -32,7 +32,7 @@ class RunnableConfig(TypedDict, total=False):
         configurable: values for the fields that the chain declares configurable.
         run_id: the id of this run alone.
         timeout: how long the call may take, in seconds; by default, as long as it likes.
-        channel_capacity: how many chunks may wait between two segments.
+        channel_capacity: how many chunks may wait between two segments; 16 by default.
         progress: of a batch: True for a progress bar, or a function that is called with the number of inputs
             that are done, and of all, whenever one is. Not handed down.
 

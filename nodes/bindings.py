@@ -34,7 +34,7 @@ class RunnableBinding(Value, Runnable[Input, Output]):
         bound: the runnable.
         kwargs: keyword arguments for its (first) step.
         config: config for it, and for what it runs.
-        custom_input_type, custom_output_type: its types.
+        custom_input_type, custom_output_type: its types, where they aren't known or are to be others.
 
     Raises:
         ConfigError: when a key of the config has a wrong type.

@@ -140,7 +140,16 @@ class Kept:
 
 
 class RunnableWithCache(Around[Input, Output]):
-    """A runnable whose outputs are kept in a cache. What `with_cache` makes; its arguments are told there.
+    """A runnable whose outputs are kept in a cache. What `with_cache` makes, where it is told what counts as equal.
+
+    Args:
+        bound: the runnable.
+        cache: where outputs are kept; by default in memory, for this runnable alone.
+        key: what to go by instead of the input and the configurable: a function of the input.
+        name: what tells these outputs from others in a cache that is shared.
+
+    Raises:
+        CompositionError: a `TypeError`, when `cache` is no cache, or `key` no function, or a name is needed.
 
     Example:
         >>> asked = []

@@ -46,7 +46,8 @@ class UsageMetadataCallbackHandler(Listener):
     """A callback handler that adds up the tokens that chat models say they have used, for each model.
 
     Attributes:
-        usage_metadata: by the name of the model, what its messages had as `usage_metadata`, added up.
+        usage_metadata: by the name of the model, what its messages had as `usage_metadata`, added up. The name is that
+            in the messages' `response_metadata`, else that of the run.
 
     Example:
         >>> used = UsageMetadata(input_tokens=3, output_tokens=2, total_tokens=5)

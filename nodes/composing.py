@@ -153,6 +153,9 @@ class Composing(Generic[Input, Output]):
             fallbacks: what to run instead, in order: runnables, functions or dicts.
             exceptions_to_handle: after which exceptions.
             exception_key: give the exception to the fallbacks in the input, a dict, under this key.
+
+        Raises:
+            CompositionError: a `TypeError`, when `fallbacks` is no list, or an exception is no exception class.
         """
         return makers.fallbacks(self, fallbacks, exceptions_to_handle, exception_key)
 
@@ -230,7 +233,8 @@ class Composing(Generic[Input, Output]):
             **kwargs: for each field what is told of it: a `ConfigurableField`, or one with options.
 
         Raises:
-            CompositionError: when it has no such field.
+            ConfigError: a `ValueError`, when it has no such field.
+            CompositionError: a `TypeError`, when what is told of one isn't in the form for that.
         """
         return makers.configurable_fields(self, kwargs)
 
@@ -245,6 +249,9 @@ class Composing(Generic[Input, Output]):
             prefix_keys: what is configurable in an alternative gets the prefix `id==name/`, so that alternatives
                 of one kind can be told apart.
             **kwargs: the others by name: runnables, functions, or functions without parameters that make them.
+
+        Raises:
+            CompositionError: a `TypeError`, when `which` is no `ConfigurableField`, or two have one name.
         """
         return makers.alternatives(self, which, default_key, prefix_keys, kwargs)
 

@@ -109,8 +109,8 @@ class RunnableConfigurableFields(_Chosen[Input, Output]):
         fields: for each field what is told of it.
 
     Raises:
-        ConfigError: a `ValueError`, when it has no such field.
-        CompositionError: when what is told of one isn't in the form for that.
+        CompositionError: a `TypeError`, when what is told of a field isn't in the form for that.
+        ConfigError: a `ValueError`, when there is no such field; and when config sets one to what is no option of it.
 
     Example:
         >>> field = ConfigurableField(id="answers")
@@ -174,7 +174,16 @@ class RunnableConfigurableFields(_Chosen[Input, Output]):
 class RunnableConfigurableAlternatives(_Chosen[Input, Output]):
     """A runnable or one of several others, as config says. What `configurable_alternatives` makes.
 
-    Its arguments are told there.
+    Args:
+        which: under which id config says it.
+        default: the runnable that runs when config says nothing.
+        alternatives: the others by name: runnables, functions, or functions without parameters that make them.
+        default_key: the name of the default.
+        prefix_keys: what is configurable in an alternative gets the prefix `id==name/`.
+
+    Raises:
+        CompositionError: a `TypeError`, when `which` is no `ConfigurableField`, or two have one name.
+        ConfigError: a `ValueError`, when it runs and config names none of them.
 
     Example:
         >>> case = RunnableLambda(str.upper).configurable_alternatives(ConfigurableField(id="case"), lower=str.lower)

@@ -37,6 +37,11 @@ def require_extra(module: str, extra: str, needed_by: str) -> None:
 def import_extra(module: str, extra: str, needed_by: str) -> Any:
     """The module, which the optional dependencies `extra` of anabranch bring.
 
+    Args:
+        module: its name, such as `opentelemetry.trace`.
+        extra: what to install, as in `anabranch[extra]`.
+        needed_by: who needs it, for the error.
+
     Raises:
         MissingExtraError: an `ImportError`, when it isn't installed.
     """

@@ -31,6 +31,7 @@ class RunnablePassthrough(Value, Runnable[Other, Other]):
         func: called with the whole input, for what it does besides; its result is dropped.
         afunc: an asynchronous form of it, used by the asynchronous verbs.
         input_type: the type of the input and the output, where it is known.
+        name: in traces and errors.
 
     Raises:
         CompositionError: a `TypeError`, when what is given as a function, or as a type, is none.
@@ -174,6 +175,7 @@ class RunnablePick(Value, Runnable[dict[str, Any], Any]):
 
     Args:
         keys: one key, or a list of keys.
+        name: in traces and errors.
 
     Raises:
         CompositionError: a `TypeError`, when a key is no string.

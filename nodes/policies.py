@@ -85,7 +85,19 @@ class Around(Guarded[Input, Output]):
 
 
 class RunnableRetry(Around[Input, Output]):
-    """Runs a runnable again when it raises. What `with_retry` makes; its arguments are told there.
+    """Runs a runnable again when it raises. What `with_retry` makes, where it is told how.
+
+    Args:
+        bound: the runnable.
+        retry_exception_types: after which exceptions; after each `Exception` by default.
+        wait_exponential_jitter: wait longer after each attempt, by a random amount.
+        exponential_jitter_params: `initial`, `max`, `exp_base` and `jitter` of the wait: 1, 60, 2 and 1 by default
+            (seconds).
+        max_attempt_number: how many attempts at most.
+
+    Raises:
+        ConfigError: a `ValueError`, when there is no attempt, or a parameter is unknown or negative.
+        CompositionError: a `TypeError`, when an exception is no exception class.
 
     Example:
         >>> answers = iter([ConnectionError("busy"), "at last"])
@@ -165,7 +177,16 @@ class RunnableWithFallbacks(Guarded[Input, Output]):
     """Runs other runnables, one after the other, when one raises. What `with_fallbacks` makes.
 
     Unknown attributes are those of the first runnable; a method of it that returns a runnable is applied to all.
-    Its arguments are told in `with_fallbacks`.
+
+    Args:
+        runnable: the first.
+        fallbacks: what to run instead, in order: runnables, functions or dicts.
+        exceptions_to_handle: after which exceptions; after each `Exception` by default.
+        exception_key: give the exception to the fallbacks in the input, a dict, under this key.
+
+    Raises:
+        CompositionError: a `TypeError`, when `fallbacks` is no list, or an exception is no exception class.
+        StepInputError: a `TypeError`, when there is an `exception_key` and the input is no dict.
 
     Example:
         >>> number = RunnableLambda(int).with_fallbacks([float], exceptions_to_handle=(ValueError,))

@@ -60,9 +60,11 @@ class StringPromptValue(PromptValue):
     type: Literal["StringPromptValue"] = kind_field("StringPromptValue")
 
     def to_string(self) -> str:
+        """The text."""
         return self.text
 
     def to_messages(self) -> list[BaseMessage]:
+        """The text as one message from a human."""
         return [HumanMessage(content=self.text)]
 
 
@@ -80,9 +82,11 @@ class ChatPromptValue(PromptValue):
     messages: Sequence[SerializeAsAny[BaseMessage]]
 
     def to_string(self) -> str:
+        """The messages as text. See `get_buffer_string`."""
         return get_buffer_string(self.messages)
 
     def to_messages(self) -> list[BaseMessage]:
+        """The messages, in a list of your own."""
         return list(self.messages)
 
 

@@ -19,7 +19,14 @@ from anabranch.scheduler.sites import SITE
 
 
 class RunnableWithRateLimiter(Around[Input, Output]):
-    """Begins when a rate limiter lets it. What `with_rate_limiter` makes; its arguments are told there.
+    """Begins when a rate limiter lets it. What `with_rate_limiter` makes, where it is told how it waits.
+
+    Args:
+        bound: the runnable.
+        rate_limiter: `InMemoryRateLimiter`, or one of your own.
+
+    Raises:
+        CompositionError: a `TypeError`, when `rate_limiter` is none.
 
     Example:
         >>> limiter = InMemoryRateLimiter(requests_per_second=1000, max_bucket_size=2)

@@ -26,6 +26,9 @@ Manager = TypeVar("Manager", bound="RunManager")
 class RunManager:
     """A function's view of its run: who listens, what to hand down to what it calls, and a way to tell of something.
 
+    A function, tool or retriever that has a parameter `run_manager` gets one. Further keyword arguments of what tells
+    are taken for the sake of those who hand over more, and ignored.
+
     Attributes:
         config: that of the step.
         tags, metadata: those of the run.
@@ -88,7 +91,12 @@ class RunManager:
         return tell(self.run, "told", "retry", retry_state)
 
     def on_custom_event(self, name: str, data: Any, **kwargs: Any) -> Any:
-        """Tell handlers an event of your own: their `on_custom_event`."""
+        """Tell handlers an event of your own: their `on_custom_event`.
+
+        Args:
+            name: of the event.
+            data: what is told; by choice something that can be written as JSON.
+        """
         return tell(self.run, "told", "custom_event", name, data)
 
 

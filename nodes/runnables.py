@@ -148,7 +148,7 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
         return self.invoke(input, config, **kwargs)
 
     async def ainvoke(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> Output:
-        """`invoke` on the running event loop. Blocking steps run in threads."""
+        """`invoke` on the running event loop, with the same arguments and errors. Blocking steps run in threads."""
         graph, config = self._enter("ainvoke", kwargs, config)
         run = awaiting.ainvoke(graph, input, config)
         del kwargs, input, config, graph  # there may be very many of these at once
@@ -186,7 +186,7 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> list[Output]:
-        """`batch` on the running event loop."""
+        """`batch` on the running event loop, with the same arguments and errors."""
         inputs = listed(inputs, "abatch")
         graph, shared, each = self._enter_batch("abatch", kwargs, config, len(inputs))
         return await awaiting.abatch(graph, inputs, shared, each, return_exceptions=return_exceptions)
@@ -199,7 +199,10 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
         return_exceptions: bool = False,
         **kwargs: Any,
     ) -> Generator[tuple[int, Output], None, None]:
-        """`batch`, each output with its index as soon as it is there. Closing the iterator stops the rest."""
+        """`batch`, each output with its index as soon as it is there. Closing the iterator stops the rest.
+
+        Arguments and errors are those of `batch`.
+        """
         inputs = listed(inputs, "batch_as_completed")
         graph, shared, each = self._enter_batch("batch_as_completed", kwargs, config, len(inputs))
         return blocking.batch_as_completed(graph, inputs, shared, each, return_exceptions=return_exceptions)
@@ -232,7 +235,10 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
         return entered[0][0] if entered else self.__graph__, None, [config or {} for _, config in entered]
 
     def start(self, input: Input, config: RunnableConfig | None = None, **kwargs: Any) -> RunHandle[Output]:
-        """Run in the background and return a handle with `result(timeout)`, `cancel()` and `done()`."""
+        """Run in the background and return a handle with `result(timeout)`, `cancel()` and `done()`.
+
+        Arguments are those of `invoke`. The errors of the run are raised by `result`.
+        """
         graph, config = self._enter("start", kwargs, config)
         return RunHandle(graph, input, config)
 
@@ -242,6 +248,7 @@ class Runnable(Described, Composing[Input, Output], Telling[Input], Viewed, Comp
         """Run on one input and yield the output's chunks as they are made.
 
         `fold(chunks)` is what `invoke` returns. Closing the stream, or leaving a `with`, stops the run at once.
+        Arguments and errors are those of `invoke`; an error is raised after the chunks that were made before it.
         """
         graph, config = self._enter("stream", kwargs, config)
         return streams.stream(graph, iter((input,)), config, whole=True)

@@ -56,6 +56,8 @@ class BaseTool(RunnableSerializable[ToolInput, Any]):
 
     Raises:
         CompositionError: a `TypeError`, when there is neither `_run` nor `_arun`.
+        pydantic.ValidationError: a `ValueError`, when it is called with wrong arguments, unless that is handled.
+        ToolException: when `_run` raises it, unless that is handled.
 
     Example:
         >>> class Repeat(BaseTool):

@@ -40,7 +40,7 @@ class CallbackManager:
         handlers: told of this run only.
         inheritable_handlers: told of this run and of all below it.
         parent_run_id: of a run that is known by its id only.
-        tags, inheritable_tags, metadata, inheritable_metadata: likewise.
+        tags, inheritable_tags, metadata, inheritable_metadata: for this run only; for it and all below it.
 
     Example:
         >>> tracer = RunCollector()
@@ -148,7 +148,7 @@ class CallbackManager:
         return made
 
     def add_handler(self, handler: Any, inherit: bool = True) -> None:
-        """Let one more listen."""
+        """Let one more listen: to all below too, if it is to be inherited. One that listens already is left out."""
         if any(handler is each for each in self.handlers):
             return
         if inherit:
@@ -162,18 +162,18 @@ class CallbackManager:
         self.local = tuple(each for each in self.local if each.handler is not handler)
 
     def set_handlers(self, handlers: Iterable[Any], inherit: bool = True) -> None:
-        """Let these listen, and nobody else."""
+        """Let these listen, and nobody else: to all below too, if they are to be inherited."""
         self.listeners = self.local = ()
         for handler in handlers:
             self.add_handler(handler, inherit)
 
     def add_tags(self, tags: Iterable[str], inherit: bool = True) -> None:
-        """Add tags."""
+        """Add those tags that aren't there: to all below too, if they are to be inherited."""
         into = self.tags_below if inherit else self.local_tags
         into.extend(tag for tag in tags if tag not in self.tags)
 
     def add_metadata(self, metadata: dict[str, Any], inherit: bool = True) -> None:
-        """Add metadata."""
+        """Add metadata, which replace those of the same keys: to all below too, if they are to be inherited."""
         (self.metadata_below if inherit else self.local_metadata).update(metadata)
 
     def merge(self, other: Any) -> CallbackManager:
