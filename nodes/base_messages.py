@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from anabranch.engine.chunks import Algebra
 from anabranch.nodes.brief_descriptions import BRIEF_AND_OPEN
+from anabranch.nodes.content_blocks import standard_blocks
 from anabranch.nodes.deferred import chat_prompts
 from anabranch.nodes.message_merging import Content
 from anabranch.nodes.printed_fields import telling
@@ -31,6 +32,7 @@ class BaseMessage(BaseModel):
 
     Args:
         content: the text, or a list of texts and blocks (dicts with a `type`); may be given by position.
+        content_blocks: standard blocks, instead of `content`.
         additional_kwargs: what a provider says besides, uninterpreted.
         response_metadata: facts about the answer, such as `finish_reason`.
         name: the name of the speaker.
@@ -57,12 +59,20 @@ class BaseMessage(BaseModel):
         if content is not NOT_GIVEN:
             kwargs["content"] = content
         # As BaseModel.__init__ does, which takes longer; streams make a message for every token.
-        if len(kwargs) - ("id" in kwargs) == 1:
+        if len(kwargs) - ("id" in kwargs) == 1 and "content" in kwargs:
             self.__pydantic_validator__.validate_python(kwargs, self_instance=self)
         else:
+            if "content_blocks" in kwargs:
+                self._take_blocks(kwargs, kwargs.pop("content_blocks"))
             self._prepare(kwargs)
             self.__pydantic_validator__.validate_python(kwargs, self_instance=self)
             self._complete()
+
+    def _take_blocks(self, fields: dict[str, Any], blocks: Iterable[Any]) -> None:
+        """Make the content of the standard blocks that were given instead of it."""
+        if "content" in fields:
+            raise ValueError(f"a {type(self).__name__} takes content or content_blocks, not both")
+        fields["content"] = list(blocks)
 
     def _prepare(self, fields: dict[str, Any]) -> None:
         """Change what was given for fields, before it is validated. Not called for content and id alone."""
@@ -76,6 +86,11 @@ class BaseMessage(BaseModel):
         if isinstance(self.content, str):
             return self.content
         return "".join(_text_of_block(block) for block in self.content)
+
+    @property
+    def content_blocks(self) -> list[dict[str, Any]]:
+        """The content as standard blocks; see `anabranch.nodes.content_blocks`."""
+        return standard_blocks(self.content)
 
     def __add__(self, other: Any) -> ChatPromptTemplate:
         """A chat prompt of this message, as it is, and the other: a text with holes, a message, a list of these."""

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from anabranch.engine.chunks import Algebra
 from anabranch.nodes.base_messages import BaseMessage, kind_field
+from anabranch.nodes.content_blocks import blocks_with_calls
 from anabranch.nodes.message_merging import merge_content, merge_dicts, merge_values
 from anabranch.nodes.messages import (
     AIMessage,
@@ -185,6 +186,11 @@ class AIMessageChunk(AIMessage, BaseMessageChunk):
         else:
             return
         self.tool_calls, self.invalid_tool_calls = self._read(self.tool_call_chunks, self.chunk_position)
+
+    def _blocks_with_calls(self) -> list[dict[str, Any]]:
+        if self.chunk_position == "last":
+            return super()._blocks_with_calls()
+        return blocks_with_calls(self.content, self.tool_call_chunks, "tool_call_chunk")
 
     def _take_openai_calls(self, told: Any, kwargs: dict[str, Any]) -> None:
         if not any(kwargs.get(field) for field in ("tool_call_chunks", "tool_calls", "invalid_tool_calls")):

@@ -6,13 +6,14 @@ which add up by `+`, are in `message_chunks`; what else can be read as a message
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from anabranch.nodes.base_messages import BaseMessage as BaseMessage
 from anabranch.nodes.base_messages import kind_field
+from anabranch.nodes.content_blocks import blocks_with_calls, calls_in
 from anabranch.nodes.token_usage import UsageMetadata
 from anabranch.nodes.tool_calls import InvalidToolCall, ToolCall, openai_pieces, read_pieces
 
@@ -75,6 +76,21 @@ class AIMessage(BaseMessage):
     tool_calls: list[Annotated[ToolCall, AfterValidator(_call)]] = Field(default_factory=list)
     invalid_tool_calls: list[Annotated[InvalidToolCall, AfterValidator(_invalid_call)]] = Field(default_factory=list)
     usage_metadata: UsageMetadata | None = None
+
+    @property
+    def content_blocks(self) -> list[dict[str, Any]]:
+        """The content as standard blocks, with what the model thought before it and its tool calls after it."""
+        thought = self.additional_kwargs.get("reasoning_content")
+        before = [{"type": "reasoning", "reasoning": thought}] if isinstance(thought, str) and thought else []
+        return before + self._blocks_with_calls()
+
+    def _blocks_with_calls(self) -> list[dict[str, Any]]:
+        return blocks_with_calls(self.content, self.tool_calls, "tool_call")
+
+    def _take_blocks(self, fields: dict[str, Any], blocks: Iterable[Any]) -> None:
+        super()._take_blocks(fields, blocks)
+        if called := calls_in(fields["content"]):
+            fields.setdefault("tool_calls", called)
 
     def _prepare(self, fields: dict[str, Any]) -> None:
         # Tool calls that a provider has told in OpenAI's form only.

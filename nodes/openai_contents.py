@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from anabranch.engine.errors import StepInputError
+from anabranch.nodes.content_blocks import flat_block
 from anabranch.nodes.message_merging import Content
 
 UNSAID = frozenset(
@@ -61,7 +62,7 @@ def _image_url(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def _image(block: dict[str, Any]) -> dict[str, Any]:
-    block = _flat(block)
+    block = flat_block(block)
     url = block.get("url") or _data_url(block)
     if url is None:
         raise _untellable(block, "an image needs 'url', or 'base64' and 'mime_type'")
@@ -72,7 +73,7 @@ def _image(block: dict[str, Any]) -> dict[str, Any]:
 def _file(block: dict[str, Any]) -> dict[str, Any]:
     if "file" in block:
         return {"type": "file", "file": block["file"]}
-    block = _flat(block)
+    block = flat_block(block)
     if "file_id" in block:
         return {"type": "file", "file": {"file_id": block["file_id"]}}
     data = _data_url(block)
@@ -84,7 +85,7 @@ def _file(block: dict[str, Any]) -> dict[str, Any]:
 
 
 def _audio(block: dict[str, Any]) -> dict[str, Any]:
-    block = _flat(block)
+    block = flat_block(block)
     if not block.get("base64"):
         raise _untellable(block, "sound needs 'base64' and 'mime_type'")
     form = {"mpeg": "mp3", "x-wav": "wav"}.get(_subtype(block), _subtype(block))
@@ -99,21 +100,6 @@ TOLD = {
     "file": _file,
     "audio": _audio,
 }
-
-
-def _flat(block: dict[str, Any]) -> dict[str, Any]:
-    """A block of any of the forms that go around, in the one with `url`, `base64`, `mime_type`, `file_id`."""
-    source = block.get("source")
-    inner: dict[str, Any] = source if isinstance(source, dict) else block
-    extras = {**(block.get("metadata") or {}), **(block.get("extras") or {})}
-    flat = {**extras, **block, **inner, "type": block["type"]}
-    if "data" in flat:
-        flat.setdefault("base64", flat["data"])
-    if "media_type" in flat:
-        flat.setdefault("mime_type", flat["media_type"])
-    if inner.get("source_type") == "id":
-        flat.setdefault("file_id", flat.get("id"))
-    return flat
 
 
 def _data_url(block: dict[str, Any]) -> str | None:

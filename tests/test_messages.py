@@ -36,7 +36,7 @@ from anabranch.nodes.messages import (
     ToolMessage,
 )
 from anabranch.nodes.prompt_values import ChatPromptValue, StringPromptValue
-from anabranch.nodes.tool_calls import invalid_tool_call, tool_call
+from anabranch.nodes.tool_calls import invalid_tool_call, tool_call, tool_call_chunk
 
 texts = st.text("ab ", max_size=3)
 
@@ -286,3 +286,55 @@ def test_a_message_to_remove_has_no_content() -> None:
 def test_what_does_not_fit_is_an_error_that_names_the_field(wrong: Any, told: str) -> None:
     with pytest.raises(ValidationError, match=told):
         AIMessage("a", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("block", "standard"),
+    [
+        ({"text": "no type"}, {"type": "text", "text": "no type"}),
+        ({"type": "image_url", "image_url": "u"}, {"type": "image", "url": "u"}),
+        ({"type": "image_url", "image_url": 3}, None),
+        ({"type": "input_audio"}, None),
+        ({"type": "file", "file": {}}, None),
+        ({"type": "file", "source_type": "id", "id": "9"}, {"type": "file", "file_id": "9"}),
+        ({"type": "file", "source_type": "text", "text": "t"}, {"type": "text-plain", "text": "t"}),
+        ({"type": "image", "source_type": "url", "url": "u"}, {"type": "image", "url": "u"}),
+        (
+            {"type": "file", "file": {"file_data": "data:text/csv;base64,QQ==", "filename": "a.csv"}},
+            {"type": "file", "base64": "QQ==", "mime_type": "text/csv", "extras": {"filename": "a.csv"}},
+        ),
+        (
+            {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "t"}},
+            {"type": "text-plain", "text": "t", "mime_type": "text/plain"},
+        ),
+        (
+            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "Q"}},
+            {"type": "file", "base64": "Q", "mime_type": "application/pdf"},
+        ),
+        (
+            {"type": "thinking", "thinking": "t", "signature": "s"},
+            {"type": "reasoning", "reasoning": "t", "extras": {"signature": "s"}},
+        ),
+        ({"type": ["odd"]}, None),
+    ],
+)
+def test_blocks_of_providers_have_a_standard_form_or_are_wrapped(block: Any, standard: Any) -> None:
+    [made] = HumanMessage([block]).content_blocks
+    assert made == (standard or {"type": "non_standard", "value": block})
+    assert HumanMessage([made]).content_blocks == [made]
+
+
+def test_calls_stand_once_among_the_blocks_where_the_content_has_them() -> None:
+    call = tool_call(name="f", args={}, id="1")
+    other = tool_call(name="g", args={}, id="2")
+    used = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
+    message = AIMessage([used, {"type": "text", "text": "a"}], tool_calls=[call, other])
+    assert message.content_blocks == [call, {"type": "text", "text": "a"}, other]
+    assert AIMessage(content_blocks=message.content_blocks).tool_calls == [call, other]
+    last = AIMessageChunk("", tool_call_chunks=[tool_call_chunk(name="f", args="{}", id="1")], chunk_position="last")
+    assert last.content_blocks == [call]
+
+
+def test_content_is_given_in_one_form() -> None:
+    with pytest.raises(ValueError, match="a HumanMessage takes content or content_blocks, not both"):
+        HumanMessage("a", content_blocks=[])

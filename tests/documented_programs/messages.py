@@ -342,3 +342,56 @@ def _talk(L):
         L.AIMessage("you tell me, please"),
         L.HumanMessage("what is a speechless parrot"),
     ]
+
+
+@gives(
+    [
+        [{"type": "text", "text": "hi"}],
+        [
+            {"type": "text", "text": "what is this?"},
+            {"type": "image", "base64": "QQ==", "mime_type": "image/png", "extras": {"detail": "low"}},
+            {"type": "audio", "base64": "QQ==", "mime_type": "audio/wav"},
+            {"type": "file", "url": "https://example.org/a.pdf", "mime_type": "application/pdf"},
+            {"type": "file", "file_id": "f1"},
+        ],
+        [{"type": "text", "text": "a"}, {"type": "tool_call", "name": "f", "args": {"x": 1}, "id": "1"}],
+        [{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "b"}],
+        [{"type": "non_standard", "value": {"type": "mine", "k": 1}}],
+        [{"type": "tool_call_chunk", "name": "f", "args": '{"x"', "id": "1", "index": 0}],
+        [],
+    ]
+)
+def content_as_standard_blocks(L):
+    asked = L.HumanMessage(
+        [
+            "what is this?",
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,QQ==", "detail": "low"}},
+            {"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}},
+            {"type": "file", "url": "https://example.org/a.pdf", "mime_type": "application/pdf"},
+            {"type": "file", "file": {"file_id": "f1"}},
+        ]
+    )
+    piece = L.tool_call_chunk(name="f", args='{"x"', id="1", index=0)
+    messages = [
+        L.HumanMessage("hi"),
+        asked,
+        L.AIMessage("a", tool_calls=[{"name": "f", "args": {"x": 1}, "id": "1"}]),
+        L.AIMessage("b", additional_kwargs={"reasoning_content": "hm"}),
+        L.SystemMessage([{"type": "mine", "k": 1}]),
+        L.AIMessageChunk("", tool_call_chunks=[{key: value for key, value in piece.items() if key != "type"}]),
+        L.AIMessage(""),
+    ]
+    return [[_without_made_id(block) for block in message.content_blocks] for message in messages]
+
+
+def _without_made_id(block):
+    return {key: value for key, value in block.items() if key != "id" or not value.startswith("lc_")}
+
+
+@gives(["hi", ["f"], [{"type": "text", "text": "hi"}], "a"])
+def messages_made_of_standard_blocks(L):
+    call = {"type": "tool_call", "name": "f", "args": {}, "id": "1"}
+    answer = L.AIMessage(content_blocks=[{"type": "text", "text": "hi"}, call])
+    asked = L.HumanMessage(content_blocks=[{"type": "text", "text": "hi"}])
+    result = L.ToolMessage(content_blocks=[{"type": "text", "text": "a"}], tool_call_id="1")
+    return str(answer.text), [each["name"] for each in answer.tool_calls], asked.content, str(result.text)
