@@ -330,11 +330,13 @@ def test_calls_stand_once_among_the_blocks_where_the_content_has_them() -> None:
     used = {"type": "tool_use", "id": "1", "name": "f", "input": {}}
     message = AIMessage([used, {"type": "text", "text": "a"}], tool_calls=[call, other])
     assert message.content_blocks == [call, {"type": "text", "text": "a"}, other]
-    assert AIMessage(content_blocks=message.content_blocks).tool_calls == [call, other]
+    given: Any = {"content_blocks": message.content_blocks}
+    assert AIMessage(**given).tool_calls == [call, other]
     last = AIMessageChunk("", tool_call_chunks=[tool_call_chunk(name="f", args="{}", id="1")], chunk_position="last")
     assert last.content_blocks == [call]
 
 
 def test_content_is_given_in_one_form() -> None:
+    given: Any = {"content_blocks": []}
     with pytest.raises(ValueError, match="a HumanMessage takes content or content_blocks, not both"):
-        HumanMessage("a", content_blocks=[])
+        HumanMessage("a", **given)
