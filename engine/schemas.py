@@ -24,8 +24,9 @@ from pydantic.json_schema import (
     JsonSchemaWarningKind,
 )
 
-from anabranch.engine.fitting import DictType, Keys, describe_type, fits, keys_of
+from anabranch.engine.fitting import fits
 from anabranch.engine.functions_by_name import by_name
+from anabranch.engine.value_types import DictType, Keys, describe_type, keys_of
 
 CONTAINERS = (
     list,

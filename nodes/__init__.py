@@ -14,9 +14,9 @@ _EXPORTS = {
     "engine.config": "RunnableConfig ensure_config merge_configs patch_config",
     "engine.errors": "AnabranchError ChunkError CompositionError ConfigError EdgeTypeError GraphError "
     "NotRunnableError PortalError StepInputError Stopped",
-    "engine.fitting": "DictType",
     "engine.json_encoding": "to_json",
     "engine.run_logs": "RunLog RunLogPatch",
+    "engine.value_types": "DictType",
     "nodes.any_message": "AnyMessage",
     "nodes.async_callback_handlers": "AsyncCallbackHandler",
     "nodes.bindings": "RunnableBinding",

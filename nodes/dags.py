@@ -10,8 +10,8 @@ import networkx as nx
 from anabranch.engine.building import Builder, Building, Part, Place
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import GraphError, NotRunnableError
-from anabranch.engine.fitting import DictType
 from anabranch.engine.graphs import Join, Source
+from anabranch.engine.value_types import DictType
 from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.parallels import merged_input

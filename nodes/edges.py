@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from anabranch.engine.errors import CompositionError, EdgeTypeError
-from anabranch.engine.fitting import describe_type, explain_misfit, fits, keys_of
+from anabranch.engine.fitting import explain_misfit, fits
+from anabranch.engine.value_types import describe_type, keys_of
 
 REMEDY = "If the annotations say less than you know, use .with_types(input_type=..., output_type=...)"
 

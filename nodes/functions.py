@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, overload
 from anabranch.engine.annotations import input_type, output_type
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError
-from anabranch.engine.fitting import keys_of
 from anabranch.engine.functions_by_name import FunctionsByName
 from anabranch.engine.mentions import called_names, keys_read, lambda_source, reads_only, returns_value
 from anabranch.engine.operators import Operator
 from anabranch.engine.signatures import Signature, describe
+from anabranch.engine.value_types import keys_of
 from anabranch.nodes.calling import called_with
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.edges import check_edge, check_keys

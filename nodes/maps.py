@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from anabranch.engine.fitting import fits, keys_of
+from anabranch.engine.fitting import fits
 from anabranch.engine.operators import Flow, Operator, RunEach
+from anabranch.engine.value_types import keys_of
 from anabranch.nodes.asking_parts import Asking, asks_parts
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.edges import check_edge

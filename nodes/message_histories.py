@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError, ConfigError, StepInputError
-from anabranch.engine.fitting import DictType
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Flow, Operator, Run
+from anabranch.engine.value_types import DictType
 from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.asking_parts import Asking, asks_parts
 from anabranch.nodes.coercion import coerce_to_runnable

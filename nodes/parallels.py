@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 from anabranch.engine.building import Builder, Building, Part, Place
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError, GraphError, NotRunnableError
-from anabranch.engine.fitting import DictType
 from anabranch.engine.graphs import Join, Source
+from anabranch.engine.value_types import DictType
 from anabranch.nodes import composing
 from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
 from anabranch.nodes.deferred import schemas

@@ -9,9 +9,9 @@ from anabranch.engine.building import Builder, Building, Part, Place
 from anabranch.engine.chunks import Accumulator, AddableDict
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError, StepInputError
-from anabranch.engine.fitting import DictType, Keys, keys_of
 from anabranch.engine.graphs import Join, Source
 from anabranch.engine.operators import Operator
+from anabranch.engine.value_types import DictType, Keys, keys_of
 from anabranch.nodes.asking_parts import Asking, asks_parts
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.edges import check_edge, check_keys, declared

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError, ConfigError, StepInputError
-from anabranch.engine.fitting import union_of
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run, Sleep
+from anabranch.engine.value_types import union_of
 from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.retry_states import RetryState

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 import typing_extensions
 from pydantic import BaseModel, Field, create_model
 
-from anabranch.engine.fitting import Keys, keys_of
 from anabranch.engine.schemas import SchemaModel, field_name
+from anabranch.engine.value_types import Keys, keys_of
 from anabranch.nodes.docstrings import own_docstring, read_docstring
 
 _WRAPPERS = ("Required", "NotRequired", "ReadOnly")

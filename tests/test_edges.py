@@ -28,7 +28,7 @@ from annotated_functions import (
 )
 
 from anabranch.engine.errors import EdgeTypeError
-from anabranch.engine.fitting import DictType
+from anabranch.engine.value_types import DictType
 from anabranch.nodes import (
     BaseMessage,
     ChatPromptTemplate,

@@ -40,7 +40,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from anabranch.engine.fitting import DictType, describe_type, explain_misfit, fits, keys_of
+from anabranch.engine.fitting import explain_misfit, fits
+from anabranch.engine.value_types import DictType, describe_type, keys_of
 
 T = TypeVar("T")
 UserId = NewType("UserId", int)

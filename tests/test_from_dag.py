@@ -13,7 +13,7 @@ import networkx as nx
 import pytest
 
 from anabranch.engine.errors import EdgeTypeError, GraphError, NotRunnableError
-from anabranch.engine.fitting import DictType
+from anabranch.engine.value_types import DictType
 from anabranch.nodes import (
     PromptTemplate,
     Runnable,

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from anabranch.engine.fitting import DictType
 from anabranch.engine.schemas import SchemaModel, input_model, schema_of
+from anabranch.engine.value_types import DictType
 
 T = TypeVar("T")
 TITLE = "RunnableParallel<city,language>Input"

@@ -6,8 +6,9 @@ from types import UnionType
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 from anabranch.engine.errors import EdgeTypeError
-from anabranch.engine.fitting import DictType, describe_type, explain_misfit, fits, keys_of
+from anabranch.engine.fitting import explain_misfit, fits
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step, joins_of
+from anabranch.engine.value_types import DictType, describe_type, keys_of
 from anabranch.nodes.runnables import Runnable
 
 
