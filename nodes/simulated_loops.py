@@ -47,7 +47,8 @@ class StageLoop(asyncio.BaseEventLoop):
         try:
             return self.run_forever() if main is None else self.run_until_complete(main())
         finally:
-            self.run_until_complete(self._wind_up(asyncio.all_tasks(self)))
+            if (tasks := asyncio.all_tasks(self)) or self._asyncgens:  # type: ignore[attr-defined]
+                self.run_until_complete(self._wind_up(tasks))
             self.close()
 
     async def _wind_up(self, tasks: set[asyncio.Task[Any]]) -> None:
