@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -21,10 +22,12 @@ from anabranch.nodes import (
     RunnablePassthrough,
     RunnablePick,
 )
+from anabranch.nodes.dag_strategies import dag_of_vertices
 from anabranch.nodes.strategies import dags
 from anabranch.viz import draw
 from anabranch.viz.contracting import count_steps
 from anabranch.viz.folding import folded_to, readable
+from anabranch.viz.layering import MOST_UNITS
 from anabranch.viz.pictures import Picture
 from anabranch.viz.picturing import picture_of
 from anabranch.viz.styles import LIGHT
@@ -134,6 +137,17 @@ def test_a_thousand_steps_are_folded_until_they_can_be_read() -> None:
         assert (vertices <= 150, counted_steps) == (True, steps)
         assert f"{steps:,} steps in all" in draw(chain, "svg")
     assert draw(row, "text", depth=99).count("\n") == 1_001
+
+
+def test_many_steps_without_any_order_are_folded_by_layers() -> None:
+    chance = random.Random(1)
+    for reach in (10, 150):
+        shape = [chance.sample(range(max(0, at - reach), at), min(at, 2)) for at in range(150)]
+        picture = picture_of(dag_of_vertices(shape).__graph__)
+        vertices, steps = counted(picture)
+        assert (5 < vertices <= MOST_UNITS + 2, steps) == (True, 150)
+        made = readable(picture, 150)
+        assert nx.is_directed_acyclic_graph(nx.MultiDiGraph((edge.source, edge.target) for edge in made.edges))
 
 
 def test_what_repeats_itself_is_shown_at_both_ends() -> None:

@@ -12,8 +12,12 @@ from anabranch.viz.pictures import Cluster, Edge, Picture, Seen, Vertex
 from anabranch.viz.styles import FONT, LIGHT, MARGINS, SHAPES, Paint, Palette, look_of
 
 MANY = 250
-HASTY = {"splines": "line", "nslimit": "1", "nslimit1": "1", "mclimit": "0.1"}
-"""How Graphviz is to place more vertices than that: less well, but in seconds instead of minutes."""
+HASTY = {"splines": "line", "nslimit": "0.2", "mclimit": "0.1"}
+HASTY_FLAT = {**HASTY, "nslimit1": "0.2"}
+"""How Graphviz is to place more vertices than that: less well, but in seconds instead of minutes.
+
+Of layers that were not sought to the end it can't make frames: then it ends the process (`nslimit1`).
+"""
 
 LONGEST_TEXT = 16_000
 """Bytes of an attribute, with the backslashes that are put into it; Graphviz takes 16,384."""
@@ -89,9 +93,15 @@ def _graph_attributes(picture: Picture, palette: Palette, direction: str) -> dic
         "ranksep": "0.4",
         "compound": "true",
         "tooltip": " ",
-        **(HASTY if len(picture.vertices) > MANY else {}),
+        **_haste(picture),
         **({"label": f"<{'<BR/>'.join(texts)}>"} if texts else {}),
     }
+
+
+def _haste(picture: Picture) -> dict[str, str]:
+    if len(picture.vertices) <= MANY:
+        return {}
+    return HASTY if any(not cluster.bare for cluster in picture.clusters.values()) else HASTY_FLAT
 
 
 class _Writer:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from anabranch.viz.contracting import box_of, contracted, count_steps, is_step
+from anabranch.viz.layering import in_layers
 from anabranch.viz.pictures import Cluster, Picture
 from anabranch.viz.repeating import without_repeats
 
@@ -25,14 +26,14 @@ def folded_to(picture: Picture, depth: int) -> Picture:
 def readable(picture: Picture, most: int) -> Picture:
     """The picture folded until it has no more than so many vertices, if that can be; a note says so.
 
-    First the middle of long rows is folded, and most of many parts side by side; then whole scopes and call steps, the
-    innermost first.
+    First the middle of long rows is folded, and most of many parts side by side; then layers of frames with too many
+    parts; then whole scopes and call steps, the innermost first.
     """
     made = folded_to(picture, DEEPEST)
     if len(made.vertices) > most:
-        made = without_repeats(made)
+        made = in_layers(without_repeats(made))
     if len(made.vertices) > most:
-        made = without_repeats(folded_to(made, _fitting(made, most)))
+        made = in_layers(without_repeats(folded_to(made, _fitting(made, most))))
     if made is not picture:
         steps = count_steps(picture)
         made.notes.append(f"{steps:,} steps in all; each dashed box stands for several. depth=99 opens them")
