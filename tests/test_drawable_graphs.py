@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -298,5 +299,5 @@ def test_a_notebook_shows_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     assert bundle["image/svg+xml"].startswith("<svg")
     assert bundle["text/plain"] == "input\nwords\nsize\noutput"
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("anabranch.viz.rendering.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "pygraphviz", None)
     assert (F | G)._repr_mimebundle_().keys() == {"text/plain"}

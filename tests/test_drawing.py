@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from anabranch.engine.errors import ConfigError, StepInputError
 from anabranch.nodes import RunnableLambda, RunnablePassthrough
-from anabranch.viz import RenderingError, draw, rendering
+from anabranch.viz import draw
 
 CHAIN = {"size": len, "text": RunnablePassthrough()} | RunnableLambda(repr)
 
@@ -26,14 +28,39 @@ def test_pictures_are_written_by_the_ending_of_the_path(tmp_path: Path) -> None:
         assert (tmp_path / name).read_bytes().startswith(start)
 
 
-def test_where_there_is_no_graphviz_the_error_names_both_ways_and_has_the_dot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(rendering, "find_spec", lambda name: None)
-    assert shutil.which("dot") is None
-    with pytest.raises(RenderingError, match=r"pygraphviz.*anabranch\[viz\].*dot on PATH") as raised:
-        draw(CHAIN)
-    assert raised.value.dot == draw(CHAIN, "dot")
-    assert "flowchart" in draw(CHAIN, "mermaid")
+BARE = """
+import sys
+
+class NoGraphviz:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pygraphviz":
+            raise ModuleNotFoundError(f"No module named {name!r}")
+
+sys.meta_path.insert(0, NoGraphviz())
+from anabranch.nodes import RunnableLambda
+from anabranch.viz import RenderingError, RunRecorder, draw, timeline
+
+chain, recorder = RunnableLambda(len) | str, RunRecorder()
+chain.invoke("four", {"callbacks": [recorder]})
+for format in ("svg", "png", "pdf"):
+    try:
+        draw(chain, format)
+    except RenderingError as error:
+        print("len" in error.dot, error)
+for drawn in (draw(chain, "dot"), draw(chain, "mermaid"), draw(recorder, "text"), chain.get_graph().draw_mermaid()):
+    assert "len" in drawn
+assert "len" in timeline(recorder, "svg")
+print(*chain._repr_mimebundle_())
+"""
+
+
+def test_where_there_is_no_graphviz_the_error_names_both_ways_and_has_the_dot() -> None:
+    """In a process that has neither the program nor the package, so nothing is pretended."""
+    made = subprocess.run([sys.executable, "-I", "-c", BARE], env={"PATH": ""}, capture_output=True, text=True)
+    *refused, shown = made.stdout.splitlines()
+    assert (made.stderr, shown) == ("", "text/plain")
+    for line, format in zip(refused, ("svg", "png", "pdf"), strict=True):
+        assert re.match(rf"True drawing {format} needs Graphviz: .*pygraphviz.*anabranch\[viz\].*dot on PATH", line)
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import threading
 import warnings
-from importlib.util import find_spec
 from typing import Literal
 
 import graphviz
@@ -44,18 +43,20 @@ def rendered(dot: str, format: RenderedFormat) -> bytes:
         pass
     except graphviz.CalledProcessError as error:
         raise RenderingError(f"dot could not render the picture: {error}", dot) from error
-    if find_spec("pygraphviz") is None:
-        raise RenderingError(
-            f"drawing {format} needs Graphviz: the package pygraphviz, which brings it along "
-            '(pip install "anabranch[viz]"), or the program dot on PATH (https://graphviz.org/download). '
-            "The formats text, mermaid and dot need neither; the attribute `dot` of this error has the DOT",
-            dot,
-        )
     return _by_package(dot, format)
 
 
 def _by_package(dot: str, format: RenderedFormat) -> bytes:
-    pygraphviz = importlib.import_module("pygraphviz")
+    try:
+        pygraphviz = importlib.import_module("pygraphviz")
+    except ImportError as error:
+        raise RenderingError(
+            f"drawing {format} needs Graphviz: the package pygraphviz, which brings it along "
+            '(pip install "anabranch[viz]"), or the program dot on PATH (https://graphviz.org/download). '
+            f"There is no dot, and: {error}. "
+            "The formats text, mermaid and dot need neither; the attribute `dot` of this error has the DOT",
+            dot,
+        ) from error
     with _lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Graphviz' own, such as of a font that it has not got
         try:
