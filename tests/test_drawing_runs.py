@@ -97,15 +97,15 @@ class TestText:
         assert draw(recorded(chain, -3, {"slow": 3.0}), "text") + "\n" == dedent("""\
             input
             RunnableBranch  * done, 3 s
-            ├─ one  skipped  <- if is_more: RunnableBranch
+            ├─ one  skipped  <- 1. if is_more: RunnableBranch
             ├─ condition  * done, 3 s
-            │  ├─ slow  * done, 3 s  <- if: RunnableBranch
+            │  ├─ slow  * done, 3 s  <- 2. if: RunnableBranch
             │  ╰─ spare  * done, 0 µs
             ├─ abs  * done, 0 µs  <- then: spare
             ╰─ str  skipped  <- else: RunnableBranch
             output  <- one, abs, str
             """)
-        assert "if: slow > spare" in str(chain.explain())
+        assert "2. if: slow > spare" in str(chain.explain())
 
     def test_an_error_of_a_condition_at_an_arrow_stands_at_the_branch(self) -> None:
         chain = RunnableBranch((tries, one), abs)

@@ -103,13 +103,14 @@ def label_of(step: Step) -> str:
 
 
 def _branches(node: RunnableBranch[Any, Any], shown: dict[str, Graph]) -> Iterator[Shown]:
+    several = len(node.branches) > 1  # which are asked in their order, so that is told
     for number in range(1, len(node.branches) + 1):
         under, branch = f"condition:{number}", f"branch:{number}"
-        condition = shown[under]
+        condition, asked = shown[under], f"{number}. if" if several else "if"
         if _is_said(condition):
-            yield Shown(branch, shown[branch], f"if {label_of(condition.steps[0])}", "choice")
+            yield Shown(branch, shown[branch], f"{asked} {label_of(condition.steps[0])}", "choice")
         else:
-            yield Shown(under, condition, "if", "choice", decides=True)
+            yield Shown(under, condition, asked, "choice", decides=True)
             yield Shown(branch, shown[branch], "then", "choice")
     yield Shown("branch:default", shown["branch:default"], "else", "choice")
 

@@ -204,7 +204,7 @@ class _Writer:
         if edge.channel:
             lines.append("∞ chunks" if edge.channel < 0 else f"{edge.channel} chunks")
         if lines:
-            made["label"] = plain("\n".join(f" {line} " for line in lines))
+            made["label"] = plain("\n".join(f"  {line} " for line in lines))
         if self.picture.vertices[edge.source].cluster == self.picture.vertices[edge.target].cluster:
             made["weight"] = "4"  # what belongs together stands in a line
         if edge.kind == "call":
