@@ -150,6 +150,7 @@ class RunnableWithCache(Around[Input, Output]):
 
     Raises:
         CompositionError: a `TypeError`, when `cache` is no cache, or `key` no function, or a name is needed.
+        StepInputError: a `TypeError`, when there is no `key` and an input can't be written as JSON.
 
     Example:
         >>> asked = []

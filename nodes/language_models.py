@@ -62,6 +62,10 @@ class BaseLanguageModel(Answering, RunnableSerializable[LanguageModelInput, Outp
         verbose: tell of its runs on the console.
         custom_get_token_ids: how a text is cut to tokens, as numbers.
 
+    Raises:
+        pydantic.ValidationError: a `ValueError`, when it is made with a wrong setting.
+        ConfigError: a `ValueError`, when it runs with `cache=True` and `set_llm_cache` was given none.
+
     Example:
         >>> def ask(model: BaseLanguageModel, question):
         ...     return (model | StrOutputParser()).invoke(question)

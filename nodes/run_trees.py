@@ -32,13 +32,13 @@ class Run:
         serialized: the class and name of a model, prompt, parser, tool or retriever.
 
     Example:
-        >>> with collect_runs() as collected:
-        ...     text = (RunnableLambda(abs) | str).invoke(-1, {"tags": ["demo"]})
-        >>> run = collected.traced_runs[0]
-        >>> run.child_runs
+        >>> def tell(run):
+        ...     print(run, run.inputs, run.outputs, run.tags)
+        ...     print(run.child_runs)
+        >>> (RunnableLambda(abs) | str).with_listeners(on_end=tell).invoke(-1, {"tags": ["demo"]})
+        Run(chain 'RunnableSequence', over, 2 inside) {'input': -1} {'output': '1'} ['demo']
         [Run(chain 'abs', over, 0 inside), Run(chain 'str', over, 0 inside)]
-        >>> run.tags, run.child_runs[1].inputs, run.child_runs[1].outputs
-        (['demo'], {'input': 1}, {'output': '1'})
+        '1'
     """
 
     id: UUID

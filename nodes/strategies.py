@@ -113,6 +113,14 @@ def failures(*kinds: str, longest: float = 0.01) -> st.SearchStrategy[AnyRunnabl
         *kinds: of "raises", "silences" (an empty stream), "nones" (None among the chunks), "sleeps" and "cancels"; by
             default all but the last, which ends a call as if it had been cancelled.
         longest: of the sleeps, in seconds.
+
+    Raises:
+        LawsError: a `ValueError`, when there is no such kind.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(failures("raises"), lambda step: True)
+        Raises(mark='fault', after=0)
     """
     after = st.integers(0, 3)
     made: dict[str, st.SearchStrategy[AnyRunnable]] = {
@@ -148,7 +156,13 @@ def dags(n: int = 5, via: str | None = None) -> st.SearchStrategy[AnyRunnable]:
 
 
 def dag_shapes(n: int = 5) -> st.SearchStrategy[list[list[int]]]:
-    """For each of at most n vertices the earlier ones that it reads. See `dag_strategies`."""
+    """For each of at most n vertices the earlier ones that it reads. See `dag_strategies`.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(dag_shapes(3), lambda shape: any(len(reads) == 2 for reads in shape))
+        [[], [], [0, 1]]
+    """
     if n < 1:
         raise LawsError(f"dags: a DAG needs at least one vertex, got n={n!r}")
 
@@ -165,6 +179,11 @@ def chunk_streams(values: st.SearchStrategy[Any] | None = None, *, nones: bool =
     Args:
         values: what they fold to, cut in any way; by default chunks of texts, lists, numbers, dicts or snapshots.
         nones: with None among them.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(chunk_streams(st.just("ab")), lambda chunks: "" not in chunks and len(chunks) > 1)
+        ['a', 'b']
     """
     chunks = (
         values.flatmap(cuts_of) if values is not None else st.one_of(*(st.lists(kind, max_size=5) for kind in KINDS))
@@ -183,7 +202,13 @@ KINDS: tuple[st.SearchStrategy[Any], ...] = (
 
 
 def configs() -> st.SearchStrategy[RunnableConfig]:
-    """Configs of any call: tags, metadata, a name, a cap, the capacity of channels, what is configurable."""
+    """Configs of any call: tags, metadata, a name, a cap, the capacity of channels, what is configurable.
+
+    Example:
+        >>> from hypothesis import find
+        >>> find(configs(), lambda config: config.get("max_concurrency", 0) > 1)["max_concurrency"]
+        2
+    """
     words = st.sampled_from(("a", "b", "c"))
     keys: dict[Any, st.SearchStrategy[Any]] = {
         "tags": st.lists(words, max_size=2),

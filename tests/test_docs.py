@@ -26,6 +26,7 @@ from typing import get_args
 import pytest
 
 import anabranch.nodes
+import anabranch.viz
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -240,8 +241,9 @@ def docstring_of(thing: object) -> str:
 
 
 def test_every_class_and_every_function_has_an_example_in_its_docstring() -> None:
-    things = {name: thing for name, thing in public_names().items() if not get_args(thing)}
-    assert things.keys() >= {"AIMessage", "chain"}
+    drawn = {name: getattr(anabranch.viz, name) for name in anabranch.viz.__all__}
+    things = {name: thing for name, thing in (public_names() | drawn).items() if not get_args(thing)}
+    assert things.keys() >= {"AIMessage", "chain", "draw"}
     assert [name for name, thing in things.items() if ">>>" not in docstring_of(thing)] == []
 
 

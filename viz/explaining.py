@@ -39,6 +39,11 @@ def explain(chain: Any, *, analyze: Any = None, max_concurrency: int | None = No
     Raises:
         ConfigError: when the cap is no number of at least 1.
         RunSourceError: when `analyze` is no run.
+
+    Example:
+        >>> from anabranch.nodes import RunnableLambda
+        >>> print(str(explain(RunnableLambda(len) | str)).splitlines()[0])
+        RunnableSequence: 2 steps in 1 segment
     """
     if max_concurrency is not None and (not isinstance(max_concurrency, int) or max_concurrency < 1):
         raise ConfigError(f"explain: max_concurrency must be an int of at least 1, got {max_concurrency!r:.80}")

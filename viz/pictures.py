@@ -145,6 +145,13 @@ class Picture:
         keys: of the run that the whole stands for.
         graph: that is drawn.
         notes: what a reader must know, such as that parts were folded.
+
+    Example:
+        >>> from anabranch.nodes import RunnableLambda
+        >>> from anabranch.viz.picturing import picture_of
+        >>> picture: Picture = picture_of((RunnableLambda(len) | {"size": float, "text": str}).graph)
+        >>> [vertex.label for vertex in picture.inside("RunnableSequence/RunnableParallel<size,text>")]
+        ['float', 'str', '{ }']
     """
 
     title: str = ""

@@ -24,6 +24,16 @@ class RenderingError(AnabranchError, RuntimeError):
 
     Attributes:
         dot: the DOT, which may be rendered elsewhere.
+
+    Example:
+        >>> from anabranch.nodes import RunnableLambda
+        >>> from anabranch.viz import draw
+        >>> try:
+        ...     picture = draw(RunnableLambda(len), "png")
+        ... except RenderingError as error:  # there is no Graphviz here
+        ...     picture = error.dot.encode()
+        >>> len(picture) > 100
+        True
     """
 
     def __init__(self, message: str, dot: str) -> None:

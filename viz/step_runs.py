@@ -39,6 +39,16 @@ class StepRun:
         error: what it failed with: the type, a colon, and the message.
         input, output: as text, shortened. Empty where they aren't known.
         children: the runs inside it, in the order in which they started.
+
+    Example:
+        >>> from anabranch.nodes import RunnableLambda
+        >>> from anabranch.viz import RunRecorder
+        >>> recorder = RunRecorder()
+        >>> (RunnableLambda(len) | str).invoke("four", {"callbacks": [recorder]})
+        '4'
+        >>> run = recorder.record().roots[0].children[0]
+        >>> run.name, run.state, run.input, run.output
+        ('len', 'done', 'four', '4')
     """
 
     id: str
