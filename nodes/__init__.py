@@ -62,6 +62,8 @@ _EXPORTS = {
     "nodes.fake_llms": "FakeListLLM FakeListLLMError FakeStreamingListLLM",
     "nodes.fenced_json": "parse_json_markdown",
     "nodes.few_shot_prompts": "FewShotChatMessagePromptTemplate FewShotPromptTemplate FewShotPromptWithTemplates",
+    "nodes.function_call_parsers": "JsonKeyOutputFunctionsParser JsonOutputFunctionsParser OutputFunctionsParser "
+    "PydanticAttrOutputFunctionsParser PydanticOutputFunctionsParser",
     "nodes.function_calling": "convert_to_json_schema convert_to_openai_function convert_to_openai_tool",
     "nodes.functions": "RunnableLambda",
     "nodes.generations": "ChatGeneration ChatGenerationChunk ChatResult Generation GenerationChunk LLMResult RunInfo",
@@ -71,6 +73,7 @@ _EXPORTS = {
     "nodes.in_thread": "run_in_executor",
     "nodes.injected_arguments": "InjectedToolArg InjectedToolCallId",
     "nodes.json_parsers": "JsonOutputParser PydanticOutputParser SimpleJsonOutputParser",
+    "nodes.key_value_stores": "BaseStore ByteStore InMemoryBaseStore InMemoryByteStore InMemoryStore",
     "nodes.langchain_objects": "from_langchain to_langchain",
     "nodes.language_models": "BaseLanguageModel LanguageModelInput",
     "nodes.list_parsers": "CommaSeparatedListOutputParser ListOutputParser MarkdownListOutputParser "

@@ -46,6 +46,7 @@ from anabranch.nodes.fake_embeddings import DeterministicFakeEmbedding, FakeEmbe
 from anabranch.nodes.fake_llms import FakeListLLM, FakeListLLMError, FakeStreamingListLLM
 from anabranch.nodes.fenced_json import parse_json_markdown
 from anabranch.nodes.few_shot_prompts import FewShotChatMessagePromptTemplate, FewShotPromptTemplate, FewShotPromptWithTemplates
+from anabranch.nodes.function_call_parsers import JsonKeyOutputFunctionsParser, JsonOutputFunctionsParser, OutputFunctionsParser, PydanticAttrOutputFunctionsParser, PydanticOutputFunctionsParser
 from anabranch.nodes.function_calling import convert_to_json_schema, convert_to_openai_function, convert_to_openai_tool
 from anabranch.nodes.functions import RunnableLambda
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, GenerationChunk, LLMResult, RunInfo
@@ -55,6 +56,7 @@ from anabranch.nodes.in_memory_vectors import InMemoryVectorStore
 from anabranch.nodes.in_thread import run_in_executor
 from anabranch.nodes.injected_arguments import InjectedToolArg, InjectedToolCallId
 from anabranch.nodes.json_parsers import JsonOutputParser, PydanticOutputParser, SimpleJsonOutputParser
+from anabranch.nodes.key_value_stores import BaseStore, ByteStore, InMemoryBaseStore, InMemoryByteStore, InMemoryStore
 from anabranch.nodes.langchain_objects import from_langchain, to_langchain
 from anabranch.nodes.language_models import BaseLanguageModel, LanguageModelInput
 from anabranch.nodes.list_parsers import CommaSeparatedListOutputParser, ListOutputParser, MarkdownListOutputParser, NumberedListOutputParser
@@ -160,11 +162,13 @@ __all__ = [
     "BasePromptTemplate",
     "BaseRateLimiter",
     "BaseRetriever",
+    "BaseStore",
     "BaseStringMessagePromptTemplate",
     "BaseTool",
     "BaseToolkit",
     "BaseTracer",
     "BaseTransformOutputParser",
+    "ByteStore",
     "CallbackManager",
     "CallbackManagerForChainRun",
     "CallbackManagerForLLMRun",
@@ -227,16 +231,21 @@ __all__ = [
     "HumanMessageChunk",
     "HumanMessagePromptTemplate",
     "ImagePromptTemplate",
+    "InMemoryBaseStore",
+    "InMemoryByteStore",
     "InMemoryCache",
     "InMemoryChatMessageHistory",
     "InMemoryDocstore",
     "InMemoryRateLimiter",
+    "InMemoryStore",
     "InMemoryVectorStore",
     "InjectedToolArg",
     "InjectedToolCallId",
     "InputTokenDetails",
     "InvalidToolCall",
+    "JsonKeyOutputFunctionsParser",
     "JsonLinesTracer",
+    "JsonOutputFunctionsParser",
     "JsonOutputKeyToolsParser",
     "JsonOutputParser",
     "JsonOutputToolsParser",
@@ -262,6 +271,7 @@ __all__ = [
     "OpenAI",
     "OpenAIEmbeddings",
     "OpenTelemetryTracer",
+    "OutputFunctionsParser",
     "OutputParserException",
     "OutputTokenDetails",
     "ParrotFakeChatModel",
@@ -269,6 +279,8 @@ __all__ = [
     "PortalError",
     "PromptTemplate",
     "PromptValue",
+    "PydanticAttrOutputFunctionsParser",
+    "PydanticOutputFunctionsParser",
     "PydanticOutputParser",
     "PydanticToolsParser",
     "RemoveMessage",

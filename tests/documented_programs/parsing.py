@@ -185,3 +185,60 @@ def output_parser_exception(L):
         error.llm_output,
         caught(lambda: L.OutputParserException("no", send_to_llm=True), ValueError),
     )
+
+
+def _calling_function(L, arguments, message="AIMessage", **name):
+    return getattr(L, message)(content="", additional_kwargs={"function_call": {**name, "arguments": arguments}})
+
+
+@gives(
+    [
+        {"setup": "Why?", "punchline": "Because."},
+        {"name": "joke", "arguments": {"setup": "Why?", "punchline": "Because."}},
+        "Why?",
+        '{"setup": "Why?", "punchline": "Because."}',
+        {"Joke": {"setup": "Why?", "punchline": "Because."}},
+        {"Joke": {"setup": "Why?", "punchline": "Because."}},
+        "Because.",
+        ["OutputParserException"] * 3,
+    ]
+)
+def functions_parsed(L):
+    called = _calling_function(L, '{"setup": "Why?", "punchline": "Because."}', name="joke")
+    model = L.GenericFakeChatModel(messages=iter([called]))
+    refused = [_calling_function(L, '{"setup": ', name="joke"), L.AIMessage("no"), "no"]
+    return (
+        (model | L.JsonOutputFunctionsParser()).invoke("a joke"),
+        L.JsonOutputFunctionsParser(args_only=False).invoke(called),
+        L.JsonKeyOutputFunctionsParser(key_name="setup").invoke(called),
+        L.OutputFunctionsParser().invoke(called),
+        plain(L.PydanticOutputFunctionsParser(pydantic_schema=Joke).invoke(called)),
+        plain(L.PydanticOutputFunctionsParser(pydantic_schema={"joke": Joke}).invoke(called)),
+        L.PydanticAttrOutputFunctionsParser(pydantic_schema=Joke, attr_name="punchline").invoke(called),
+        [caught(lambda m=m: L.JsonOutputFunctionsParser().invoke(m), L.OutputParserException) for m in refused],
+    )
+
+
+@gives(
+    [
+        [{}, {"setup": "Wh"}, {"setup": "Why?", "n": [1]}, {"setup": "Why?", "n": [1, 2]}],
+        [
+            {"name": "joke", "arguments": {}},
+            {"name": "joke", "arguments": {"setup": "Wh"}},
+            {"name": "joke", "arguments": {"setup": "Why?", "n": [1]}},
+            {"name": "joke", "arguments": {"setup": "Why?", "n": [1, 2]}},
+        ],
+        ["Wh", "Why?"],
+    ]
+)
+def functions_parsed_while_they_stream(L):
+    pieces = ['{"setup"', ': "Wh', 'y?", "n": [1', ", 2]}"]
+    chunks = [
+        _calling_function(L, "", "AIMessageChunk", name="joke"),
+        *(_calling_function(L, piece, "AIMessageChunk") for piece in pieces),
+    ]
+    return (
+        list(L.JsonOutputFunctionsParser().transform(iter(chunks))),
+        list(L.JsonOutputFunctionsParser(args_only=False).transform(iter(chunks))),
+        list(L.JsonKeyOutputFunctionsParser(key_name="setup").transform(iter(chunks))),
+    )

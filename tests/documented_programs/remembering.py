@@ -241,3 +241,14 @@ def history_summarised(L):
     chain = L.RunnablePassthrough.assign(messages_summarized=summarize_messages) | remembering
     chain.invoke({"input": "my name?"}, {"configurable": {"session_id": "unused"}})
     return plain([model.asked[0][0], history.messages])
+
+
+@gives([[1, None], ["key0", "key1"], ["key1"], [None], [b"a"]])
+def store_of_keys_and_values(L):
+    store = L.InMemoryStore()
+    store.mset([("key0", 1), ("key1", 2)])
+    found, keys = store.mget(["key0", "none"]), list(store.yield_keys(prefix="key"))
+    store.mdelete(["key0"])
+    bytes_ = L.InMemoryByteStore()
+    bytes_.mset([("a", b"a")])
+    return found, keys, list(store.yield_keys()), store.mget(["key0"]), bytes_.mget(["a"])
