@@ -302,7 +302,10 @@ def model_identity(L):
     return model._llm_type, model._identifying_params, model.get_name(), model.name
 
 
-@gives([{}], there="`ls_provider` and the like, for LangSmith")
+@gives(
+    [{"ls_model_name": "my_custom_model", "ls_model_type": "chat", "ls_provider": "parrotlink"}],
+    there="`ls_integration`, too",
+)
 def model_metadata_for_handlers(L):
     seen = []
 
