@@ -32,6 +32,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PACKAGES = ("engine", "scheduler", "nodes", "viz")
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+READS_STDLIB = pytest.mark.xdist_group("stdlib")  # one process reads it, once
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
 NOTE = re.compile(r"^raised in step .* \(run .*\n", re.MULTILINE)
@@ -253,7 +254,9 @@ def modules_with_examples() -> list[str]:
     return [f"anabranch.{path.parent.name}.{path.stem}" for path in files if ">>>" in path.read_text(encoding="utf-8")]
 
 
-@pytest.mark.parametrize("name", modules_with_examples())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=READS_STDLIB if "stdlib" in name else ()) for name in modules_with_examples()]
+)
 def test_the_examples_in_docstrings_are_right(name: str) -> None:
     module, said = importlib.import_module(name), io.StringIO()
     names = {**public_names(), **vars(module)}
