@@ -190,6 +190,14 @@ class PydanticAttrOutputFunctionsParser(PydanticOutputFunctionsParser):
 
     Args:
         attr_name: the name of the attribute.
+
+    Example:
+        >>> from pydantic import BaseModel
+        >>> class Add(BaseModel):
+        ...     a: int
+        >>> message = AIMessage("", additional_kwargs={"function_call": {"name": "add", "arguments": '{"a": 1}'}})
+        >>> PydanticAttrOutputFunctionsParser(pydantic_schema=Add, attr_name="a").invoke(message)
+        1
     """
 
     attr_name: str

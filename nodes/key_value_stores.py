@@ -79,6 +79,12 @@ class InMemoryBaseStore(BaseStore[str, V]):
 
     Attributes:
         store: the values by their keys.
+
+    Example:
+        >>> numbers: InMemoryBaseStore[int] = InMemoryBaseStore()
+        >>> numbers.mset([("one", 1), ("two", 2)])
+        >>> numbers.mget(["two", "three"]), numbers.store
+        ([2, None], {'one': 1, 'two': 2})
     """
 
     def __init__(self) -> None:
