@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
 from typing import Any
 
 from pydantic import ConfigDict
 
 
-def _first_paragraph(schema: dict[str, Any]) -> None:
-    if "description" in schema:
-        schema["description"] = schema["description"].partition("\n\n")[0]
+def _first_paragraph(schema: dict[str, Any], described: type) -> None:
+    # Some versions of pydantic put the whole docstring there before this, others after it where nothing stands yet.
+    if described.__doc__:
+        schema["description"] = cleandoc(described.__doc__).partition("\n\n")[0]
 
 
 BRIEF = ConfigDict(json_schema_extra=_first_paragraph)
