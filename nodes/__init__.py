@@ -144,6 +144,7 @@ _EXPORTS = {
     "nodes.tools": "BaseTool BaseToolkit",
     "nodes.vector_stores": "VectorStore VectorStoreRetriever",
     "nodes.vectors": "maximal_marginal_relevance",
+    "nodes.xml_parsers": "XMLOutputParser",
     "scheduler.handles": "RunHandle",
     "scheduler.managers": "CallbackManager",
 }

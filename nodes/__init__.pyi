@@ -122,6 +122,7 @@ from anabranch.nodes.tool_rendering import render_text_description, render_text_
 from anabranch.nodes.tools import BaseTool, BaseToolkit
 from anabranch.nodes.vector_stores import VectorStore, VectorStoreRetriever
 from anabranch.nodes.vectors import maximal_marginal_relevance
+from anabranch.nodes.xml_parsers import XMLOutputParser
 from anabranch.scheduler.handles import RunHandle
 from anabranch.scheduler.managers import CallbackManager
 
@@ -346,6 +347,7 @@ __all__ = [
     "UsageMetadataCallbackHandler",
     "VectorStore",
     "VectorStoreRetriever",
+    "XMLOutputParser",
     "add_usage",
     "adispatch_custom_event",
     "afold",

@@ -242,3 +242,39 @@ def functions_parsed_while_they_stream(L):
         list(L.JsonOutputFunctionsParser(args_only=False).transform(iter(chunks))),
         list(L.JsonKeyOutputFunctionsParser(key_name="setup").transform(iter(chunks))),
     )
+
+
+@gives(
+    [
+        {"movies": [{"actor": [{"name": "Tom Hanks"}, {"film": "Big"}, {"film": "Splash"}]}, {"actor": "others"}]},
+        {"foo": [{"bar": [{"baz": None}]}]},
+        True,
+        "OutputParserException",
+    ]
+)
+def xml_parser(L):
+    text = (
+        "```xml\n<movies>\n  <actor><name>Tom Hanks</name><film>Big</film><film>Splash</film></actor>\n"
+        "  <actor>others</actor>\n</movies>\n```"
+    )
+    parser = L.XMLOutputParser(tags=["movies", "actor", "film", "name"])
+    told = parser.get_format_instructions()
+    return (
+        (L.FakeListChatModel(responses=[text]) | parser).invoke("?"),
+        parser.parse("<foo><bar><baz></baz></bar></foo>"),
+        all(tag in told for tag in ("movies", "actor", "film", "name")),
+        caught(lambda: parser.invoke("<movies><actor>"), L.OutputParserException),
+    )
+
+
+@gives(
+    [
+        {"actor": [{"name": "Tom Hanks"}]},
+        {"actor": [{"name": "Tom Hanks"}, {"film": "Big"}]},
+        {"actor": [{"name": "Tom Hanks"}, {"film": "Big"}, {"film": "Splash"}]},
+    ],
+    there="each chunk has the last element alone",
+)
+def xml_parser_streams(L):
+    text = "<actor><name>Tom Hanks</name><film>Big</film><film>Splash</film></actor>"
+    return list((L.FakeListChatModel(responses=[text]) | L.XMLOutputParser()).stream("?"))
