@@ -41,7 +41,7 @@ def dispatch_custom_event(name: str, data: Any, *, config: RunnableConfig | None
 
 
 async def adispatch_custom_event(name: str, data: Any, *, config: RunnableConfig | None = None) -> None:
-    """The same, awaiting that handlers were told. Arguments and errors are those of `dispatch_custom_event`.
+    """`dispatch_custom_event`, awaiting that handlers were told. Arguments and errors are the same.
 
     Example:
         >>> import asyncio

@@ -70,11 +70,11 @@ class FakeListLLM(LLM):
 
 
 class FakeStreamingListLLM(FakeListLLM):
-    """The same, streamed character by character.
+    """A `FakeListLLM` that streams character by character.
 
     Args:
         responses, i: as there.
-        sleep: how long to wait before each character, too, in seconds.
+        sleep: how long to wait before each character, in seconds; the whole answer waits once.
         error_on_chunk_number: a stream fails when it comes to this character, counted from 0.
 
     Raises:

@@ -122,10 +122,8 @@ class RunInfo(BaseModel):
 
     Example:
         >>> from uuid import UUID
-        >>> known = UUID(int=1)
-        >>> result = FakeListLLM(responses=["yes"]).generate(["Well?"], run_id=known)
-        >>> result.run[0].run_id == known
-        True
+        >>> FakeListLLM(responses=["yes"]).generate(["Well?"], run_id=UUID(int=7)).run
+        [RunInfo(run_id=UUID('00000000-0000-0000-0000-000000000007'))]
     """
 
     run_id: UUID

@@ -48,7 +48,16 @@ def _read(text: str, template_format: str) -> Template:
 
 
 def get_template_variables(template: str, template_format: str) -> list[str]:
-    """The variables of a template, sorted. Arguments and errors are those of `read_template`.
+    """The variables of a template, sorted.
+
+    Args:
+        template: the text.
+        template_format: "f-string", "mustache" (needs the extra `mustache`) or "jinja2" (needs the extra `jinja2`).
+
+    Raises:
+        TemplateError: a `ValueError`, when it can't be used or the format isn't known.
+        TypeError: when it isn't text.
+        MissingExtraError: an `ImportError`, when the library of the format isn't installed.
 
     Example:
         >>> get_template_variables("{b} and {a}", "f-string")

@@ -27,7 +27,7 @@ def render_text_description(tools: Iterable[BaseTool]) -> str:
 
 
 def render_text_description_and_args(tools: Iterable[BaseTool]) -> str:
-    """The same, with the JSON schemas of the arguments.
+    """One line a tool, as `render_text_description`, with the JSON schemas of its arguments.
 
     Example:
         >>> @tool
