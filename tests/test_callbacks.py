@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import gc
 import logging
+import operator
 import threading
 import uuid
 from collections import Counter
@@ -27,11 +29,13 @@ from verbs import (
 )
 
 from anabranch.engine.errors import ConfigError
+from anabranch.engine.runs import new_id
 from anabranch.nodes import (
     AsyncCallbackHandler,
     BaseCallbackHandler,
     CallbackManager,
     FakeStreamingListLLM,
+    JsonOutputParser,
     PortalError,
     RunManager,
     Runnable,
@@ -329,6 +333,26 @@ class TestHandlersThatRaise:
         assert runs_are_whole(other.notes)
         assert "root" in other.notes.of("error")
 
+    @pytest.mark.parametrize("verb", ["stream", "astream"])
+    @pytest.mark.parametrize("inline", [False, True])
+    def test_one_that_raises_at_a_chunk_is_no_other(
+        self, verb: str, inline: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Breaks(BaseCallbackHandler):
+            run_inline = inline
+
+            def on_llm_new_token(self, token: str, **more: Any) -> None:
+                raise ValueError("at a token")
+
+        model = FakeStreamingListLLM(responses=["ab"])
+        assert fold(VERBS[verb](model, "x", {"callbacks": [Breaks()]})) == "ab"
+        (said,) = [record.getMessage() for record in caplog.records]
+        assert "at a token" in said
+        breaks = Breaks()
+        breaks.raise_error = True
+        with pytest.raises(ValueError, match="at a token"):
+            VERBS[verb](model, "x", {"callbacks": [breaks]})
+
     def test_the_memory_of_what_was_logged_keeps_no_handler_alive(self) -> None:
         from anabranch.scheduler.handlers import _LOGGED
 
@@ -339,6 +363,14 @@ class TestHandlersThatRaise:
         del handler
         gc.collect()
         assert key not in _LOGGED
+
+
+def three_more(value: list[int]) -> list[int]:
+    return [*value, 4]
+
+
+def many_letters(count: int) -> str:
+    return "ab" * (count // 2)
 
 
 class TestWhen:
@@ -368,6 +400,27 @@ class TestWhen:
         for kind in (Tokens, BlockingTokens):
             told.clear()
             asyncio.run(main(kind()))
+
+    @pytest.mark.parametrize("verb", ["stream", "astream"])
+    def test_the_output_of_a_sequence_is_what_its_chunks_come_to(self, verb: str) -> None:
+        made: dict[Any, Any] = {}
+
+        class Outputs(BaseCallbackHandler):
+            def on_chain_start(self, serialized: Any, inputs: Any, *, run_id: Any, **more: Any) -> None:
+                made[run_id] = more["name"]
+
+            def on_chain_end(self, outputs: Any, *, run_id: Any, **more: Any) -> None:
+                made[made.pop(run_id)] = outputs
+
+        def pieces(_: Any) -> Iterator[str]:
+            yield from ("[1", ", 2", ", 3]")
+
+        inner = (RunnableLambda(pieces) | JsonOutputParser()).with_config(run_name="inner")
+        long = (RunnableLambda(many_letters) | letters).with_config(run_name="long")
+        VERBS[verb](inner | three_more, "x", {"callbacks": [Outputs()]})
+        assert made["inner"] == [1, 2, 3]
+        assert VERBS[verb](long | len, 3000, {"callbacks": [Outputs()]}) == [3000]
+        assert made["long"] == "ab" * 1500
 
     def test_a_dict_that_starts_when_one_key_is_there_is_told_of_with_that(self) -> None:
         seen: dict[str, Any] = {}
@@ -618,6 +671,68 @@ class TestManagers:
         assert seen["RunnableSequence"] == (["mark", "T"], {"m": 1})
         assert seen["one"] == (["seq:step:1", "T"], {"m": 1})
 
+    def test_a_manager_may_be_changed_and_each_thing_is_there_once(self) -> None:
+        first, second, third = Plain(), Plain(), Plain()
+        manager = CallbackManager([first])
+        manager.add_handler(second)
+        manager.add_handler(second, inherit=False)
+        manager.add_handler(third, inherit=False)
+        assert (manager.handlers, manager.inheritable_handlers) == ([second, first, third], [second])
+        manager.remove_handler(first)
+        manager.remove_handler(second)
+        assert (manager.handlers, manager.inheritable_handlers) == ([third], [])
+        manager.set_handlers([first])
+        assert (manager.handlers, manager.inheritable_handlers) == ([first], [first])
+        manager.set_handlers([second, second], inherit=False)
+        assert (manager.handlers, manager.inheritable_handlers) == ([second], [])
+        manager.add_tags(["below"])
+        manager.add_tags(["below", "here"], inherit=False)
+        assert (manager.tags, manager.inheritable_tags) == (["here", "below"], ["below"])
+        manager.add_metadata({"a": 1, "b": 1})
+        manager.add_metadata({"a": 2}, inherit=False)
+        assert (manager.metadata, manager.inheritable_metadata) == ({"a": 2, "b": 1}, {"a": 1, "b": 1})
+        assert manager.parent_run_id is None
+        assert CallbackManager([], parent_run_id=uuid.UUID(int=1)).parent_run_id == uuid.UUID(int=1)
+
+    def test_a_manager_can_be_merged_with_another_or_a_list_and_neither_is_changed(self) -> None:
+        handlers = [Plain() for _ in range(4)]
+        left = CallbackManager([handlers[0]], [handlers[1]], tags=["l"], inheritable_tags=["L"], metadata={"l": 1})
+        right = CallbackManager(
+            [handlers[2]], [handlers[1], handlers[3]], tags=["r"], inheritable_tags=["R"], inheritable_metadata={"R": 1}
+        )
+        both = left.merge(right)
+        assert sorted(map(id, both.inheritable_handlers)) == sorted(map(id, (handlers[1], handlers[3])))
+        assert sorted(map(id, both.handlers)) == sorted(map(id, handlers))
+        assert sorted(both.tags) == ["L", "R", "l", "r"]
+        assert both.inheritable_tags == ["L", "R"]
+        assert both.metadata == {"l": 1, "R": 1}
+        assert both.inheritable_metadata == {"R": 1}
+        assert left.handlers == [handlers[1], handlers[0]]
+        assert (left.tags, left.metadata, right.metadata) == (["l", "L"], {"l": 1}, {"R": 1})
+        assert left.merge([handlers[3]]).inheritable_handlers == [handlers[1], handlers[3]]
+
+    def test_of_two_managers_the_one_deeper_in_the_tree_says_whose_child_the_next_run_is(self) -> None:
+        handler = Plain()
+        managers: list[Any] = []
+
+        def outer(x: str, run_manager: Any) -> str:
+            managers.append(run_manager.get_child())
+            return x
+
+        chain = RunnableLambda(outer) | RunnableLambda(outer)
+        chain.invoke("x", {"callbacks": [handler]})
+        first, second = managers
+        around = first.copy()
+        around.parent = first.parent.parent
+        for left, right, wanted in (
+            (around, first, first),
+            (first, around, first),
+            (first, second, first),
+            (CallbackManager(), second, second),
+            (first, CallbackManager(), first),
+        ):
+            assert left.merge(right).parent_run_id == wanted.parent_run_id
+
     def test_a_run_manager_shows_its_run(self) -> None:
         handler, seen = Plain(), []
 
@@ -686,6 +801,14 @@ class TestManagers:
 
 
 class TestIds:
+    def test_they_are_random_uuids_as_the_standard_says(self) -> None:
+        ids = [new_id() for _ in range(200)]
+        assert {(each.version, each.variant) for each in ids} == {(4, uuid.RFC_4122)}
+        assert len(set(ids)) == 200
+        once, never = (functools.reduce(act, (each.int for each in ids)) for act in (operator.or_, operator.and_))
+        assert once == uuid.UUID("ffffffff-ffff-4fff-bfff-ffffffffffff").int
+        assert never == uuid.UUID("00000000-0000-4000-8000-000000000000").int
+
     @in_every_verb
     def test_a_run_id_is_that_of_the_root(self, verb: str) -> None:
         handler, run_id = Plain(), uuid.uuid4()

@@ -398,3 +398,30 @@ def test_a_permit_that_comes_to_a_branch_after_its_stream_was_stopped_goes_back(
         return await RunnableLambda(Leaves().awork).ainvoke(x)
 
     assert VERBS["ainvoke"][0](RunnableLambda(outer), {"max_concurrency": cap}) == 1
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_step_of_a_stream_that_waits_for_its_next_attempt_leaves_the_permit_to_others(nested: bool) -> None:
+    async def fails(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        raise ConnectionError
+        yield
+
+    def fails_too(chunks: Iterator[Any]) -> Iterator[Any]:
+        raise ConnectionError
+        yield
+
+    async def works(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for chunk in chunks:
+            yield chunk
+
+    async def first_chunk(x: Any) -> Any:
+        async with chain.astream(x, {"max_concurrency": 1}) as chunks:
+            return await anext(chunks)
+
+    for failing in (fails, fails_too):
+        patient = RunnableGenerator(failing).with_retry(exponential_jitter_params={"initial": 3600, "max": 3600})
+        chain = RunnableParallel(a=patient, b=works)
+        found = VERBS["ainvoke"][0](RunnableLambda(first_chunk), {}) if nested else awaited(lambda: first_chunk(1))
+        assert found == {"b": 1}
+        with chain.stream(1, {"max_concurrency": 1}) as chunks:
+            assert next(chunks) == {"b": 1}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from built_programs import Watched
-from verbs import ASYNC_VERBS, SYNC_VERBS, VERBS, in_every_async_verb, in_every_verb
+from verbs import ASYNC_VERBS, SYNC_VERBS, VERBS, in_every_async_verb, in_every_verb, until
 
 from anabranch.engine.laws import nothing_alive_after
 from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
@@ -257,3 +257,124 @@ def test_a_stream_times_out_between_chunks_too() -> None:
     with pytest.raises(TimeoutError):
         asyncio.run(read())
     assert seen == ["first"]
+
+
+def test_of_errors_while_closing_the_first_comes_out_and_all_is_closed() -> None:
+    closed: list[str] = []
+
+    def worse(name: str) -> Runnable[Any, Any]:
+        def chunks(source: Iterator[Any]) -> Iterator[Any]:
+            try:
+                for chunk in source:
+                    yield str(chunk)
+            finally:
+                closed.append(name)
+                raise ValueError(name)
+
+        async def achunks(source: AsyncIterator[Any]) -> AsyncIterator[Any]:
+            try:
+                async for chunk in source:
+                    yield chunk
+            finally:
+                closed.append(name)
+                raise ValueError(name)
+
+        return RunnableGenerator(chunks, achunks)
+
+    def endless(_: Any) -> Iterator[str]:
+        while True:
+            yield "chunk"
+
+    async def read() -> None:
+        async with chain.astream(1) as chunks:
+            await anext(chunks)
+
+    chain = RunnableLambda(endless) | worse("a") | worse("b") | worse("c")
+    chunks = chain.stream(1)
+    next(chunks)
+    with pytest.raises(ValueError, match="c"):
+        chunks.close()
+    with pytest.raises(ValueError, match="c"):
+        asyncio.run(read())
+    assert closed == ["c", "b", "a"] * 2
+
+
+def test_an_error_while_a_branch_is_closed_comes_out() -> None:
+    def breaks(chunks: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield next(chunks)
+            yield from ()
+        finally:
+            raise ValueError("breaks")
+
+    for verb in ("stream", "astream", "transform", "atransform"):
+        with pytest.raises(ValueError, match="breaks"):
+            VERBS[verb](RunnableLambda(letters) | {"a": breaks, "b": str} | RunnablePassthrough(), 1)
+
+
+# Streams are generators
+
+
+def letters(_: Any) -> Iterator[str]:
+    yield from "abc"
+
+
+@pytest.mark.parametrize("chain", [RunnableLambda(letters), RunnableLambda(letters) | str | {"a": str, "b": str}])
+def test_a_stream_may_be_sent_nothing_and_be_thrown_at(chain: Runnable[Any, Any]) -> None:
+    wanted = list(chain.stream(1))
+    chunks = chain.stream(1)
+    assert chunks.send(None) in wanted
+    with pytest.raises(ZeroDivisionError):
+        chunks.throw(ZeroDivisionError())
+    assert list(chunks) == []
+
+    async def main() -> None:
+        achunks = chain.astream(1)
+        assert await achunks.asend(None) in wanted
+        with pytest.raises(ZeroDivisionError):
+            await achunks.athrow(ZeroDivisionError())
+        assert [chunk async for chunk in achunks] == []
+
+    asyncio.run(main())
+
+
+def test_statistics_tell_how_many_chunks_are_held_for_another_attempt() -> None:
+    def hesitates(chunks: Iterator[str]) -> Iterator[str]:
+        for chunk in chunks:
+            held.append(statistics())
+            if chunk == "c":
+                yield "out"
+
+    chain = RunnableLambda(letters) | RunnableGenerator(hesitates, name="hesitates").with_retry()
+    for made in (chain, chain | RunnablePassthrough() | {"x": RunnablePassthrough(), "y": RunnablePassthrough()}):
+        held: list[Any] = []
+        chunks = made.stream(1)
+        statistics = chunks.statistics
+        list(chunks)
+        assert [sum(each["held"] for each in told.values()) for told in held] == [1, 2, 3]
+        assert any("hesitates" in name for name in held[0])
+
+        async def main(made: Any = made) -> None:
+            nonlocal statistics
+            chunks = made.astream(1)
+            statistics = chunks.statistics
+            async for _ in chunks:
+                pass
+
+        held.clear()
+        asyncio.run(main())
+        assert [sum(each["held"] for each in told.values()) for told in held] == [1, 2, 3]
+
+
+def test_statistics_tell_what_waits_before_a_slow_reader() -> None:
+    chain = RunnableLambda(letters) | {"x": RunnablePassthrough(), "y": RunnablePassthrough()}
+
+    async def main() -> None:
+        async with chain.astream(1) as chunks:
+            await anext(chunks)
+            await until(lambda: chunks.statistics()["output"] == {"waiting": 5, "held": 0})
+            async for _ in chunks:
+                pass
+            assert chunks.statistics()["output"] == {"waiting": 0, "held": 0}
+
+    asyncio.run(main())

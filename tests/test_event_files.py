@@ -17,6 +17,7 @@ import jsonpatch
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from anabranch.engine.json_encoding import json_line
 from anabranch.engine.run_logs import RunLog
 from anabranch.nodes import (
     AddableDict,
@@ -308,6 +309,44 @@ class Unspeakable:
 def test_any_value_has_a_form_in_json(value: Any, encoded: Any) -> None:
     assert to_json(value) == encoded
     assert json.loads(json.dumps(to_json(value))) == encoded
+
+
+def test_what_can_not_be_read_has_the_name_of_its_type() -> None:
+    class Loud(Exception):
+        def __str__(self) -> str:
+            raise ValueError
+
+        __repr__ = __str__
+
+    class Array:
+        def tolist(self) -> list[int]:
+            return [1, 2]
+
+    class Lost(Array):
+        def tolist(self) -> list[int]:
+            raise ValueError
+
+    assert to_json(Loud()) == {"type": "Loud", "message": "<Loud>"}
+    assert to_json(Array()) == [1, 2]
+    assert to_json([Lost(), 1])[1:] == [1]
+    assert to_json([Lost()])[0].startswith("<")
+
+
+def test_a_long_repr_is_cut() -> None:
+    class Long:
+        def __init__(self, size: int) -> None:
+            self.size = size
+
+        def __repr__(self) -> str:
+            return "x" * self.size
+
+    assert to_json(Long(1000)) == "x" * 1000
+    assert to_json(Long(1001)) == "x" * 1000 + "..."
+
+
+def test_a_line_may_hold_half_of_a_surrogate_pair() -> None:
+    assert json_line({"a": "é", "b": [1]}) == '{"a":"é","b":[1]}'.encode()
+    assert json.loads(json_line({"a": "\ud800", "b": [1]})) == {"a": "\ud800", "b": [1]}
 
 
 def test_what_holds_itself_or_is_very_deep_has_an_end() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 from operator import itemgetter
 from typing import Any
 
 import networkx as nx
 import pytest
 
+from anabranch.engine.chunks import Algebra
 from anabranch.engine.errors import GraphError
 from anabranch.engine.graph_json import graph_from_json, graph_to_json
-from anabranch.engine.graphs import Graph
+from anabranch.engine.graphs import Graph, Join
 from anabranch.engine.operators import Operator
 from anabranch.nodes import RunnableBranch, RunnableLambda, RunnableParallel, RunnablePassthrough, from_dag
+from anabranch.scheduler.awaiting import ainvoke
 from anabranch.scheduler.blocking import invoke
 
 
@@ -113,3 +117,48 @@ def test_a_join_gives_every_reader_a_dict_of_its_own() -> None:
 
     chain = RunnableParallel(x=RunnableLambda(upper)) | {"a": RunnableLambda(spoil), "b": RunnableLambda(merged)}
     assert chain.invoke("q", {"max_concurrency": 1}) == {"a": "spoilt", "b": "x=Q;"}
+
+
+def test_a_graph_that_was_written_in_another_version_is_refused() -> None:
+    data = graph_to_json(RunnableLambda(upper).graph)
+    for version in (data["version"] + 1, None):
+        with pytest.raises(GraphError, match=f"version {version}; this reads version {data['version']}"):
+            graph_from_json({**data, "version": version})
+
+
+def test_how_chunks_combine_is_written_too() -> None:
+    operator = Operator(name="up", invoke=upper, algebra=Algebra.SNAPSHOTS)
+    chain = RunnableLambda(upper)
+    graph = Graph((replace(chain.graph.steps[0], operator=operator),), chain.graph.scopes, chain.graph.output)
+    again = graph_from_json(json.loads(json.dumps(graph_to_json(graph))))
+    assert again.steps[0].operator == operator
+    assert again.steps[0].operator.algebra is Algebra.SNAPSHOTS
+
+
+def test_a_bound_config_that_is_no_json_is_refused_with_its_step() -> None:
+    for value in (object(), {1, 2}):
+        bound = RunnableLambda(upper, name="up").with_config(configurable={"x": value})
+        with pytest.raises(GraphError, match=r"config bound to .*up.* can't be written as JSON"):
+            graph_to_json((RunnableLambda(twice) | bound).graph)
+
+
+def test_an_operator_without_any_form_is_refused_when_it_is_to_run() -> None:
+    chain = RunnableLambda(upper)
+    graph = Graph((replace(chain.graph.steps[0], operator=Operator(name="none")),), (), 0)
+    with pytest.raises(GraphError, match="'none' has no form that can be run"):
+        invoke(graph, "x")
+    with pytest.raises(GraphError, match="'none' has no form that can be run"):
+        asyncio.run(_awaited(graph))
+
+
+async def _awaited(graph: Graph) -> Any:
+    return await ainvoke(graph, "x")
+
+
+def test_a_graph_without_scopes_is_a_dag_too() -> None:
+    step = replace(RunnableLambda(upper).graph.steps[0], scope=-1)
+    dag = Graph((step,), (), Join({"x": 0, "y": -1}, -1)).dag
+    assert nx.is_directed_acyclic_graph(dag)
+    assert "input" in dag
+    assert len(dag) == 3 + ("output" in dag)
+    assert sorted(data["port"] for *_, data in dag.edges(data=True) if data.get("port")) == ["x", "y"]

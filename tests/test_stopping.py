@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from contextvars import Token
+from operator import itemgetter
 from typing import Any
 
 import pytest
 
+from anabranch.engine.errors import Stopped
 from anabranch.nodes import Runnable, RunnableLambda, RunnableParallel, fold
 from anabranch.scheduler.clocks import CLOCK, Clock, VirtualClock
 
@@ -128,6 +132,24 @@ def test_a_failed_vector_is_repeated_item_by_item_so_that_only_the_guilty_one_fa
     assert [result if isinstance(result, int) else type(result) for result in results] == [2, 4, ValueError, 8]
 
 
+class Short(Vector):
+    """Gives one output too few when it gets many."""
+
+    def batch(self, inputs: Any, config: Any = None, **kwargs: Any) -> list[int]:
+        return super().batch(inputs)[1:]
+
+
+def test_so_is_one_that_gives_another_number_of_outputs() -> None:
+    for vector in (Short(), Vector(fails_on=3)):
+        chain = RunnableLambda(lambda x: x, blocking=False) | vector
+        assert chain.batch([1, 2, 4], {"max_concurrency": 1}) == [2, 4, 8]
+        assert asyncio.run(chain.abatch([1, 2, 4])) == [2, 4, 8]
+        assert vector.sizes == [3, 3]
+        if vector.fails_on:
+            results: list[Any] = asyncio.run(chain.abatch([1, 2, 3, 4], return_exceptions=True))
+            assert [each if isinstance(each, int) else type(each) for each in results] == [2, 4, ValueError, 8]
+
+
 class Pairs:
     """A function that goes on when two are inside it; counts how many ever were."""
 
@@ -161,3 +183,203 @@ def test_a_nested_call_may_have_a_cap_where_the_outer_has_none() -> None:
     outer = {"a": RunnableLambda(lambda _: leaf.batch([1, 2, 3, 4], {"max_concurrency": 2}))} | RunnableLambda(len)
     assert outer.invoke(0) == 1
     assert pairs.most == 2
+
+
+# After the stop
+
+
+def stopped_inside(act: Callable[[Any], Any]) -> list[Any]:
+    """What comes of something that a step does after its call was stopped."""
+    started = threading.Event()
+    seen: list[Any] = []
+
+    def step(x: Any) -> None:
+        assert started.wait(10)
+        handle.cancel()
+        try:
+            seen.append(act(x))
+        except BaseException as error:
+            seen.append(type(error))
+            raise
+
+    handle = RunnableLambda(step).start("x")
+    started.set()
+    with pytest.raises(CancelledError):
+        handle.result(10)
+    return seen
+
+
+def letters(_: Any) -> Iterator[str]:
+    yield from "abc"
+
+
+STRAIGHT, FORKED = RunnableLambda(letters), RunnableLambda(letters) | {"a": str, "b": str}
+INNER = [STRAIGHT, FORKED]
+
+
+@pytest.mark.parametrize("inner", INNER)
+def test_a_step_can_call_nothing_more(inner: Runnable[Any, Any]) -> None:
+    ran: list[Any] = []
+    chain = RunnableLambda(ran.append) | inner
+    assert stopped_inside(chain.invoke) == [Stopped]
+    assert stopped_inside(lambda x: chain.batch([x, x])) == [Stopped]
+    assert stopped_inside(lambda x: list(chain.stream(x))) == [Stopped]
+    assert stopped_inside(lambda x: list(chain.batch_as_completed([x, x]))) == [Stopped]
+    assert ran == []
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("pulled", [0, 1])
+def test_nor_go_on_with_a_stream_that_it_has_opened(inner: Runnable[Any, Any], pulled: int) -> None:
+    started = threading.Event()
+    seen: list[Any] = []
+
+    def step(x: Any) -> None:
+        with inner.stream(x) as chunks:
+            assert started.wait(10)
+            seen.extend([next(chunks) for _ in range(pulled)])
+            handle.cancel()
+            seen.extend(chunks)
+
+    handle = RunnableLambda(step).start("x")
+    started.set()
+    with pytest.raises(CancelledError):
+        handle.result(10)
+    made_before = seen[pulled:]
+    assert len(made_before) <= (pulled and inner is FORKED)
+
+
+@pytest.mark.parametrize("inner", INNER)
+@pytest.mark.parametrize("pulled", [0, 1])
+def test_nor_on_a_loop_where_it_swallows_the_cancellation(inner: Runnable[Any, Any], pulled: int) -> None:
+    seen: list[Any] = []
+    inside: list[asyncio.Event] = []
+
+    async def step(x: Any) -> None:
+        async with inner.astream(x) as chunks:
+            seen.extend([await anext(chunks) for _ in range(pulled)])
+            try:
+                inside[0].set()
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+            try:
+                seen.append(await inner.ainvoke(x))
+            except Stopped:
+                seen.append("stopped")
+            async for chunk in chunks:
+                seen.append(chunk)  # noqa: PERF401
+
+    async def main() -> None:
+        inside.append(asyncio.Event())
+        task = asyncio.create_task(_ainvoked(RunnableParallel(a=step, b=lambda x: x)))
+        await inside[0].wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    *_, cancelled, stopped = seen[: pulled + 2]
+    assert (cancelled, stopped) == ("cancelled", "stopped")
+    made_before = seen[pulled + 2 :]
+    assert len(made_before) <= (pulled and inner is FORKED)
+
+
+async def _ainvoked(runnable: Runnable[Any, Any]) -> Any:
+    return await runnable.ainvoke("x")
+
+
+def test_no_later_step_runs_where_one_swallows_its_cancellation() -> None:
+    went: list[str] = []
+
+    async def fails_or_swallows(x: str) -> str:
+        went.append(x)
+        if x == "fails":
+            raise ZeroDivisionError
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            went.append("swallowed")
+        return x
+
+    async def later(x: str) -> None:
+        went.append("later")
+
+    chain = RunnableLambda(fails_or_swallows) | later
+
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            await chain.abatch(["waits", "fails"])
+        assert went == ["waits", "fails", "swallowed"]
+        went.clear()
+        branches = RunnableParallel(a=lambda _: "waits", b=lambda _: "fails")
+        with pytest.raises(ZeroDivisionError):
+            await (branches | {"x": itemgetter("a") | chain, "y": itemgetter("b") | chain}).ainvoke("x")
+        assert "later" not in went
+
+    asyncio.run(main())
+
+
+def test_a_generator_that_swallows_its_cancellation_ends_at_its_next_chunk() -> None:
+    closed: list[str] = []
+
+    async def stubborn(_: AsyncIterator[Any]) -> AsyncIterator[str]:
+        try:
+            while True:
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0)
+                yield "chunk"
+        finally:
+            closed.append("stubborn")
+
+    async def fails(chunks: AsyncIterator[Any]) -> AsyncIterator[str]:
+        async for chunk in chunks:
+            yield chunk
+        for _ in range(3):
+            await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    async def main() -> None:
+        async for _ in RunnableParallel(a=stubborn, b=fails).astream("x"):
+            pass
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(main())
+    assert closed == ["stubborn"]
+
+
+def test_an_endless_generator_that_is_folded_ends_at_its_next_chunk() -> None:
+    inside, closed = threading.Event(), []
+
+    def endless(_: Any) -> Iterator[str]:
+        try:
+            while True:
+                inside.set()
+                yield ""
+        finally:
+            closed.append("endless")
+
+    handle = RunnableLambda(endless).start("x")
+    assert inside.wait(10)
+    assert handle.cancel()
+    with pytest.raises(CancelledError):
+        handle.result(10)
+    assert closed == ["endless"]
+
+
+def test_an_awaitable_that_is_closed_closes_what_it_awaits() -> None:
+    went: list[str] = []
+
+    async def step(x: Any) -> None:
+        try:
+            await asyncio.sleep(0)
+        finally:
+            went.append("closed")
+
+    async def main() -> None:
+        coroutine: Any = _ainvoked(RunnableLambda(step) | step)
+        coroutine.send(None)
+        coroutine.close()
+        assert went == ["closed"]
+
+    asyncio.run(main())
