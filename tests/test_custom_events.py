@@ -212,3 +212,33 @@ def _in_thread(function: Any, *args: Any) -> None:
     thread = threading.Thread(target=function, args=args)
     thread.start()
     thread.join(PATIENCE)
+
+
+@in_every_verb
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_is_called_after_an_event_was_told_is_part_of_the_same_run(verb: str, is_async: bool) -> None:
+    parents: dict[str, Any] = {}
+    ids: dict[Any, str] = {}
+
+    class Parents(AsyncEvents):
+        async def on_chain_start(
+            self, serialized: Any, inputs: Any, *, run_id: Any, parent_run_id: Any = None, **more: Any
+        ) -> None:
+            ids[run_id] = more["name"]
+            parents[more["name"]] = parent_run_id
+
+    inner = RunnableLambda(plain, name="inner")
+
+    def step(x: str) -> str:
+        dispatch_custom_event("event", x)
+        return inner.invoke(x)
+
+    async def astep(x: str) -> str:
+        await adispatch_custom_event("event", x)
+        return await inner.ainvoke(x)
+
+    handler = Parents()
+    chain = RunnableLambda(str) | RunnableLambda(astep if is_async else step, name="step")
+    VERBS[verb](chain, "x", {"callbacks": [handler, Events()]})
+    assert ids[parents["inner"]] == "step"
+    assert [name for name, _ in handler.told] == ["event", "plain"]
