@@ -15,7 +15,7 @@ from programs import Program, Value, programs, values
 from anabranch.engine.json_encoding import to_json
 from anabranch.nodes import AIMessage, EventFile, Runnable, RunnableLambda, RunnablePassthrough
 from anabranch.viz.dot_text import svg_ids
-from anabranch.viz.drawing import pictured
+from anabranch.viz.drawing import folded, pictured
 from anabranch.viz.run_recorders import RunRecorder
 from anabranch.viz.run_records import record_of
 from anabranch.viz.watch_facts import LONGEST, Facts, text_of, text_of_chunk
@@ -51,7 +51,7 @@ def test_each_run_that_is_in_the_graph_has_its_place_in_the_picture(
     assert len(started) == len(found)
     for fact in started:
         if fact.get("part"):
-            assert names[keys_at[fact["part"]][fact["level"]]] == fact["name"]
+            assert names[keys_at[fact["part"].split()[0]][fact["level"]]] == fact["name"]
     in_graph = [run for run in found.values() if run.key is not None and "/condition:" not in run.key]
     assert sum("part" in fact for fact in started) >= len(in_graph)
 
@@ -74,6 +74,27 @@ def test_attempts_share_a_box(tmp_path: Path) -> None:
         ("fail_once", "v1", 1),
         ("RunnablePassthrough", "v2", 0),
     ]
+
+
+def test_the_box_of_what_calls_others_and_the_frame_around_it_are_of_one_run(tmp_path: Path) -> None:
+    inner = RunnableLambda(str.upper) | str.strip
+
+    def asks(text: str) -> str:
+        return inner.invoke(text)
+
+    chain = RunnableLambda(asks) | str.title
+    started = [fact for fact in facts_of(chain, "x", tmp_path / "run.jsonl") if fact["do"] == "start"]
+    assert [fact["part"] for fact in started] == ["", "cluster_0 v1", "cluster_1", "v2", "v3", "v4"]
+
+
+def test_a_box_of_folded_steps_has_their_runs(tmp_path: Path) -> None:
+    chain = RunnableLambda(str.upper).pipe(*[RunnableLambda(str.strip)] * 160)
+    with EventFile(tmp_path / "run.jsonl") as file:
+        chain.invoke("x", {"callbacks": [file]})
+    facts = Facts(folded(pictured(chain), None))
+    made = [facts.of(json.loads(line)) for line in (tmp_path / "run.jsonl").read_text().splitlines()]
+    parts = [fact["part"] for fact in made if fact is not None and fact["do"] == "start"]
+    assert parts == ["", "v1", "v2", "v3", "v4", *["v5"] * 153, "v6", "v7", "v8", "v9"]
 
 
 def test_without_a_picture_there_are_no_places() -> None:

@@ -94,8 +94,11 @@ def _mark_path(picture: Picture, path: list[StepRun], runs: Runs) -> None:
         return
     ends = [vertex for vertex in picture.vertices.values() if vertex.kind in ("input", "output")]
     route = [*ends[:1], *steps, *ends[1:]]
+    choices: list[Vertex] = []
     for source, target in pairwise(route):
-        for edge in _way(picture, after, source, target):
+        choices += [source] if source.kind == "choice" else []
+        ways = (_way(picture, after, each, target) for each in (source, *reversed(choices)))
+        for edge in next(filter(None, ways), ()):  # what a condition leads to may start at the point before it
             edge.thick = True
 
 

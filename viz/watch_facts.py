@@ -2,7 +2,7 @@
 
 | `do` | and besides |
 |---|---|
-| `start` | `parent`, `name`, `type`, `input`; `part` and `level`, where it stands in the picture |
+| `start` | `parent`, `name`, `type`, `input`; `part` and `level`, where it stands in the picture: elements of the SVG |
 | `chunk` | `text` |
 | `end` | `output`, and `input` |
 | `error` | `error`, its type and text, and `input` |
@@ -95,11 +95,14 @@ class Facts:
 
 
 def _elements(picture: Picture) -> dict[str, tuple[str, int]]:
-    """For the key of a run the id of the element in the SVG, and which of the runs it is that this stands for."""
+    """For the key of a run the ids of elements in the SVG, and which of the runs it is that these stand for."""
     ids = svg_ids(picture)
     found = {key: ("", level) for level, key in enumerate(picture.keys)}
     for cluster in picture.clusters.values():
-        found |= {key: (ids[cluster.id, "cluster"], level) for level, key in enumerate(cluster.keys)}
+        element = ids[cluster.id, "cluster"]
+        if cluster.id in picture.vertices:  # the point from which all in it goes out
+            element += f" {ids[cluster.id, 'vertex']}"
+        found |= {key: (element, level) for level, key in enumerate(cluster.keys)}
     for vertex in picture.vertices.values():
         element = ids[vertex.id, "vertex"]
         found |= dict.fromkeys(vertex.within, (element, 0))

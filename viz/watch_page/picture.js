@@ -1,8 +1,10 @@
 // The graph, whose parts show the states of the runs that they stand for.
 
-import { set } from "./timeline.js";
+import { scrollTo, set } from "./timeline.js";
 
 const XLINK = "http://www.w3.org/1999/xlink";
+const LEAST = 0.7; // of its size: what is larger than the box even then is scrolled
+const ROOM = 40; // around what is scrolled to
 
 export class Picture {
   constructor(box, choose) {
@@ -45,7 +47,23 @@ export class Picture {
       set(part, "state", "waiting");
     }
     this.box.replaceChildren(svg);
-    this.box.classList.toggle("large", svg.viewBox.baseVal.width > 1600 || svg.viewBox.baseVal.height > 1600);
+    this.svg = svg;
+    new ResizeObserver(() => this.fit()).observe(this.box);
+  }
+
+  // Whole if that can be read, in points of its own size.
+  fit() {
+    const { width, height } = this.svg.viewBox.baseVal, point = 4 / 3, style = getComputedStyle(this.box);
+    const wide = this.box.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const high = this.box.clientHeight - parseFloat(style.paddingTop) - parseFloat(style.paddingBottom);
+    const scale = point * Math.max(LEAST, Math.min(1, wide / width / point, high / height / point));
+    this.svg.style.width = `${width * scale}px`;
+    this.svg.style.height = `${height * scale}px`;
+  }
+
+  // Scroll to what begins, and to what is chosen, but not below a pointer.
+  reveal(part) {
+    if (!this.box.matches(":hover")) scrollTo(this.box, part, ROOM);
   }
 
   clear() {
@@ -55,18 +73,24 @@ export class Picture {
 
   show(runs, time, chosen) {
     for (; this.known < runs.list.length; this.known++) {
-      const run = runs.list[this.known], known = this.parts.get(run.part);
-      if (known === undefined || run.level !== 0) continue;
-      if (!known.runs.length) known.part.addEventListener("click", (event) => this.clicked(event, known));
-      known.part.dataset.run = run.id;
-      known.runs.push(run);
+      const run = runs.list[this.known];
+      for (const id of run.level === 0 ? run.part.split(" ") : []) {
+        const known = this.parts.get(id);
+        if (known === undefined) continue;
+        if (!known.runs.length) known.part.addEventListener("click", (event) => this.clicked(event, known));
+        known.part.dataset.run = run.id;
+        known.runs.push(run);
+      }
     }
     const skipped = runs.over && time >= runs.last;
     for (const { part, runs: own } of this.parts.values()) {
       const state = own.length ? runs.partState(own, time) : "waiting";
-      const plain = part.matches(".input, .output, .join, .merge, .choice, .cluster");
+      const plain = part.matches(".input, .output, .join, .merge, .cluster");
+      const isChosen = chosen !== null && own.includes(chosen);
+      const begins = state === "running" && part.dataset.state !== state;
+      if (part.matches(".node") && (begins || (isChosen && !part.classList.contains("chosen")))) this.reveal(part);
       set(part, "state", state === "waiting" && skipped && !plain ? "skipped" : state);
-      part.classList.toggle("chosen", chosen !== null && own.includes(chosen));
+      part.classList.toggle("chosen", isChosen);
     }
   }
 

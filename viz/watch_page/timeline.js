@@ -17,6 +17,7 @@ export class Timeline {
   clear() {
     this.rows = [];
     this.scale = 0;
+    this.chosen = null;
     this.head = element("div", "");
     this.head.id = "head";
     this.box.replaceChildren(this.head);
@@ -30,6 +31,9 @@ export class Timeline {
     const scaled = whole !== this.scale;
     this.scale = whole;
     for (const row of this.rows) this.showRow(row, runs, time, scaled, chosen);
+    const row = chosen === this.chosen ? undefined : this.rows.find((each) => each.run === chosen);
+    if (row) scrollTo(this.box.parentElement, row.button, 0);
+    if (row) this.chosen = chosen;
     this.showHead(time);
   }
 
@@ -111,6 +115,16 @@ export class Timeline {
     this.head.hidden = lane === undefined;
     if (lane !== undefined) this.head.style.left = `${lane.offsetLeft + (lane.clientWidth * time) / this.scale}px`;
   }
+}
+
+// Scroll a box, and nothing around it, until a part of it is seen with some room around it.
+export function scrollTo(box, part, room) {
+  const own = part.getBoundingClientRect(), seen = box.getBoundingClientRect();
+  const way = (start, end, from, to) => (start < from ? start - from : Math.max(0, Math.min(end - to, start - from)));
+  box.scrollBy(
+    way(own.left - room, own.right + room, seen.left, seen.right),
+    way(own.top - room, own.bottom + room, seen.top, seen.bottom),
+  );
 }
 
 export function element(tag, name) {
