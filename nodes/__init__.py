@@ -34,7 +34,8 @@ _EXPORTS = {
     "nodes.chat_models": "BaseChatModel SimpleChatModel",
     "nodes.chat_prompts": "ChatPromptTemplate",
     "nodes.coercion": "coerce_to_runnable",
-    "nodes.collecting": "RunCollector UsageMetadataCallbackHandler collect_runs get_usage_metadata_callback",
+    "nodes.collecting": "RunCollectorCallbackHandler UsageMetadataCallbackHandler collect_runs "
+    "get_usage_metadata_callback",
     "nodes.configurable_fields": "ConfigurableField ConfigurableFieldMultiOption ConfigurableFieldSingleOption "
     "ConfigurableFieldSpec",
     "nodes.configurables": "RunnableConfigurableAlternatives RunnableConfigurableFields",

@@ -21,7 +21,7 @@ from anabranch.nodes.chat_history import BaseChatMessageHistory, InMemoryChatMes
 from anabranch.nodes.chat_models import BaseChatModel, SimpleChatModel
 from anabranch.nodes.chat_prompts import ChatPromptTemplate
 from anabranch.nodes.coercion import coerce_to_runnable
-from anabranch.nodes.collecting import RunCollector, UsageMetadataCallbackHandler, collect_runs, get_usage_metadata_callback
+from anabranch.nodes.collecting import RunCollectorCallbackHandler, UsageMetadataCallbackHandler, collect_runs, get_usage_metadata_callback
 from anabranch.nodes.configurable_fields import ConfigurableField, ConfigurableFieldMultiOption, ConfigurableFieldSingleOption, ConfigurableFieldSpec
 from anabranch.nodes.configurables import RunnableConfigurableAlternatives, RunnableConfigurableFields
 from anabranch.nodes.console import ConsoleTracer
@@ -288,7 +288,7 @@ __all__ = [
     "RetryState",
     "RouterRunnable",
     "Run",
-    "RunCollector",
+    "RunCollectorCallbackHandler",
     "RunHandle",
     "RunInfo",
     "RunLog",

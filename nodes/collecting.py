@@ -18,14 +18,14 @@ L = TypeVar("L", bound=Listener)
 MODELS = ("llm", "chat_model")
 
 
-class RunCollector(BaseTracer):
+class RunCollectorCallbackHandler(BaseTracer):
     """A callback handler that keeps the outermost runs, with all runs inside, in the order in which they ended.
 
     Attributes:
         traced_runs: these, each a `Run`.
 
     Example:
-        >>> collector = RunCollector()
+        >>> collector = RunCollectorCallbackHandler()
         >>> (RunnableLambda(abs) | str).batch([-1, -2], {"callbacks": [collector]})
         ['1', '2']
         >>> sorted(run.outputs["output"] for run in collector.traced_runs)
@@ -84,7 +84,7 @@ class UsageMetadataCallbackHandler(Listener):
 
 
 @contextmanager
-def collect_runs() -> Generator[RunCollector, None, None]:
+def collect_runs() -> Generator[RunCollectorCallbackHandler, None, None]:
     """Keep all that runs in a `with` block, in the tasks and threads that runnables start for it too.
 
     In a thread of your own, run it in a copy of the context (`contextvars.copy_context().run`).
@@ -96,7 +96,7 @@ def collect_runs() -> Generator[RunCollector, None, None]:
         >>> [child.name for child in collected.traced_runs[0].child_runs]
         ['abs', 'str']
     """
-    with _listening(RunCollector()) as collector:
+    with _listening(RunCollectorCallbackHandler()) as collector:
         yield collector
 
 

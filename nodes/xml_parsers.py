@@ -36,7 +36,7 @@ class XMLOutputParser(BaseCumulativeTransformOutputParser[dict[str, Any]]):
         >>> parser = XMLOutputParser()
         >>> parser.invoke("Here: <actor><name>Tom Hanks</name><film>Big</film><film>Splash</film></actor>")
         {'actor': [{'name': 'Tom Hanks'}, {'film': 'Big'}, {'film': 'Splash'}]}
-        >>> list(parser.transform(iter(["<a><b>1", "</b><c>2</c>", "</a>"])))
+        >>> list(parser.transform(iter(["<a><b>1</b>", "<c>2</", "c></a>"])))
         [{'a': [{'b': '1'}]}, {'a': [{'b': '1'}, {'c': '2'}]}]
     """
 

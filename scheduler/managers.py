@@ -43,7 +43,7 @@ class CallbackManager:
         tags, inheritable_tags, metadata, inheritable_metadata: for this run only; for it and all below it.
 
     Example:
-        >>> tracer = RunCollector()
+        >>> tracer = RunCollectorCallbackHandler()
         >>> manager = CallbackManager([], [tracer], inheritable_tags=["nightly"])
         >>> (RunnableLambda(abs) | str).invoke(-1, {"callbacks": manager})
         '1'

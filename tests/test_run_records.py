@@ -29,7 +29,7 @@ from anabranch.nodes import (
     replay,
     simulate,
 )
-from anabranch.nodes.collecting import RunCollector
+from anabranch.nodes.collecting import RunCollectorCallbackHandler
 from anabranch.viz.recorded_events import EventFold
 from anabranch.viz.run_recorders import RunRecorder
 from anabranch.viz.run_records import RunSourceError, record_of
@@ -59,7 +59,7 @@ def outline(record: RunRecord, *, chunks: bool = True, alike: bool = False) -> l
 @given(programs(), values, st.sampled_from(sorted(VERBS)))
 @settings(max_examples=60)
 def test_recorder_tracer_and_file_come_to_the_same(program: Program, value: Value, verb: str) -> None:
-    made, recorder, tracer = build(program), RunRecorder(), RunCollector()
+    made, recorder, tracer = build(program), RunRecorder(), RunCollectorCallbackHandler()
     with TemporaryDirectory() as folder:
         path = Path(folder, "events.jsonl")
         with EventFile(path) as file:

@@ -273,3 +273,10 @@ def text_to_standard_output(L):
     with contextlib.redirect_stdout(out):
         L.RunnableLambda(lambda x: x).invoke(1, {"callbacks": [L.StdOutCallbackHandler()]})
     return "chain" in out.getvalue()
+
+
+@gives([["RunnableSequence", {"input": -1}, {"output": "1"}, ["abs", "str"]]])
+def runs_collected_by_a_handler(L):
+    collector = L.RunCollectorCallbackHandler()
+    (L.RunnableLambda(abs) | L.RunnableLambda(str, name="str")).invoke(-1, {"callbacks": [collector]})
+    return [[run.name, run.inputs, run.outputs, [c.name for c in run.child_runs]] for run in collector.traced_runs]
