@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -31,11 +30,11 @@ class SQLiteChatMessageHistory(BaseChatMessageHistory):
         session_id: whose messages these are.
         connection: the path of the file, which is made, or `sqlite:///path`; or a connection of `sqlite3`. Threads,
             and so asynchronous code, need one that was made with `check_same_thread=False`.
-        table_name: the table, which is made.
+        table_name: the table, which is made. It may have any characters; a NUL is refused.
 
     Raises:
         TypeError: when the session's id or the connection isn't such.
-        ValueError: when the file is ":memory:", which would be gone at once, or the name is none for a table.
+        ValueError: when the file is ":memory:", which would be gone at once, or SQLite has no table of that name.
 
     Example:
         >>> import tempfile
@@ -57,18 +56,24 @@ class SQLiteChatMessageHistory(BaseChatMessageHistory):
     ) -> None:
         if not isinstance(session_id, str):
             raise TypeError(f"session_id is text, got {type(session_id).__name__} {session_id!r:.80}")
-        if not re.fullmatch(r"\w+", table_name):
-            raise ValueError(f"table_name is a word, got {table_name!r:.80}")
+        if not isinstance(table_name, str):
+            raise TypeError(f"table_name is text, got {type(table_name).__name__} {table_name!r:.80}")
+        if not table_name or "\0" in table_name or table_name.lower().startswith("sqlite_"):
+            raise ValueError(
+                f"table_name {table_name!r:.80} is none that SQLite allows: one isn't empty, has no NUL, and doesn't "
+                "begin with 'sqlite_'"
+            )
         self.session_id = session_id
         self.connection = connection if isinstance(connection, sqlite3.Connection) else _path_of(connection)
         self.table_name = table_name
+        self._table = _quoted(table_name)
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override] # read only here
         """What was said, the oldest first."""
         with self._opened() as connection:
             told = connection.execute(
-                f"SELECT id, message FROM {self.table_name} WHERE session_id = ? ORDER BY id", (self.session_id,)
+                f"SELECT id, message FROM {self._table} WHERE session_id = ? ORDER BY id", (self.session_id,)
             ).fetchall()
         return [message_from_dict(json.loads(text), f"row {id} of {self.table_name}") for id, text in told]
 
@@ -80,12 +85,12 @@ class SQLiteChatMessageHistory(BaseChatMessageHistory):
         """
         rows = [(self.session_id, json.dumps(told)) for told in messages_to_dict(checked(messages))]
         with self._writing() as connection:
-            connection.executemany(f"INSERT INTO {self.table_name} (session_id, message) VALUES (?, ?)", rows)
+            connection.executemany(f"INSERT INTO {self._table} (session_id, message) VALUES (?, ?)", rows)
 
     def clear(self) -> None:
         """Forget the messages of this session."""
         with self._writing() as connection:
-            connection.execute(f"DELETE FROM {self.table_name} WHERE session_id = ?", (self.session_id,))
+            connection.execute(f"DELETE FROM {self._table} WHERE session_id = ?", (self.session_id,))
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -110,19 +115,24 @@ class SQLiteChatMessageHistory(BaseChatMessageHistory):
             yield connection
 
     def _make_table(self, connection: sqlite3.Connection) -> None:
-        known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (f"{self.table_name}_sessions",))
+        index = f"{self.table_name}(session_id, id)"  # hardly the name of anything else
+        known = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'index' AND name = ?", (index,))
         if known.fetchone():
             return
         connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {self.table_name} "
+            f"CREATE TABLE IF NOT EXISTS {self._table} "
             "(id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, session_id TEXT, message TEXT)"
         )
-        index = f"{self.table_name}_sessions ON {self.table_name} (session_id, id)"
-        connection.execute(f"CREATE INDEX IF NOT EXISTS {index}")
+        connection.execute(f"CREATE INDEX IF NOT EXISTS {_quoted(index)} ON {self._table} (session_id, id)")
         connection.commit()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(session_id={self.session_id!r}, connection={self.connection!r})"
+
+
+def _quoted(name: str) -> str:
+    """A name as SQL has it, whatever stands in it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _path_of(connection: Any) -> str:

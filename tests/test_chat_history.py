@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from anabranch.nodes import (
@@ -220,8 +220,26 @@ def test_a_row_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_bad_arguments_are_told_of(arguments: Any, error: type[Exception], told: str) -> None:
     with pytest.raises(error, match=told):
         SQLiteChatMessageHistory(*arguments)
-    with pytest.raises(ValueError, match="table_name is a word"):
-        SQLiteChatMessageHistory("s", "chat.db", table_name="a; DROP")
+    for name in ("", "a\0b", "SQLite_master"):
+        with pytest.raises(ValueError, match="none that SQLite allows"):
+            SQLiteChatMessageHistory("s", "chat.db", table_name=name)
+    with pytest.raises(TypeError, match="table_name is text"):
+        SQLiteChatMessageHistory("s", "chat.db", table_name=1)  # type: ignore[arg-type]
+
+
+NAMES = ["order", "1st", "a b", "a.b", 'a"b', "a'; DROP TABLE store; --", "[x]", "ß", "store", "store_sessions", "%s"]
+
+
+@settings(max_examples=15)
+@given(st.lists(st.sampled_from(NAMES) | st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)))
+def test_a_table_may_have_any_name(names: list[str]) -> None:
+    assume(not any(name.lower().startswith("sqlite_") for name in names))
+    with closing(sqlite3.connect(":memory:")) as connection:
+        kept = [SQLiteChatMessageHistory("ada", connection, table_name=name) for name in {*names, "store"}]
+        for history in kept:
+            history.clear()
+            history.add_user_message(history.table_name)
+        assert {name.casefold() for name in names} <= {str(each.messages[-1].content).casefold() for each in kept}
 
 
 def pairs_of(history: SQLiteChatMessageHistory) -> list[tuple[Any, Any]]:
