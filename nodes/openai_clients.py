@@ -1,8 +1,7 @@
-"""Clients of the openai package: one for threads, and one for each event loop while calls are under way on it.
+"""Clients of the openai package: one for threads, and one for each event loop.
 
-The connections of an async client belong to the loop that opened them. So each loop has a client of its own,
-which all calls share that run at the same time, and which the last of them closes: nothing outlives the calls,
-whatever the loop does next. Calls one after the other pay with a new connection each.
+Connections are kept open for the next call: those of threads as long as the model is there, those of a loop until it
+ends, for all models that ask on it.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from operator import attrgetter
 from typing import Any
@@ -20,12 +18,8 @@ from weakref import WeakKeyDictionary, finalize
 
 from anabranch.nodes.extras import import_extra
 from anabranch.nodes.in_thread import in_thread
-
-
-@dataclass(slots=True)
-class _Shared:
-    client: Any
-    users: int = 0
+from anabranch.nodes.loop_connections import client_of_loop
+from anabranch.nodes.stopping_connections import make_stoppable
 
 
 class OpenAIClients:
@@ -57,10 +51,11 @@ class OpenAIClients:
             import_extra(f"openai.resources.{resource}", "openai", needed_by)
         self._http: dict[str, Any] = {"verify": _certificates(_http_library(self.library)), "proxy": proxy}
         self._given_async = given[1]
-        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Shared] = WeakKeyDictionary()
+        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Any] = WeakKeyDictionary()
         http = given[0]
         if http is None:
             http = self.library.DefaultHttpxClient(**self._http)
+            make_stoppable(http)
             finalize(self, http.close)
         options = {**options, "api_key": _for_threads(options.get("api_key"))}
         self.sync = self.library.OpenAI(**options, http_client=http)
@@ -74,27 +69,18 @@ class OpenAIClients:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OpenAIClients) and self._made_of == other._made_of
 
-    @asynccontextmanager
-    async def of_loop(self) -> AsyncIterator[Any]:
-        """The client of the running loop, for a call."""
+    def of_loop(self) -> Any:
+        """The client of the running loop."""
         loop = asyncio.get_running_loop()
-        shared = self._of_loops.get(loop)
-        if shared is None:
-            shared = self._of_loops[loop] = _Shared(self._new_client())
-        shared.users += 1
-        try:
-            yield shared.client
-        finally:
-            shared.users -= 1
-            if not shared.users:
-                del self._of_loops[loop]  # before the wait: who comes meanwhile makes a new one
-                if self._given_async is None:
-                    await shared.client.close()
+        client = self._of_loops.get(loop)
+        if client is None or client.is_closed():
+            client = self._of_loops[loop] = self._new_client()
+        return client
 
     def _new_client(self) -> Any:
         http = self._given_async
         if http is None:
-            http = self.library.DefaultAsyncHttpxClient(**self._http)
+            http = client_of_loop(self._http["proxy"], lambda: self.library.DefaultAsyncHttpxClient(**self._http))
         options = {**self._options, "api_key": _for_loops(self._options.get("api_key"))}
         return self.library.AsyncOpenAI(**options, http_client=http)
 

@@ -65,9 +65,9 @@ class OpenAIEmbeddings(OpenAISettings, Embeddings):
     async def aembed_documents(self, texts: list[str], chunk_size: int | None = None) -> list[list[float]]:
         """As `embed_documents`, without blocking."""
         vectors: list[list[float]] = []
-        async with self._clients.of_loop() as client:
-            for request in self._requests(texts, chunk_size):
-                vectors += self._vectors(request, await client.embeddings.create(**request))
+        client = self._clients.of_loop()
+        for request in self._requests(texts, chunk_size):
+            vectors += self._vectors(request, await client.embeddings.create(**request))
         return vectors
 
     async def aembed_query(self, text: str) -> list[float]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, ClassVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
     AfterValidator,
@@ -35,12 +36,13 @@ WITHOUT_EFFECT = frozenset({"tiktoken_model_name"})
 """Settings of LangChain's that change nothing here."""
 
 
-def _names(cls: type[BaseModel]) -> set[str]:
-    """The names that settings may be given by."""
-    names: set[str] = set()
+@cache
+def _names(cls: type[BaseModel]) -> dict[str, str]:
+    """The names that settings may be given by, and those of their fields."""
+    names: dict[str, str] = {}
     for name, field in cls.model_fields.items():
         choices = getattr(field.validation_alias, "choices", [field.validation_alias])
-        names |= {name, *(choice for choice in choices if isinstance(choice, str))}
+        names |= {name: name, **{choice: name for choice in choices if isinstance(choice, str)}}
     return names
 
 
@@ -64,11 +66,12 @@ class OpenAISettings(BaseModel):
         http_client: the HTTP client of the synchronous verbs; whoever made it closes it.
         http_async_client: the same of the asynchronous ones. Give one only if all calls run on one loop.
 
+    A setting that is changed later, as by `model.timeout = 5`, is checked, and counts from the next request on.
     Each has LangChain's long name as well: `openai_api_key`, `openai_api_base`, `openai_organization` and
     `request_timeout`, which are the names of the attributes.
     """
 
-    model_config = ConfigDict(populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True, validate_assignment=True)
 
     # Fields that say how a server is reached, and not what it answers, are excluded: a cache doesn't look at them.
 
@@ -92,7 +95,7 @@ class OpenAISettings(BaseModel):
     @classmethod
     def _take_parameters(cls, given: Any) -> Any:
         """Put other parameters of requests, as far as the SDK knows them, into `model_kwargs`."""
-        unknown = given.keys() - _names(cls) if isinstance(given, dict) else ()
+        unknown = given.keys() - _names(cls).keys() if isinstance(given, dict) else ()
         told = {name for name in unknown if given[name] not in (None, False)} - WITHOUT_EFFECT
         if not told:
             return given
@@ -112,7 +115,24 @@ class OpenAISettings(BaseModel):
             if name in self.model_fields_set:
                 yield name, value
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        name = _names(type(self)).get(name, name)
+        super().__setattr__(name, value)
+        if name in OpenAISettings.model_fields:
+            self._connect()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """See `pydantic.BaseModel`."""
+        copied = super().model_copy(update=update, deep=deep)
+        if not OpenAISettings.model_fields.keys().isdisjoint(update or ()):
+            copied._connect()
+        return copied
+
     def model_post_init(self, context: Any) -> None:
+        self._connect()
+
+    def _connect(self) -> None:
+        """Make the clients that the settings ask for."""
         key = self.openai_api_key
         options = {
             "base_url": self.openai_api_base,

@@ -36,23 +36,22 @@ async def aevents_of(
     clients: OpenAIClients, resource: str, request: dict[str, Any]
 ) -> AsyncGenerator[dict[str, Any], None]:
     """The same on the running loop."""
-    async with clients.of_loop() as client:
-        create = attrgetter(resource)(client).with_streaming_response.create
-        async with create(**request, stream=True) as response:
-            events = _Events(clients.library, response.http_request)
-            pieces = response.iter_bytes()
-            try:
-                with clients.failures(response.http_request):
-                    async for piece in pieces:
-                        for event in events.push(piece):
-                            yield event
-                        if events.is_done:
-                            return
-                for event in events.end():
-                    yield event
-            finally:
-                await response.close()
-                await _unwind(pieces)
+    create = attrgetter(resource)(clients.of_loop()).with_streaming_response.create
+    async with create(**request, stream=True) as response:
+        events = _Events(clients.library, response.http_request)
+        pieces = response.iter_bytes()
+        try:
+            with clients.failures(response.http_request):
+                async for piece in pieces:
+                    for event in events.push(piece):
+                        yield event
+                    if events.is_done:
+                        return
+            for event in events.end():
+                yield event
+        finally:
+            await response.close()
+            await _unwind(pieces)
 
 
 def answer_of(clients: OpenAIClients, resource: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -63,9 +62,8 @@ def answer_of(clients: OpenAIClients, resource: str, request: dict[str, Any]) ->
 
 async def aanswer_of(clients: OpenAIClients, resource: str, request: dict[str, Any]) -> dict[str, Any]:
     """The same on the running loop."""
-    async with clients.of_loop() as client:
-        response = await attrgetter(resource)(client).with_raw_response.create(**request)
-        return _object(clients.library, response)
+    response = await attrgetter(resource)(clients.of_loop()).with_raw_response.create(**request)
+    return _object(clients.library, response)
 
 
 class _Events:

@@ -58,6 +58,8 @@ with warnings.catch_warnings():
             return telling(self)
 
         def __setattr__(self, name: str, value: Any) -> None:
+            if not name.startswith("_"):  # before, too: pydantic may check all that the object holds
+                _drop_derived(self, self.__dict__)
             super().__setattr__(name, value)
             if name in type(self).model_fields:
                 _drop_derived(self, self.__dict__)

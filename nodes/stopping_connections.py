@@ -15,6 +15,18 @@ from anabranch.engine.errors import Stopped
 from anabranch.scheduler.sites import SITE
 
 
+def make_stoppable(client: Any) -> None:
+    """Have a stop end every wait of a client of httpx for a server, but for that until it is connected.
+
+    Only the HTTP library below httpx can be given a network of one's own; if it isn't where it is known to be, nothing
+    is changed, and `shut_down_on_stop` still serves for streams.
+    """
+    for transport in (getattr(client, "_transport", None), *getattr(client, "_mounts", {}).values()):
+        pool: Any = getattr(transport, "_pool", None)
+        if (network := getattr(pool, "_network_backend", None)) is not None:
+            pool._network_backend = _Network(network)
+
+
 @contextmanager
 def shut_down_on_stop(response: Any) -> Iterator[None]:
     """Shut the connection of a response of httpx down if the call around this is stopped, by another thread.
@@ -22,8 +34,15 @@ def shut_down_on_stop(response: Any) -> Iterator[None]:
     Raises:
         Stopped: in the place of what then goes wrong with the connection.
     """
-    site, stream = SITE.get(), response.extensions.get("network_stream")
-    connection = stream.get_extra_info("socket") if stream is not None else None
+    with _stoppable(response.extensions.get("network_stream")):
+        yield
+
+
+@contextmanager
+def _stoppable(stream: Any) -> Iterator[None]:
+    """The same for a network stream of httpcore."""
+    site = SITE.get()
+    connection = stream.get_extra_info("socket") if stream is not None and site is not None else None
     if site is None or not isinstance(connection, socket.socket):
         yield
         return
@@ -33,11 +52,16 @@ def shut_down_on_stop(response: Any) -> Iterator[None]:
         yield
     except Exception:
         if stop.has_acted:
-            raise Stopped("the call around this step was stopped") from None
+            raise Stopped(_STOPPED) from None
         raise
     finally:
         site.unhook(stop)
         stop.over()
+    if stop.has_acted:
+        raise Stopped(_STOPPED)
+
+
+_STOPPED = "the call around this step was stopped"
 
 
 class _Stop:
@@ -59,3 +83,50 @@ class _Stop:
     def over(self) -> None:
         with self._lock:
             self._connection = None
+
+
+class _Network:
+    """A network backend of httpcore whose streams are stoppable."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+
+    def connect_tcp(self, *args: Any, **kwargs: Any) -> Any:
+        return self._connected(self._network.connect_tcp, *args, **kwargs)
+
+    def connect_unix_socket(self, *args: Any, **kwargs: Any) -> Any:
+        return self._connected(self._network.connect_unix_socket, *args, **kwargs)
+
+    def _connected(self, connect: Any, *args: Any, **kwargs: Any) -> Any:
+        site = SITE.get()
+        if site is not None and site.stopped:  # the SDK tries again after a failure
+            raise Stopped(_STOPPED)
+        return _Stream(connect(*args, **kwargs))
+
+    def sleep(self, seconds: float) -> None:
+        self._network.sleep(seconds)
+
+
+class _Stream:
+    """A network stream of httpcore, each wait of which a stop ends."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def read(self, *args: Any, **kwargs: Any) -> Any:
+        with _stoppable(self._stream):
+            return self._stream.read(*args, **kwargs)
+
+    def write(self, *args: Any, **kwargs: Any) -> None:
+        with _stoppable(self._stream):
+            self._stream.write(*args, **kwargs)
+
+    def start_tls(self, *args: Any, **kwargs: Any) -> Any:
+        with _stoppable(self._stream):
+            return _Stream(self._stream.start_tls(*args, **kwargs))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -194,6 +195,17 @@ def test_threads_share_connections(server: OpenAIServer, model: ChatOpenAI) -> N
     assert server.connections == 1
 
 
+def test_calls_on_a_loop_share_connections_whichever_model_makes_them(server: OpenAIServer, model: ChatOpenAI) -> None:
+    async def ask() -> None:
+        for each in (model, model, model_of(server, temperature=0), model.with_retry()):
+            await each.ainvoke("What?")
+
+    asyncio.run(ask())
+    assert server.connections == 1
+    asyncio.run(ask())
+    assert server.connections == 2
+
+
 def test_in_a_chain_its_chunks_flow_through(model: ChatOpenAI) -> None:
     chain = ChatPromptTemplate.from_template("What do {animals} like?") | model | StrOutputParser()
     assert list(chain.stream({"animals": "bears"})) == ["", "Bears", " like", " honey.", ""]
@@ -276,6 +288,29 @@ def test_it_can_be_copied_and_pickled(model: ChatOpenAI) -> None:
     for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), model.model_copy()):
         assert twin == model
         assert twin.invoke("What?").content == TEXT
+
+
+@pytest.mark.parametrize("chained", [lambda model: model, lambda model: model.with_retry() | str], ids=["it", "chain"])
+def test_settings_that_are_changed_later_count_from_the_next_request_on(
+    server: OpenAIServer, model: ChatOpenAI, chained: Callable[[ChatOpenAI], Any]
+) -> None:
+    runnable = chained(model)
+    runnable.invoke("What?")
+    model.temperature, model.model_name = 0.0, "large"
+    model.openai_api_key, model.default_headers = "sk-other", {"X-Whose": "mine"}
+    runnable.invoke("What?")
+    asyncio.run(runnable.ainvoke("What?"))
+    asked = [(each["model"], each.get("temperature")) for each in server.requests]
+    assert asked == [("small", None), ("large", 0), ("large", 0)]
+    said = [(each["authorization"], each["x-whose"]) for each in server.headers[1:]]
+    assert said == [("Bearer sk-other", "mine")] * 2
+    assert "sk-other" not in repr(model)
+    with pytest.raises(ValueError, match="more than 0"):
+        model.timeout = -1
+    with pytest.raises(ValueError, match="temprature"):
+        model.temprature = 1
+    model.model_copy(update={"openai_api_key": "sk-third"}).invoke("What?")
+    assert server.headers[-1]["authorization"] == "Bearer sk-third"
 
 
 @pytest.mark.parametrize(

@@ -420,8 +420,15 @@ def test_a_timeout_in_config_closes_the_connection_of_a_stream(
     assert hung_up_after_a_timeout(server, reply, lambda config: list(chain.stream({"animals": "bears"}, config)))
 
 
-@pytest.mark.parametrize("reply", [streaming(BEARS, silent), endless], ids=["silent", "endless"])
-def test_cancelling_a_handle_closes_the_connection_of_a_streaming_model(server: OpenAIServer, reply: Reply) -> None:
+def test_a_timeout_in_config_closes_the_connection_of_a_whole_call(server: OpenAIServer, model: ChatOpenAI) -> None:
+    chain = chain_of(model)
+    assert hung_up_after_a_timeout(server, silent, lambda config: chain.invoke({"animals": "bears"}, config))
+    assert server.requests == server.requests[:1]  # the SDK has not tried again
+    assert chain.invoke({"animals": "bears"}) == model.invoke("What?").content
+
+
+@pytest.mark.parametrize("reply", [streaming(BEARS, silent), endless, silent], ids=["silent", "endless", "mute"])
+def test_cancelling_a_handle_closes_the_connection_of_a_model(server: OpenAIServer, reply: Reply) -> None:
     arrived = threading.Event()
 
     def arriving(exchange: Exchange) -> None:
@@ -429,7 +436,7 @@ def test_cancelling_a_handle_closes_the_connection_of_a_streaming_model(server: 
         reply(exchange)
 
     server.replies.append(arriving)
-    run = chain_of(model_of(server, streaming=True)).start({"animals": "bears"})
+    run = chain_of(model_of(server, streaming=reply is not silent)).start({"animals": "bears"})
     assert arrived.wait(PATIENCE)
     assert run.cancel()
     with pytest.raises(CancelledError):
