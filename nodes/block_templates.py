@@ -114,6 +114,13 @@ class DictPromptTemplate(RunnableSerializable[dict[str, Any], dict[str, Any]]):
 class ImagePromptTemplate(DictPromptTemplate):
     """An image in a message: its `url`, a template, and its `detail`, if wanted.
 
+    Args:
+        template: a dict with the `url`, and what else is to stand there.
+        template_format: the format of all texts in it.
+
+    Raises:
+        TemplateError: a `ValueError`, when it has no `url`, or a text can't be used.
+
     Example:
         >>> ImagePromptTemplate(template={"url": "https://pics.example/{name}.png"}).format(name="bear")
         {'url': 'https://pics.example/bear.png'}

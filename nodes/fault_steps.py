@@ -135,6 +135,9 @@ class Sleeps(_Fault):
 
     Args:
         seconds: how long.
+
+    Raises:
+        CompositionError: a `TypeError`, when it is no number of at least 0.
     """
 
     def __init__(self, seconds: float) -> None:

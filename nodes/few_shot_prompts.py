@@ -160,6 +160,14 @@ class FewShotPromptTemplate(FewShotExamples, StringPromptTemplate):
 class FewShotPromptWithTemplates(FewShotExamples, StringPromptTemplate):
     """A `FewShotPromptTemplate` whose prefix and suffix are prompts themselves.
 
+    Args:
+        examples, example_selector, example_prompt, example_separator: as there.
+        prefix, suffix: prompts of text, whose variables are those of the whole.
+        validate_template: see that `input_variables` are the variables of the prefix and the suffix.
+
+    Raises:
+        TemplateError: a `ValueError`, when they are to be that and aren't.
+
     Example:
         >>> prompt = FewShotPromptWithTemplates(
         ...     examples=[{"word": "tall"}],

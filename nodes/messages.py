@@ -187,6 +187,9 @@ class RemoveMessage(BaseMessage):
     Args:
         id: of the message to remove; may be given by position.
 
+    Raises:
+        ValueError: when it is given a content.
+
     Example:
         >>> RemoveMessage("run-1")
         RemoveMessage(content='', id='run-1')

@@ -82,6 +82,9 @@ def runnables(
         forms: of their functions: "sync", "async" or both.
         faults: steps that are put into some of them, such as `failures()`. None leaves them whole.
 
+    Raises:
+        LawsError: a `ValueError`, when there is no such form.
+
     Example:
         >>> from hypothesis import find
         >>> find(runnables(int, bool), lambda made: True)
@@ -143,6 +146,9 @@ def dags(n: int = 5, via: str | None = None) -> st.SearchStrategy[AnyRunnable]:
         n: how many vertices, at most.
         via: "dicts" builds it of dicts and picks, "from_dag" of a networkx graph; by default either.
 
+    Raises:
+        LawsError: a `ValueError`, when `n` is less than 1, or there is no such way.
+
     Example:
         >>> from hypothesis import find
         >>> find(dags(4, "from_dag"), lambda dag: len(dag.vertices) > 2)
@@ -157,6 +163,9 @@ def dags(n: int = 5, via: str | None = None) -> st.SearchStrategy[AnyRunnable]:
 
 def dag_shapes(n: int = 5) -> st.SearchStrategy[list[list[int]]]:
     """For each of at most n vertices the earlier ones that it reads. See `dag_strategies`.
+
+    Raises:
+        LawsError: a `ValueError`, when `n` is less than 1.
 
     Example:
         >>> from hypothesis import find
