@@ -7,8 +7,16 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from anabranch.nodes import RunnableLambda, from_dag
-from anabranch.viz import draw
+from anabranch.nodes import (
+    ChatPromptTemplate,
+    FakeListChatModel,
+    RunnableBranch,
+    RunnableLambda,
+    StrOutputParser,
+    from_dag,
+    simulate,
+)
+from anabranch.viz import RunRecorder, draw, timeline
 
 ROOT = Path(__file__).parent.parent
 PICTURES = ROOT / "docs" / "pictures"
@@ -25,6 +33,31 @@ def long_chain() -> Any:
     return reduce(lambda chain, _: chain | part, range(74), RunnableLambda(str) | part)
 
 
+def guarded() -> Any:
+    """A branch of which one condition is a chain."""
+    guard = ChatPromptTemplate.from_template("Is this rude? {question}") | FakeListChatModel(responses=["no"])
+    rude = guard | StrOutputParser() | RunnableLambda(lambda said: said == "yes", name="says_yes")
+    refuse, short, answer = (RunnableLambda(str, name=name) for name in ("refuse", "short", "answer"))
+    is_short = RunnableLambda(lambda question: len(question) < 20, name="is_short")
+    return RunnableBranch((rude, refuse), (is_short, short), answer)
+
+
+def tried(chain: Any) -> RunRecorder:
+    """A run in which the search fails once, and the model always."""
+    recorder = RunRecorder(previews=False)  # messages have ids of their own
+    simulate(
+        chain,
+        "What do otters do at night?",
+        {"callbacks": [recorder]},
+        durations={"search": 0.4, "best": 0.1, "FakeListChatModel": 1.2, "careful model": 0.9},
+        failures={
+            "search": lambda before: None if before else ConnectionError("the library is closed"),
+            "FakeListChatModel": TimeoutError("no answer"),
+        },
+    )
+    return recorder
+
+
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     chain = example("drawing")["chain"]
@@ -32,6 +65,10 @@ def main() -> None:
     draw(chain, path=PICTURES / "plan.svg", plan=True)
     draw(chain, path=PICTURES / "types.svg", types=True)
     draw(chain, path=PICTURES / "closed.svg", depth=0)
+    run = tried(chain)
+    draw(run, path=PICTURES / "run.svg")
+    timeline(run, path=PICTURES / "timeline.svg")
+    draw(guarded(), path=PICTURES / "condition.svg")
     draw(long_chain(), path=PICTURES / "long.svg", direction="LR")
     draw(example("retrieval")["chain"], path=PICTURES / "retrieval.svg")
     draw(from_dag(example("any_dag")["dinner"](), name="dinner"), path=PICTURES / "dag.svg")
