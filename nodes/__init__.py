@@ -43,6 +43,7 @@ _EXPORTS = {
     "nodes.cumulative_parsers": "BaseCumulativeTransformOutputParser",
     "nodes.custom_events": "adispatch_custom_event dispatch_custom_event",
     "nodes.dags": "RunnableDag from_dag",
+    "nodes.debugging": "ConsoleCallbackHandler get_debug set_debug",
     "nodes.decorators": "chain",
     "nodes.distance_strategies": "DistanceStrategy",
     "nodes.docstores": "InMemoryDocstore",
@@ -63,6 +64,7 @@ _EXPORTS = {
     "nodes.fake_llms": "FakeListLLM FakeListLLMError FakeStreamingListLLM",
     "nodes.fenced_json": "parse_json_markdown",
     "nodes.few_shot_prompts": "FewShotChatMessagePromptTemplate FewShotPromptTemplate FewShotPromptWithTemplates",
+    "nodes.file_handlers": "FileCallbackHandler",
     "nodes.function_call_parsers": "JsonKeyOutputFunctionsParser JsonOutputFunctionsParser OutputFunctionsParser "
     "PydanticAttrOutputFunctionsParser PydanticOutputFunctionsParser",
     "nodes.function_calling": "convert_to_json_schema convert_to_openai_function convert_to_openai_tool",

@@ -28,6 +28,7 @@ from anabranch.nodes.console import ConsoleTracer
 from anabranch.nodes.cumulative_parsers import BaseCumulativeTransformOutputParser
 from anabranch.nodes.custom_events import adispatch_custom_event, dispatch_custom_event
 from anabranch.nodes.dags import RunnableDag, from_dag
+from anabranch.nodes.debugging import ConsoleCallbackHandler, get_debug, set_debug
 from anabranch.nodes.decorators import chain
 from anabranch.nodes.distance_strategies import DistanceStrategy
 from anabranch.nodes.docstores import InMemoryDocstore
@@ -46,6 +47,7 @@ from anabranch.nodes.fake_embeddings import DeterministicFakeEmbedding, FakeEmbe
 from anabranch.nodes.fake_llms import FakeListLLM, FakeListLLMError, FakeStreamingListLLM
 from anabranch.nodes.fenced_json import parse_json_markdown
 from anabranch.nodes.few_shot_prompts import FewShotChatMessagePromptTemplate, FewShotPromptTemplate, FewShotPromptWithTemplates
+from anabranch.nodes.file_handlers import FileCallbackHandler
 from anabranch.nodes.function_call_parsers import JsonKeyOutputFunctionsParser, JsonOutputFunctionsParser, OutputFunctionsParser, PydanticAttrOutputFunctionsParser, PydanticOutputFunctionsParser
 from anabranch.nodes.function_calling import convert_to_json_schema, convert_to_openai_function, convert_to_openai_tool
 from anabranch.nodes.functions import RunnableLambda
@@ -195,6 +197,7 @@ __all__ = [
     "ConfigurableFieldMultiOption",
     "ConfigurableFieldSingleOption",
     "ConfigurableFieldSpec",
+    "ConsoleCallbackHandler",
     "ConsoleTracer",
     "CurveStyle",
     "DeterministicFakeEmbedding",
@@ -220,6 +223,7 @@ __all__ = [
     "FewShotChatMessagePromptTemplate",
     "FewShotPromptTemplate",
     "FewShotPromptWithTemplates",
+    "FileCallbackHandler",
     "FunctionMessage",
     "FunctionMessageChunk",
     "Generation",
@@ -372,6 +376,7 @@ __all__ = [
     "from_dag",
     "from_langchain",
     "get_buffer_string",
+    "get_debug",
     "get_llm_cache",
     "get_template_variables",
     "get_usage_metadata_callback",
@@ -391,6 +396,7 @@ __all__ = [
     "replay",
     "replay_log",
     "run_in_executor",
+    "set_debug",
     "set_llm_cache",
     "simulate",
     "sorted_values",

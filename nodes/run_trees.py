@@ -149,12 +149,9 @@ class BaseTracer(Listener):
         if run is None:
             return None
         run.end_time = info.end_time
-        run.inputs = _inputs(info)
-        run.outputs = _outputs(info)
+        run.inputs, run.outputs, run.error = outcome_of(info)
         if info.metadata:
             run.extra["metadata"] = info.metadata  # more may be known by now than at the start
-        if info.error is not None:
-            run.error = "\n".join([repr(info.error), *getattr(info.error, "__notes__", ())])
         run.events.append({"name": what, "time": run.end_time})
         is_outermost = info.parent is None or info.parent.id not in self.run_map
         return self._finish(run, is_outermost)
@@ -197,6 +194,14 @@ def run_of(info: RunInfo) -> Run:
         tags=info.tags,
         serialized=serialized_of(info),
     )
+
+
+def outcome_of(info: RunInfo) -> tuple[dict[str, Any], dict[str, Any] | None, str | None]:
+    """The inputs, outputs and error of a run that is over, as a `Run` has them."""
+    error = None
+    if info.error is not None:
+        error = "\n".join([repr(info.error), *getattr(info.error, "__notes__", ())])
+    return _inputs(info), _outputs(info), error
 
 
 def _order(info: RunInfo) -> str:

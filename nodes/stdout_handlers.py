@@ -50,8 +50,7 @@ class StdOutCallbackHandler(BaseCallbackHandler):
 
     def on_text(self, text: str, color: Color | None = None, end: str = "", **kwargs: Any) -> None:
         """Print a text in a color, and `end` behind it."""
-        code = _CODES.get(color or self.color or "")
-        print(f"\033[{code}m\033[1;3m{text}\033[0m" if code else text, end=end, flush=True)
+        print(colored(text, color or self.color), end=end, flush=True)
 
 
 class StreamingStdOutCallbackHandler(BaseCallbackHandler):
@@ -67,3 +66,9 @@ class StreamingStdOutCallbackHandler(BaseCallbackHandler):
     def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
         """Print a piece of an answer at once."""
         print(token, end="", flush=True)
+
+
+def colored(text: str, color: Color | None) -> str:
+    """A text with the codes of a terminal for a color, if there is one."""
+    code = _CODES.get(color or "")
+    return f"\033[{code}m\033[1;3m{text}\033[0m" if code else text

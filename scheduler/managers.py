@@ -26,6 +26,8 @@ RUN: ContextVar[RunInfo | None] = ContextVar("anabranch_run", default=None)
 AMBIENT: ContextVar[Listeners] = ContextVar("anabranch_listeners", default=())
 """Who listens to everything that is started in this context."""
 
+EVERYWHERE: list[Listener] = []
+"""Who listens to everything that is started in this process."""
 
 ADOPTED: dict[str, Callable[[Any], CallbackManager]] = {}
 """What makes a manager of one of another library, by that library's name."""
@@ -322,7 +324,7 @@ def is_heard(config: RunnableConfig | None, graph: Graph) -> bool:
     """Whether anybody listens to a call of a graph."""
     if config is not None and config.get("callbacks"):
         return True
-    return bool(AMBIENT.get()) or graph.listens
+    return bool(AMBIENT.get() or EVERYWHERE) or graph.listens
 
 
 def managed(config: RunnableConfig | None) -> RunnableConfig:
@@ -335,7 +337,7 @@ def manager_of(config: RunnableConfig | None) -> CallbackManager:
     callbacks = config.get("callbacks") if config else None
     made = CallbackManager() if callbacks is None else callbacks
     made = made.copy() if isinstance(made, CallbackManager) else converted(made)
-    if ambient := AMBIENT.get():
+    if ambient := (*EVERYWHERE, *AMBIENT.get()):
         made.listeners = joined(made.listeners, ambient)
     if config:
         if tags := config.get("tags"):

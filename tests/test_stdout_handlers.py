@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from anabranch.nodes import (
     FakeListChatModel,
+    FileCallbackHandler,
     RunnableLambda,
     StdOutCallbackHandler,
     StreamingStdOutCallbackHandler,
@@ -54,3 +56,21 @@ def test_an_answer_is_printed_as_it_is_streamed_and_not_otherwise(capsys: pytest
 
     asyncio.run(main())
     assert capsys.readouterr().out == "yes, so"
+
+
+def test_a_file_has_what_runs_without_colors(tmp_path: Path) -> None:
+    file = tmp_path / "runs.txt"
+    chain = RunnableLambda(abs) | str
+    with FileCallbackHandler(file) as handler:
+        chain.invoke(-1, {"callbacks": [handler]})
+        asyncio.run(chain.ainvoke(-1, {"callbacks": [handler]}))
+        handler.on_text("said", color="red", end="!")
+    once = (
+        "\n\n> Entering new RunnableSequence chain...\n\n\n> Entering new abs chain...\n\n> Finished chain.\n"
+        "\n\n> Entering new str chain...\n\n> Finished chain.\n\n> Finished chain.\n"
+    )
+    assert file.read_text() == once * 2 + "\033[31;1m\033[1;3msaid\033[0m!"
+    assert handler.file.closed
+    with FileCallbackHandler(str(file), mode="w"):
+        pass
+    assert file.read_text() == ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
 
 from documented_programs.expected import gives
 from documented_programs.plain_data import caught, plain
@@ -266,9 +268,6 @@ def callbacks_reach_nested_calls(L):
 
 @gives(True)
 def text_to_standard_output(L):
-    import contextlib
-    import io
-
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
         L.RunnableLambda(lambda x: x).invoke(1, {"callbacks": [L.StdOutCallbackHandler()]})
@@ -280,3 +279,20 @@ def runs_collected_by_a_handler(L):
     collector = L.RunCollectorCallbackHandler()
     (L.RunnableLambda(abs) | L.RunnableLambda(str, name="str")).invoke(-1, {"callbacks": [collector]})
     return [[run.name, run.inputs, run.outputs, [c.name for c in run.child_runs]] for run in collector.traced_runs]
+
+
+@gives([False, True, True, True, True])
+def debugging_everything(L):
+    before = L.get_debug()
+    L.set_debug(True)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            (L.PromptTemplate.from_template("{a}") | L.FakeListChatModel(responses=["x"])).invoke({"a": 1})
+        during = L.get_debug()
+    finally:
+        L.set_debug(False)
+    model = "[llm/start]\x1b[0m \x1b[1m[chain:RunnableSequence > llm:FakeListChatModel] Entering LLM run with input:"
+    with contextlib.redirect_stdout(io.StringIO()) as heard:
+        L.RunnableLambda(abs).invoke(-1, {"callbacks": [L.ConsoleCallbackHandler()]})
+    place = '[chain:abs] Entering Chain run with input:\n\x1b[0m{\n  "input": -1\n}'
+    return before, during, model in said.getvalue(), '"Human: 1"' in said.getvalue(), place in heard.getvalue()
