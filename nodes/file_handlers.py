@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, Literal, Self, TextIO
 
 from anabranch.nodes.callback_handlers import BaseCallbackHandler
 from anabranch.nodes.stdout_handlers import Color, colored
@@ -34,7 +34,7 @@ class FileCallbackHandler(BaseCallbackHandler):
         ['', '', '> Entering new len chain...', '', '> Finished chain.', '']
     """
 
-    def __init__(self, filename: str | Path, mode: str = "a", color: Color | None = None) -> None:
+    def __init__(self, filename: str | Path, mode: Literal["a", "w", "x"] = "a", color: Color | None = None) -> None:
         self.filename, self.mode, self.color = str(filename), mode, color
         self.file: TextIO = Path(filename).open(mode, encoding="utf-8")  # noqa: SIM115 (closed by `close`)
 

@@ -11,6 +11,7 @@ import pytest
 from anabranch.nodes import (
     FakeListChatModel,
     FileCallbackHandler,
+    Runnable,
     RunnableLambda,
     StdOutCallbackHandler,
     StreamingStdOutCallbackHandler,
@@ -60,7 +61,7 @@ def test_an_answer_is_printed_as_it_is_streamed_and_not_otherwise(capsys: pytest
 
 def test_a_file_has_what_runs_without_colors(tmp_path: Path) -> None:
     file = tmp_path / "runs.txt"
-    chain = RunnableLambda(abs) | str
+    chain: Runnable[Any, str] = RunnableLambda(abs) | str
     with FileCallbackHandler(file) as handler:
         chain.invoke(-1, {"callbacks": [handler]})
         asyncio.run(chain.ainvoke(-1, {"callbacks": [handler]}))
