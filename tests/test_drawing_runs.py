@@ -111,6 +111,14 @@ class TestText:
         chain = RunnableBranch((tries, one), abs)
         assert "RunnableBranch  * failed, 500 ms, ValueError: never" in draw(recorded(chain, 3, {"tries": 0.5}), "text")
 
+    def test_a_folded_box_tells_which_of_its_steps_failed(self) -> None:
+        chain = RunnableLambda(one) | {"a": RunnableLambda(tries) | str, "b": spare}
+        run = recorded(chain, 3, {"tries": 0.5})
+        assert "parallel [3 steps]  * failed, 500 ms, tries: ValueError: never" in draw(run, "text", depth=0)
+        assert "sequence [2 steps]  * failed, 500 ms, tries: ValueError: never" in draw(run, "text", depth=1)
+        row = recorded(RunnableLambda(one).pipe(*[spare] * 80, tries, *[spare] * 80), 3, {"tries": 0.5})
+        assert "spare … spare [154 steps]  * failed, 500 ms, tries: ValueError: never" in draw(row, "text")
+
     def test_what_a_function_calls_has_its_state(self) -> None:
         inner = RunnableLambda(slow) | spare
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from anabranch.viz.pictures import Cluster, Edge, EdgeKind, Picture, State, Vertex
+from anabranch.viz.pictures import Cluster, Edge, EdgeKind, Part, Picture, State, Vertex
 
 _ORDER: tuple[State, ...] = ("failed", "cancelled", "running", "waiting", "done", "skipped")
 
@@ -63,8 +63,15 @@ def sum_up(box: Vertex, parts: list[Vertex]) -> None:
     times = [part.time for part in parts if part.time is not None]
     box.state = next((each for each in _ORDER if each in states), None)
     box.time = sum(times) if times else None
-    box.note = next((part.note for part in parts if part.note), "")
     box.thick = any(part.thick for part in parts)
+    for part in parts:
+        note(box, part)
+
+
+def note(box: Vertex, part: Part) -> None:
+    """Write into a box what one of its parts tells, such as an error, with the name of that."""
+    if part.note and not box.note:
+        box.note = part.note if part.kind == "fold" else f"{part.label or part.name}: {part.note}"
 
 
 def is_step(vertex: Vertex) -> bool:

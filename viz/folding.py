@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from anabranch.viz.contracting import box_of, contracted, count_steps, is_step
+from anabranch.viz.contracting import box_of, contracted, count_steps, is_step, note
 from anabranch.viz.layering import in_layers
 from anabranch.viz.pictures import Cluster, Picture
 from anabranch.viz.repeating import without_repeats
@@ -70,6 +70,10 @@ def folded(picture: Picture, clusters: Iterable[str]) -> Picture:
     counts = Counter(home[id] for id, vertex in picture.vertices.items() if id in home and is_step(vertex))
     thick = {home[id] for id, vertex in picture.vertices.items() if id in home and vertex.thick}
     boxes = {id: box_of(picture.clusters[id], counts[id], id in thick) for id, target in into.items() if id == target}
+    for id, target in home.items():
+        note(boxes[target], picture.vertices[id])
+    for id, target in into.items():
+        note(boxes[target], picture.clusters[id])
     made = contracted(picture, home, boxes)
     made.clusters = {id: cluster for id, cluster in picture.clusters.items() if id not in into}
     return made
