@@ -11,9 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from verbs import until
 
 from anabranch.engine.laws import Occupancy, concurrency_within_cap
 from anabranch.nodes import Runnable, RunnableBranch, RunnableGenerator, RunnableLambda, RunnableParallel
+from anabranch.scheduler.hopping import loop_ledger
+from anabranch.scheduler.ledger import default_limit
 
 CAPS = (1, 2, 3, 4, 5)
 PATIENCE = 20.0
@@ -425,3 +428,40 @@ def test_a_step_of_a_stream_that_waits_for_its_next_attempt_leaves_the_permit_to
         assert found == {"b": 1}
         with chain.stream(1, {"max_concurrency": 1}) as chunks:
             assert next(chunks) == {"b": 1}
+
+
+@pytest.mark.parametrize("verb", ["ainvoke", "abatch", "astream"])
+@pytest.mark.parametrize("form", ["function", "generator"])
+def test_without_a_cap_a_loop_bounds_the_blocking_calls_that_run_at_once(verb: str, form: str) -> None:
+    more = 3
+    width = default_limit() + more
+    occupancy, may_end = Occupancy(), threading.Event()
+
+    def work(x: Any) -> Any:
+        with occupancy:
+            assert may_end.wait(PATIENCE)
+        return x
+
+    def chunks(source: Iterator[Any]) -> Iterator[Any]:
+        yield from map(work, source)
+
+    step: Any = RunnableLambda(work) if form == "function" else RunnableGenerator(chunks)
+
+    async def main() -> None:
+        if verb == "abatch":
+            task = asyncio.ensure_future(step.abatch([1] * width))
+        else:
+            chain = branches(step, width)
+            task = asyncio.ensure_future(chain.ainvoke(1) if verb == "ainvoke" else alist(chain.astream(1)))
+        ledger = loop_ledger(asyncio.get_running_loop())
+        await until(lambda: ledger.statistics()["waiting"] == more or occupancy.entered == width)
+        await until(lambda: occupancy.entered >= default_limit())
+        entered = occupancy.entered
+        may_end.set()
+        await task
+        assert entered == default_limit()
+        assert ledger.statistics() == {"limit": default_limit(), "free": default_limit(), "waiting": 0}
+
+    asyncio.run(main())
+    concurrency_within_cap(occupancy, default_limit())
+    assert occupancy.entered == width
