@@ -20,7 +20,7 @@ from anabranch.scheduler.calls import wait_for_permit_async
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.loops import on_loop
 from anabranch.scheduler.pools import POOL
-from anabranch.scheduler.portal import PORTAL, keep
+from anabranch.scheduler.portal import PORTAL, keep, note_foreign_loop
 from anabranch.scheduler.sites import SITE
 
 
@@ -55,6 +55,7 @@ def portal_chunks(
             if word is Word.END:
                 return
             if word is Word.ERROR:
+                note_foreign_loop(said, name)
                 raise said
             yield said
     except GeneratorExit:

@@ -335,25 +335,26 @@ class Frontier:
         if activation not in group.activations:
             return
         del group.activations[activation]
-        failure = activation.failure
-        if activation.trace is not None:
-            self._end_trace(activation)
+        failure, result = activation.failure, None
         if failure is None and not group.stopped:
             try:
-                self._settle(group, activation.index, gather(activation.plan.output, activation.values))
+                result = gather(activation.plan.output, activation.values)
             except Exception as error:
                 explain_output(error, activation)
                 failure = Failure(error, activation.index)
+        if activation.trace is not None:
+            self._end_trace(activation, failure or group.failure)
         if failure is not None:
             if group.keep_errors and isinstance(failure.error, Exception):
                 self._settle(group, activation.index, failure.error)
             else:
                 group.failure = first_failure(group.failure, failure)
                 self.stop(group)
+        elif not group.stopped:
+            self._settle(group, activation.index, result)
         self._conclude_group(group)
 
-    def _end_trace(self, activation: Activation) -> None:
-        failure = activation.failure or activation.group.failure
+    def _end_trace(self, activation: Activation, failure: Failure | None) -> None:
         stopped = Stopped("the call around this step was stopped") if activation.group.stopped else None
         activation.trace.close(stopped if failure is None else failure.error, later=True)
 

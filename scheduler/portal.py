@@ -12,7 +12,7 @@ from anabranch.engine.errors import PortalError, Stopped
 from anabranch.scheduler import primitives
 from anabranch.scheduler.sites import SITE
 
-_FOREIGN_LOOP = "attached to a different loop"
+_FOREIGN_LOOP = ("attached to a different loop", "bound to a different event loop")
 
 
 class Errand:
@@ -129,15 +129,20 @@ class Portal:
         except BaseException as error:
             if not errand.over:  # an interrupt while this thread did not wait
                 errand.wait(loop, error)
-            if isinstance(error, RuntimeError) and _FOREIGN_LOOP in str(error):
-                error.add_note(
-                    f"step {name!r} was run by a synchronous verb, on a loop of the library's own, but uses something "
-                    "that belongs to your loop; await `ainvoke` (or `astream`, `abatch`) there instead"
-                )
+            note_foreign_loop(error, name)
             raise
         finally:
             if site is not None:
                 site.unhook(errand)
+
+
+def note_foreign_loop(error: BaseException, name: str) -> None:
+    """Say what to do about an error of something that belongs to another loop than the portal's."""
+    if isinstance(error, RuntimeError) and any(said in str(error) for said in _FOREIGN_LOOP):
+        error.add_note(
+            f"step {name!r} was run by a synchronous verb, on a loop of the library's own, but uses something "
+            "that belongs to your loop; await `ainvoke` (or `astream`, `abatch`) there instead"
+        )
 
 
 def start(loop: asyncio.AbstractEventLoop, errand: Errand, main: Callable[[], Any]) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from anabranch.engine.chunks import Algebra
 from anabranch.engine.graphs import INPUT_SLOT
 from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import note_place, scope_refusing
@@ -108,11 +107,6 @@ class Strands:
     def backlog(self) -> int:
         """How many strands are ready and not started."""
         return sum(strand.state is State.READY for strand in (self.source, *self.all[:-1]))
-
-    @property
-    def algebra(self) -> Algebra | None:
-        """How the output's chunks combine, where that is declared."""
-        return self.plan.algebra
 
     def open(self) -> None:
         """Make ready what needs nothing but the graph's input."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from operator import itemgetter
 from typing import Any
 
 import pytest
 from refusals import number, says, upper
-from verbs import VERBS, awaited, in_every_verb
+from verbs import SYNC_VERBS, VERBS, awaited, in_every_verb
 
 from anabranch.engine.errors import ConfigError, EdgeTypeError, StepInputError
+from anabranch.engine.trace_laws import Recorder, check_facts
 from anabranch.nodes import (
     ChatPromptTemplate,
     ConfigurableField,
@@ -170,3 +172,52 @@ def test_a_dict_that_nobody_sees_must_be_one_all_the_same() -> None:
     for verb in VERBS.values():
         with pytest.raises(StepInputError, match="'size'"):
             verb(overwritten, 5)
+
+
+@in_every_verb
+def test_what_can_not_be_assigned_to_is_refused_where_somebody_listens_too(verb: str) -> None:
+    for chain in (assigns, RunnableLambda(anything) | assigns | anything, RunnableParallel(a=assigns, b=anything)):
+        recorder = Recorder()
+        with pytest.raises(StepInputError, match="'size'"):
+            VERBS[verb](chain, 5, {"callbacks": [recorder]})
+        check_facts(recorder.facts)
+        what, run, _ = recorder.facts[-1]
+        assert what == "failed"
+        assert run.parent is None
+
+
+@pytest.mark.parametrize("verb", ["invoke", "stream"])
+def test_what_belongs_to_another_loop_is_told_of_with_what_to_await(verb: str) -> None:
+    async def main() -> None:
+        lock, future = asyncio.Lock(), asyncio.get_running_loop().create_future()
+        await lock.acquire()
+        waiting = asyncio.create_task(lock.acquire())
+        await asyncio.sleep(0)  # from now on the lock belongs to this loop
+
+        async def locks(x: Any) -> Any:
+            async with lock:
+                return x
+
+        async def awaits(x: Any) -> Any:
+            return await future
+
+        async def generates(x: Any) -> AsyncIterator[Any]:
+            async with lock:
+                yield x
+
+        for function in (locks, awaits, generates):
+            with pytest.raises(RuntimeError, match="different") as caught:
+                await asyncio.to_thread(SYNC_VERBS[verb], RunnableLambda(function), 1)
+            (told,) = [note for note in caught.value.__notes__ if "ainvoke" in note]
+            assert repr(function.__name__) in told
+        with pytest.raises(RuntimeError, match="mine") as caught:
+            await asyncio.to_thread(SYNC_VERBS[verb], RunnableLambda(raises), 1)
+        assert not any("ainvoke" in note for note in caught.value.__notes__)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    async def raises(x: Any) -> Any:
+        raise RuntimeError("mine")
+
+    asyncio.run(main())

@@ -39,6 +39,7 @@ from anabranch.nodes import (
     PortalError,
     RunManager,
     Runnable,
+    RunnableBranch,
     RunnableConfig,
     RunnableLambda,
     RunnableParallel,
@@ -214,6 +215,22 @@ class TestEveryVerb:
         assert runs_are_whole(handler.notes)
         assert Counter(handler.notes.of("start")) == Counter(["inner", "one", "two"])
         assert handler.notes.parents == {"inner": "?", "one": "inner", "two": "inner"}
+
+    @in_every_verb
+    def test_so_are_those_bound_inside_a_step_that_runs_graphs_where_nobody_else_listens(self, verb: str) -> None:
+        handler = Plain()
+        inner = RunnableLambda(one).with_config(callbacks=[handler], run_name="inner")
+        for around in (
+            inner.with_retry(),
+            RunnableLambda(boom).with_fallbacks([inner]),
+            RunnableBranch((bool, inner), three),
+            RunnableLambda(lambda _: inner),
+            RunnableLambda(lambda x: [x]) | inner.map(),
+        ):
+            handler.notes.facts.clear()
+            VERBS[verb](around, "x")
+            assert runs_are_whole(handler.notes)
+            assert handler.notes.of("start") == ["inner"]
 
     @in_every_verb
     def test_what_listening_changes_is_nothing(self, verb: str) -> None:

@@ -299,6 +299,34 @@ def test_of_errors_while_closing_the_first_comes_out_and_all_is_closed() -> None
     assert closed == ["c", "b", "a"] * 2
 
 
+def test_what_runs_on_the_portal_may_raise_or_read_on_while_it_is_closed() -> None:
+    seen: list[Any] = []
+
+    async def breaks(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            seen.append("closing")
+            raise ValueError("breaks")
+
+    async def reads_on(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            seen.append([chunk async for chunk in chunks])
+
+    stream = (RunnableLambda(letters) | RunnableGenerator(breaks)).stream(1)
+    assert next(stream) == "a"
+    with pytest.raises(ValueError, match="breaks"):
+        stream.close()
+    stream = (RunnableLambda(letters) | RunnableGenerator(reads_on)).stream(1)
+    assert next(stream) == "a"
+    stream.close()
+    assert seen == ["closing", []]
+
+
 def test_an_error_while_a_branch_is_closed_comes_out() -> None:
     def breaks(chunks: Iterator[Any]) -> Iterator[Any]:
         try:
