@@ -1,4 +1,4 @@
-"""What a call step may run, and how that is to be drawn."""
+"""What a call step may run, and how that is to be drawn; and what is written at steps and scopes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from anabranch.engine.graphs import Graph, Step
+from anabranch.engine.graphs import Graph, Scope, Step
 from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.branches import RouterRunnable, RunnableBranch
 from anabranch.nodes.functions import RunnableLambda
@@ -100,6 +100,24 @@ def label_of(step: Step) -> str:
         if code is not None and code[1] != "...":
             return " ".join(code[1].split())
     return step.name
+
+
+def scope_label(scope: Scope) -> str:
+    """What is written at a scope: the name that somebody gave it, or else what it is. A sequence is seen to be one."""
+    if is_named(scope):
+        return scope.name
+    return "" if scope.kind == "sequence" else scope.kind
+
+
+def call_label(step: Step) -> str:
+    """What is written at a call step that has no box of its own."""
+    return "fallbacks" if step.name == "RunnableWithFallbacks" else step.name
+
+
+def is_named(scope: Scope) -> bool:
+    """Whether somebody gave a scope its name."""
+    bound = (scope.config or {}).get("run_name") or getattr(scope.node, "name", None)
+    return bound is not None and scope.name == bound
 
 
 def _branches(node: RunnableBranch[Any, Any], shown: dict[str, Graph]) -> Iterator[Shown]:

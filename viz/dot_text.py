@@ -23,6 +23,7 @@ LONGEST_TEXT = 16_000
 """Bytes of an attribute, with the backslashes that are put into it; Graphviz takes 16,384."""
 
 ROW = '<BR ALIGN="LEFT"/>'
+GAP = '<FONT POINT-SIZE="5"> </FONT>'
 ARROWS = {"data": "solid", "choice": "dashed", "fallback": "dotted", "call": "dashed"}
 
 
@@ -40,7 +41,7 @@ def dot_of(
         direction: `TB` from the top down, `LR` from left to right.
         attributes: more attributes of the graph.
     """
-    writer = _Writer(picture, palette)
+    writer = _Writer(picture, palette, direction)
     graph = graphviz.Digraph(
         graph_attr={**_graph_attributes(picture, palette, direction), **(attributes or {})},
         node_attr={"fontname": FONT, "fontsize": "12", "fontcolor": palette.ink, "style": "filled", "penwidth": "1.2"},
@@ -107,9 +108,10 @@ def _haste(picture: Picture) -> dict[str, str]:
 class _Writer:
     """Writes the attributes of each part."""
 
-    def __init__(self, picture: Picture, palette: Palette) -> None:
+    def __init__(self, picture: Picture, palette: Palette, direction: str) -> None:
         self.picture = picture
         self.palette = palette
+        self.direction = direction
         self.ids = svg_ids(picture)
 
     def vertex(self, vertex: Vertex) -> dict[str, str]:
@@ -203,8 +205,10 @@ class _Writer:
             lines.append(shortened(edge.type))
         if edge.channel:
             lines.append("∞ chunks" if edge.channel < 0 else f"{edge.channel} chunks")
-        if lines:
+        if lines and self.direction == "TB":
             made["label"] = plain("\n".join(f"  {line} " for line in lines))
+        elif lines:  # above the arrow, which is not to touch it
+            made["label"] = f"<{'<BR/>'.join([*map(in_html, lines), GAP])}>"
         if self.picture.vertices[edge.source].cluster == self.picture.vertices[edge.target].cluster:
             made["weight"] = "4"  # what belongs together stands in a line
         if edge.kind == "call":

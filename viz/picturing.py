@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from anabranch.engine.graphs import Graph
+from anabranch.viz.call_steps import is_named
 from anabranch.viz.edge_types import EdgeTypes
 from anabranch.viz.painting import Feed, Painter, Place
 from anabranch.viz.pictures import Picture, Vertex
-from anabranch.viz.sketching import Sketch, is_named
+from anabranch.viz.sketching import Sketch
 from anabranch.viz.wired_plans import WiredPlan
 
 Painting = Generator[tuple[Graph, Place], list[str], list[str]]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from anabranch.engine.graphs import INPUT_SLOT, INPUT_VERTEX, Graph, Join, Scope, Source, Step, joins_of
-from anabranch.viz.call_steps import Call, Shown, call_of, label_of
+from anabranch.viz.call_steps import Call, Shown, call_label, call_of, is_named, label_of, scope_label
 from anabranch.viz.edge_types import EdgeTypes
 from anabranch.viz.painting import Feed, Painter, Place
 from anabranch.viz.pictures import Cluster, ClusterKind, Vertex
@@ -71,7 +71,7 @@ class Sketch:
                     Cluster(
                         id=place.prefix + key,
                         kind=_KINDS.get(scope.kind, "scope"),
-                        label=_scope_label(scope) or (place.label if scope.parent < 0 else ""),
+                        label=scope_label(scope) or (place.label if scope.parent < 0 else ""),
                         parent=self._cluster_of(scope.parent),
                         name=scope.name,
                         keys=(place.path + key,) if scope.is_run else (),
@@ -142,7 +142,7 @@ class Sketch:
             Cluster(
                 id=vertex.id,
                 kind="call",
-                label="" if call.has_point else _call_label(step),
+                label="" if call.has_point else call_label(step),
                 parent=cluster,
                 name=step.name,
                 keys=vertex.keys,
@@ -211,7 +211,7 @@ class Sketch:
         cluster = self.painter.picture.clusters[frame]
         if graph.scopes and graph.scopes[0].parent < 0:
             scope = graph.scopes[0]
-            cluster.label = _scope_label(scope)
+            cluster.label = scope_label(scope)
             cluster.keys += (path + graph.scope_keys[0],) if scope.is_run else ()
 
     def _inputs(self, step: Step) -> list[_Input]:
@@ -289,21 +289,3 @@ def _small_scopes(graph: Graph) -> set[int]:
     counts = Counter(step.scope for step in graph.steps)
     parents = {scope.parent for scope in graph.scopes}
     return {scope.index for scope in graph.scopes if counts[scope.index] == 1 and scope.index not in parents}
-
-
-def _scope_label(scope: Scope) -> str:
-    """What is written at a scope: the name that somebody gave it, or else what it is. A sequence is seen to be one."""
-    if is_named(scope):
-        return scope.name
-    return "" if scope.kind == "sequence" else scope.kind
-
-
-def _call_label(step: Step) -> str:
-    """What is written at a call step that has no box of its own."""
-    return "fallbacks" if step.name == "RunnableWithFallbacks" else step.name
-
-
-def is_named(scope: Scope) -> bool:
-    """Whether somebody gave a scope its name."""
-    bound = (scope.config or {}).get("run_name") or getattr(scope.node, "name", None)
-    return bound is not None and scope.name == bound
