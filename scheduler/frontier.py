@@ -286,6 +286,10 @@ class Frontier:
         """A group took longer than it may."""
         self.stop(group, TimeoutError("the run took longer than its timeout"))
 
+    def close(self) -> None:
+        """All groups are over, and nothing more is asked of the host: let it go, for it refers to this."""
+        vars(self).pop("_host", None)
+
     def stop(self, group: Group, error: BaseException | None = None) -> None:
         """Nothing of a group starts any more; it is over when what runs has ended."""
         if group.over:

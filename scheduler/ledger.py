@@ -30,12 +30,16 @@ def default_limit() -> int:
     return min(32, (os.cpu_count() or 1) + 4)
 
 
+def _nothing() -> None:
+    """What a waiter wants who is no more."""
+
+
 class Waiter:
-    """Somebody who wants a permit. `on_grant` is called when it is given, by whoever gives it."""
+    """Somebody who wants a permit. `on_grant` is called when it is given, by whoever gives it, and then let go."""
 
     __slots__ = ("age", "granted", "on_grant", "withdrawn")
 
-    def __init__(self, age: int, on_grant: Callable[[], Any] = lambda: None) -> None:
+    def __init__(self, age: int, on_grant: Callable[[], Any] = _nothing) -> None:
         self.age = age
         self.on_grant = on_grant
         self.granted = False
@@ -103,7 +107,8 @@ class Ledger:
             finally:
                 self._busy.release()
             for waiter in granted:
-                waiter.on_grant()
+                grant, waiter.on_grant = waiter.on_grant, _nothing  # it may refer to the waiter
+                grant()
 
     def _work_off(self, granted: list[Waiter]) -> None:
         while self._inbox:
@@ -111,7 +116,7 @@ class Ledger:
             if waiter is None or (wish == _WITHDRAW and waiter.granted):
                 self._free += 1
             elif wish == _WITHDRAW:
-                waiter.withdrawn = True
+                waiter.withdrawn, waiter.on_grant = True, _nothing
             else:
                 heapq.heappush(self._waiting, (waiter.age, next(self._order), waiter))
         while self._free and self._waiting:

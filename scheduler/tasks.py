@@ -175,6 +175,7 @@ class TaskCall:
             self._cap.release()
 
     def _close(self) -> None:
+        self._frontier.close()
         if self._asked is not None and self._cap is not None:
             self._cap.withdraw(self._asked)
             self._asked = None

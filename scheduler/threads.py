@@ -199,6 +199,7 @@ class ThreadCall:
     def _close(self) -> None:
         while self._asked:
             self.ledger.withdraw(self._asked.popitem()[0])
+        self._frontier.close()
         if self._parent is None and self.held:
             self.held = False
             self.ledger.release()
