@@ -31,8 +31,9 @@ BLOCK = 1 << 16
 class EventFile(Sink):
     """Writes the events of runs into a file, each as it comes: put it into `callbacks`.
 
-    Every line is handed to the operating system at once, so that a killed process loses none of them. Many runs may
-    write into one file, also at the same time; their `run_id` and `parent_ids` tell them apart.
+    In threads every line is handed to the operating system at once, so that a killed process loses none of them; on an
+    event loop by a thread soon after, and at the latest when the verb returns. Many runs may write into one file, also
+    at the same time; their `run_id` and `parent_ids` tell them apart.
 
     Args:
         path: of the file. It is opened at once, and what was in it is lost.

@@ -2,8 +2,9 @@
 
 A sink is a `Listener`: it stands in `config["callbacks"]`, of as many runs as you like, also at the same time. It
 notes each fact at once, so that what is written is what was so then. In a thread it writes at once, too. On an event
-loop nothing may wait for a file: there it asks the driver of the run to let it write in a thread, which happens
-before the run goes on. So whatever a run has done is written when its verb returns.
+loop nothing may wait for a file: there a thread writes, which takes all that was noted meanwhile. Only at the end of
+the outermost run, and when too much waits, the driver is asked to wait until all is written. So whatever a run has done
+is written when its verb returns, and what it does can be read soon after.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
 from anabranch.engine.runs import Listener, RunInfo
+from anabranch.scheduler import primitives
 from anabranch.scheduler.handlers import tolerate
+from anabranch.scheduler.pools import POOL
+
+MOST_NOTED = 1000
+"""Facts that may wait to be written while a run goes on."""
 
 
 class Sink(Listener):
@@ -31,14 +38,40 @@ class Sink(Listener):
         self._writing = threading.Lock()
         self._writer = _Writer(self)
         self._closed = False
+        self._comes = False  # a thread that will write
 
     def note(self, run: RunInfo, item: Any) -> None:
         """Have something written: here, or soon in a thread."""
         self._noted.append(item)
         if asyncio._get_running_loop() is None or run.reporter is None:
             self.flush()
-        else:
+        elif self._is_last(run) or len(self._noted) >= MOST_NOTED or not self._call_thread():
             run.reporter.put(self._writer, "write", run)
+
+    def _is_last(self, run: RunInfo) -> bool:
+        """Whether this is the end of what the sink hears of a run and of all around it."""
+        return bool(run.ended) and (run.parent is None or self not in run.parent.listeners)
+
+    def _call_thread(self) -> bool:
+        """Have a thread come and write. False when none can."""
+        if self._comes:
+            return True
+        if primitives.WORLDS and primitives.world() is not None:  # where the driver decides which thread runs when
+            return False
+        self._comes = True
+        try:
+            POOL.submit(self._write_soon)
+        except RuntimeError:
+            self._comes = False
+        return self._comes
+
+    def _write_soon(self) -> None:
+        self._comes = False
+        try:
+            self.flush()
+        except Exception as error:
+            with suppress(Exception):  # no run is there that it could break
+                self.broke(error, "write")
 
     def write(self, items: list[Any]) -> None:
         """Write what was noted, in order. One thread at a time calls this."""
