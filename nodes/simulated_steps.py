@@ -35,7 +35,7 @@ class StepRun:
     started: float
     ended: float | None = None
     error: BaseException | None = None
-    waits: bool = field(default=False, repr=False)  # it called a runnable, whose steps count in its stead
+    waits: bool = field(default=False, repr=False)  # it counts no more: what it called does, or it only ends
 
 
 class Watch:
@@ -99,16 +99,20 @@ class Watch:
 
     @contextmanager
     def reading(self) -> Generator[None, None, None]:
-        """Code of a step waits for its input."""
+        """Code of a step waits for its input. Cancelled meanwhile, it ends without a permit, and counts no more."""
         run = _CALLER.get()
         token = _CALLER.set(None)
-        if run is not None and not run.waits:
+        if counts := run is not None and not run.waits:
             self.inside -= 1
         try:
             yield
+        except (asyncio.CancelledError, GeneratorExit):
+            if run is not None:
+                run.waits, counts = True, False
+            raise
         finally:
             _CALLER.reset(token)
-            if run is not None and not run.waits:
+            if counts:
                 self.inside += 1
                 self.peak = max(self.peak, self.inside)
 

@@ -220,7 +220,7 @@ class SimulatedWorld:
 
     def play(self, main: Callable[[], Any]) -> float:
         """Run `main` to its end, and answer when that was."""
-        with primitives.entered(self), _sleeping(self.stage):
+        with primitives.entered(self), _SLEEP.virtual(self.stage):
             makespan = self.stage.play(main, self)
         self.steps.check_names()
         return makespan
@@ -280,30 +280,33 @@ class SimulatedWorld:
             self._inlets += state.inlets()
 
 
-_real_sleep = time.sleep
-_sleepers: dict[int, Stage] = {}
-_patching = Lock()
+class _Sleep:
+    """`time.sleep` while threads simulate: virtual in these threads, and in all others what it was before."""
+
+    def __init__(self) -> None:
+        self._before = time.sleep
+        self._stages: dict[int, Stage] = {}
+        self._busy = Lock()
+
+    @contextmanager
+    def virtual(self, stage: Stage) -> Generator[None, None, None]:
+        """In this thread it takes no real time meanwhile."""
+        ident = get_ident()
+        with self._busy:
+            if not self._stages:
+                self._before, time.sleep = time.sleep, self
+            self._stages[ident] = stage
+        try:
+            yield
+        finally:
+            with self._busy:
+                del self._stages[ident]
+                if not self._stages:
+                    time.sleep = self._before
+
+    def __call__(self, seconds: Any, /) -> None:
+        stage = self._stages.get(get_ident())
+        (self._before if stage is None else stage.sleep)(seconds)
 
 
-@contextmanager
-def _sleeping(stage: Stage) -> Generator[None, None, None]:
-    """In this thread, `time.sleep` is virtual meanwhile."""
-    ident = get_ident()
-    with _patching:
-        _sleepers[ident] = stage
-        time.sleep = _sleep
-    try:
-        yield
-    finally:
-        with _patching:
-            del _sleepers[ident]
-            if not _sleepers:
-                time.sleep = _real_sleep
-
-
-def _sleep(seconds: Any, /) -> None:
-    stage = _sleepers.get(get_ident())
-    if stage is None:
-        _real_sleep(seconds)
-    else:
-        stage.sleep(seconds)
+_SLEEP = _Sleep()

@@ -12,7 +12,7 @@ import pytest
 from built_programs import Watched, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from programs import Injected, Program, Value, expected, programs, values
+from programs import Fn, Injected, Join, Pass, PickSome, Program, Returns, Silent, Value, expected, programs, values
 
 from anabranch.engine.trace_laws import Recorder, check_facts, outline
 from anabranch.nodes import (
@@ -99,6 +99,24 @@ def test_under_any_interleaving_a_program_comes_to_the_same(
         )
         check(program, value, found)
     assert not watch.left()
+
+
+@given(st.integers(0, 400))
+@settings(max_examples=30)
+def test_what_is_cancelled_while_it_reads_holds_no_permit(seed: int) -> None:
+    branches: dict[str, Program] = {"a": Fn("p", "sync", 0), "b": Pass(), "c": Silent("sync")}
+    program = Returns(Join(branches, then=PickSome(("a", "b"))), "sync")
+    config: Any = {"timeout": 2.5}
+    found = simulate(
+        build(program),
+        "",
+        config,
+        verb="astream",
+        seed=seed,
+        max_concurrency=1,
+        durations=lambda chance: chance.randint(0, 3),
+    )
+    assert found.peak <= 1
 
 
 @given(programs(max_leaves=8), st.lists(values, max_size=5), seeds, caps, st.sampled_from(("batch", "abatch")))
@@ -383,3 +401,17 @@ def test_before_a_slow_reader_channels_fill_up_to_their_capacity_also_where_bran
     chain = RunnableGenerator(many) | branches | RunnableGenerator(slow)
     found = simulate(chain, 0, {"channel_capacity": capacity}, verb=verb, seed=1)
     assert found.depths == {"passed": capacity, "slow": capacity}
+
+
+def test_sleep_is_afterwards_what_it_was_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    mine = time.sleep
+
+    def nap(x: int) -> int:
+        time.sleep(60)
+        return x
+
+    assert simulate(RunnableLambda(nap), 1).makespan == 60
+    assert time.sleep is mine
+    assert not slept
