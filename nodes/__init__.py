@@ -122,6 +122,7 @@ _EXPORTS = {
     "nodes.runnables": "Runnable",
     "nodes.sequences": "RunnableSequence",
     "nodes.serializable": "RunnableSerializable",
+    "nodes.serialized_objects": "dumpd dumps load loads",
     "nodes.simulated_threads": "SimulationError",
     "nodes.simulation_reports": "Simulation Sweep",
     "nodes.simulations": "simulate",

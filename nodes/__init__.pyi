@@ -99,6 +99,7 @@ from anabranch.nodes.runnable_tools import convert_runnable_to_tool
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.sequences import RunnableSequence
 from anabranch.nodes.serializable import RunnableSerializable
+from anabranch.nodes.serialized_objects import dumpd, dumps, load, loads
 from anabranch.nodes.simulated_threads import SimulationError
 from anabranch.nodes.simulation_reports import Simulation, Sweep
 from anabranch.nodes.simulations import simulate
@@ -368,6 +369,8 @@ __all__ = [
     "count_tokens_approximately",
     "create_retriever_tool",
     "dispatch_custom_event",
+    "dumpd",
+    "dumps",
     "ensure_config",
     "filter_messages",
     "fold",
@@ -381,6 +384,8 @@ __all__ = [
     "get_template_variables",
     "get_usage_metadata_callback",
     "invalid_tool_call",
+    "load",
+    "loads",
     "maximal_marginal_relevance",
     "merge_configs",
     "merge_message_runs",

@@ -186,3 +186,33 @@ def pick_one_and_many(L):
 @gives({"a": 1, "b": {"c": 2}})
 def sequence_of_dicts_and_literals(L):
     return (L.RunnablePassthrough() | {"a": lambda x: x, "b": {"c": lambda x: x + 1}}).invoke(1)
+
+
+@gives(
+    [
+        {"content": "hi", "type": "human"},
+        ["langchain", "schema", "messages", "HumanMessage"],
+        ["langchain", "schema", "runnable", "RunnableSequence"],
+        ["human", "hi"],
+        "tell me of bears",
+        ["a", "b"],
+        "not_implemented",
+        "NotImplementedError",
+    ]
+)
+def saved_and_loaded(L):
+    message = L.dumpd(L.HumanMessage("hi"))
+    prompt = L.ChatPromptTemplate.from_messages([("human", "tell me of {it}"), L.MessagesPlaceholder("rest")])
+    chain = L.StrOutputParser() | L.CommaSeparatedListOutputParser()
+    read = L.loads(L.dumps(prompt, pretty=True))
+    function = L.dumpd(L.RunnableLambda(len))
+    return (
+        message["kwargs"],
+        message["id"],
+        L.dumpd(chain)["id"],
+        plain(L.load(message)),
+        read.invoke({"it": "bears", "rest": []}).messages[0].content,
+        L.load(L.dumpd(chain)).invoke("a, b"),
+        function["type"],
+        caught(lambda: L.load(function), NotImplementedError),
+    )
