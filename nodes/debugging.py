@@ -71,7 +71,12 @@ def set_debug(value: bool) -> None:
 
 
 def get_debug() -> bool:
-    """Whether `set_debug` is on."""
+    """Whether `set_debug` is on.
+
+    Example:
+        >>> get_debug()
+        False
+    """
     return _DEBUGGER in EVERYWHERE
 
 
