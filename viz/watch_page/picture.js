@@ -82,11 +82,11 @@ export class Picture {
         known.runs.push(run);
       }
     }
-    const skipped = runs.over && time >= runs.last;
+    const skipped = runs.over && time >= runs.last, at = chosen?.part?.split(" ") ?? [];
     for (const { part, runs: own } of this.parts.values()) {
       const state = own.length ? runs.partState(own, time) : "waiting";
       const plain = part.matches(".input, .output, .join, .merge, .cluster");
-      const isChosen = chosen !== null && own.includes(chosen);
+      const isChosen = at.includes(part.id);
       const begins = state === "running" && part.dataset.state !== state;
       if (part.matches(".node") && (begins || (isChosen && !part.classList.contains("chosen")))) this.reveal(part);
       set(part, "state", state === "waiting" && skipped && !plain ? "skipped" : state);

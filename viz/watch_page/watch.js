@@ -116,7 +116,8 @@ function show() {
   set(document.body, "state", state);
   put("state", state);
   set(at("state"), "state", state);
-  const failed = runs.list.find((run) => runs.state(run, time) === "failed" && isFatal(run));
+  const fatal = runs.list.filter((run) => runs.state(run, time) === "failed" && isFatal(run));
+  const failed = fatal.findLast((run) => run.parent === fatal[0].parent && run.name === fatal[0].name); // attempt
   put("error", failure || (failed && state === "failed" ? `${failed.name}: ${failed.error}` : ""));
   put("time", runs.list.length ? seconds(Math.min(time, runs.last > 0 && runs.over ? runs.last : time)) : "");
   const focus = chosen ?? (state === "failed" && failed ? failed : (runs.list[0] ?? null));
