@@ -249,7 +249,7 @@ def _made_branch(cls: type[Any], kwargs: dict[str, Any]) -> Any:
 
 
 def _made_retry(cls: type[Any], kwargs: dict[str, Any]) -> Any:
-    bound = {key: kwargs.pop(key, None) or {} for key in ("kwargs", "config")}  # which it may have there
+    bound: dict[str, Any] = {key: kwargs.pop(key, None) or {} for key in ("kwargs", "config")}  # as it may there
     made = _made(cls, kwargs)
     return bindings.RunnableBinding(made, **bound) if any(bound.values()) else made
 
