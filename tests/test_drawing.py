@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from contrasts import LEGIBLE, contrast
 
 from anabranch.engine.errors import ConfigError, StepInputError
 from anabranch.nodes import RunnableLambda, RunnablePassthrough
 from anabranch.viz import draw
+from anabranch.viz.styles import DARK, LIGHT, Palette
 
 CHAIN = {"size": len, "text": RunnablePassthrough()} | RunnableLambda(repr)
 
@@ -61,6 +63,16 @@ def test_where_there_is_no_graphviz_the_error_names_both_ways_and_has_the_dot() 
     assert (made.stderr, shown) == ("", "text/plain")
     for line, format in zip(refused, ("svg", "png", "pdf"), strict=True):
         assert re.match(rf"True drawing {format} needs Graphviz: .*pygraphviz.*anabranch\[viz\].*dot on PATH", line)
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+def test_all_that_is_written_can_be_read(palette: Palette) -> None:
+    told = [paint for state, paint in palette.states.items() if state not in ("waiting", "skipped")]
+    written = [(ink, paper) for ink in (palette.ink, palette.faint) for paper in (palette.paper, palette.inside)]
+    written += [(ink, paint.fill) for ink in (palette.ink, palette.faint) for paint in palette.kinds.values()]
+    written += [(ink, paint.fill) for paint in told for ink in (palette.ink, palette.faint, paint.line)]
+    written += [(paint.line, palette.inside) for paint in told]  # at frames
+    assert min(contrast(*each) for each in [*written, (palette.wrong, palette.paper)]) >= LEGIBLE
 
 
 def test_what_cannot_be_drawn_is_refused() -> None:

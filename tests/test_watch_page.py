@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from browsers import PATIENCE, open_browser
+from contrasts import LEGIBLE, contrast
 from playwright.sync_api import Browser, Page, expect
 from watched import Gate, record, served, watching
 
@@ -267,17 +268,5 @@ def test_it_is_legible_on_light_and_on_dark_paper(browser: Browser, theme: str, 
         ):
             ink = page.eval_on_selector(text, "node => getComputedStyle(node).color")
             paper = page.eval_on_selector(around, "node => getComputedStyle(node).backgroundColor")
-            assert contrast(ink, paper) >= 4.5, (text, ink, paper)
+            assert contrast(ink, paper) >= LEGIBLE, (text, ink, paper)
         page.close()
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two colours, as the web's guidelines for accessibility have it."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(each) / 255 for each in re.findall(r"\d+", colour)[:3]]
-        red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in parts)
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)

@@ -57,10 +57,10 @@ LIGHT = Palette(
     },
     states={
         "waiting": Paint("#ffffff", "#a9b0ba"),
-        "running": Paint("#dcebfb", "#0072b2"),
-        "done": Paint("#e0f3eb", "#00805c"),
+        "running": Paint("#dcebfb", "#006ca9"),
+        "done": Paint("#e0f3eb", "#007a58"),
         "failed": Paint("#fde5de", "#c22f1f"),
-        "cancelled": Paint("#f3e9d8", "#97690f"),
+        "cancelled": Paint("#f3e9d8", "#8a5f0d"),
         "skipped": Paint("#ffffff", "#c3c9d2"),
     },
 )
