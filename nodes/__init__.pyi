@@ -85,8 +85,9 @@ from anabranch.nodes.partial_json import parse_partial_json
 from anabranch.nodes.passthrough import RunnableAssign, RunnablePassthrough, RunnablePick
 from anabranch.nodes.perfetto import ChromeTrace, PerfettoTracer
 from anabranch.nodes.policies import RunnableRetry, RunnableWithFallbacks
-from anabranch.nodes.prompt_templates import BaseChatPromptTemplate, BasePromptTemplate, MissingVariablesError, StringPromptTemplate
+from anabranch.nodes.prompt_templates import BaseChatPromptTemplate, BasePromptTemplate, StringPromptTemplate
 from anabranch.nodes.prompt_values import ChatPromptValue, ChatPromptValueConcrete, PromptValue, StringPromptValue
+from anabranch.nodes.prompt_variables import MissingVariablesError
 from anabranch.nodes.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 from anabranch.nodes.rate_limiting import RunnableWithRateLimiter
 from anabranch.nodes.replays import EventFileError, replay, replay_log

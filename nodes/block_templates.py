@@ -7,7 +7,7 @@ from typing import Any
 
 from anabranch.engine.errors import StepInputError
 from anabranch.engine.operators import Operator
-from anabranch.nodes.prompt_templates import MissingVariablesError, mark_variable
+from anabranch.nodes.prompt_variables import check_variables, mark_variable, operator_of_prompt, variables_in
 from anabranch.nodes.serializable import RunnableSerializable
 from anabranch.nodes.string_prompts import PromptTemplate
 from anabranch.nodes.template_formats import TemplateFormat, read_template
@@ -54,12 +54,7 @@ class DictPromptTemplate(RunnableSerializable[dict[str, Any], dict[str, Any]]):
         Raises:
             MissingVariablesError: a `KeyError`, when a variable has no value.
         """
-        missing = [name for name in self.input_variables if name not in kwargs]
-        if missing:
-            raise MissingVariablesError(
-                f"{self.get_name()} got no value for {', '.join(map(repr, missing))}: "
-                f"received {', '.join(map(repr, kwargs)) or 'nothing'}"
-            )
+        check_variables(self, kwargs)
         filled: dict[str, Any] = _mapped(
             self.template, lambda text: read_template(text, self.template_format).fill(kwargs)
         )
@@ -93,22 +88,10 @@ class DictPromptTemplate(RunnableSerializable[dict[str, Any], dict[str, Any]]):
         return self.input_variables
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        reads = self._reads()
-        return Operator(
-            name=self.get_name(),
-            run_type="prompt",
-            invoke=self._run,
-            blocking=False,
-            reads=reads,
-            optional=reads.difference(self.input_variables),
-        )
+        return operator_of_prompt(self)
 
     def _run(self, input: Any) -> dict[str, Any]:
-        if not isinstance(input, Mapping):
-            raise StepInputError(
-                f"{self.get_name()} expected a dict with its variables, got {type(input).__name__} {input!r:.80}"
-            )
-        return self.format(**{name: value for name, value in input.items() if isinstance(name, str)})
+        return self.format(**variables_in(self, input))
 
 
 class ImagePromptTemplate(DictPromptTemplate):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from anabranch.nodes.documents import Document
-from anabranch.nodes.prompt_templates import BasePromptTemplate, MissingVariablesError
+from anabranch.nodes.prompt_templates import BasePromptTemplate
+from anabranch.nodes.prompt_variables import MissingVariablesError
 from anabranch.nodes.templates import TemplateError
 
 

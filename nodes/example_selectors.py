@@ -15,7 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from anabranch.nodes.documents import Document
 from anabranch.nodes.in_thread import in_thread
-from anabranch.nodes.prompt_templates import MissingVariablesError, StringPromptTemplate
+from anabranch.nodes.prompt_templates import StringPromptTemplate
+from anabranch.nodes.prompt_variables import MissingVariablesError
 
 Example = dict[str, Any]
 

@@ -16,7 +16,8 @@ from anabranch.nodes.deferred import chat_prompts
 from anabranch.nodes.in_thread import in_thread
 from anabranch.nodes.message_conversion import convert_to_messages
 from anabranch.nodes.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, SystemMessage
-from anabranch.nodes.prompt_templates import MissingVariablesError, StringPromptTemplate, mark_variable
+from anabranch.nodes.prompt_templates import StringPromptTemplate
+from anabranch.nodes.prompt_variables import MissingVariablesError, mark_variable
 from anabranch.nodes.string_prompts import PromptTemplate
 from anabranch.nodes.template_formats import TemplateFormat
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from pydantic import BaseModel, Field
 
 from anabranch.engine.building import Builder, Place
-from anabranch.engine.errors import AnabranchError, StepInputError
 from anabranch.engine.graphs import Source
 from anabranch.engine.operators import Operator
 from anabranch.engine.schemas import keyed_model
@@ -26,6 +25,7 @@ from anabranch.nodes.prompt_values import (
     PromptValue,
     StringPromptValue,
 )
+from anabranch.nodes.prompt_variables import check_variables, mark_variable, operator_of_prompt, variables_in
 from anabranch.nodes.serializable import RunnableSerializable
 
 if TYPE_CHECKING:
@@ -33,20 +33,6 @@ if TYPE_CHECKING:
 
 SYNC_FORMS = ("format", "format_messages", "format_prompt")
 ASYNC_FORMS = ("aformat", "aformat_messages", "aformat_prompt")
-
-
-class MissingVariablesError(AnabranchError, KeyError):
-    """Raised when a prompt is run without the value of one of its variables.
-
-    Example:
-        >>> PromptTemplate.from_template("{who} likes {what}").invoke({"who": "Ada"})
-        Traceback (most recent call last):
-            ...
-        anabranch.nodes.prompt_templates.MissingVariablesError: PromptTemplate got no value for 'what': ...
-    """
-
-    def __str__(self) -> str:
-        return str(self.args[0])  # a KeyError would show the text in quotes
 
 
 def own_forms(cls: type) -> frozenset[str]:
@@ -173,16 +159,7 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
         return super()._build(builder, source, place)
 
     def _operator(self, kwargs: dict[str, Any]) -> Operator:
-        reads = self._reads()
-        return Operator(
-            name=self.get_name(),
-            run_type="prompt",
-            invoke=self._run,
-            ainvoke=self._arun if self._has_async_form() else None,
-            blocking=self._waits(),
-            reads=reads,
-            optional=(reads or frozenset()).difference(self.input_variables),
-        )
+        return operator_of_prompt(self, self._arun if self._has_async_form() else None)
 
     def _run(self, input: Any) -> PromptValue:
         return self.format_prompt(**self._merge_partial_and_user_variables(**self._given(input)))
@@ -192,14 +169,9 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
 
     def _given(self, input: Any) -> Mapping[str, Any]:
         """The variables in an input. Keys that can't be a variable's name are left out."""
-        if isinstance(input, Mapping):
-            return {name: value for name, value in input.items() if isinstance(name, str)}
-        if len(self.input_variables) == 1:
+        if len(self.input_variables) == 1 and not isinstance(input, Mapping):
             return {self.input_variables[0]: input}
-        names = ", ".join(map(repr, self.input_variables)) or "none"
-        raise StepInputError(
-            f"{self.get_name()} expected a dict with its variables ({names}), got {type(input).__name__} {input!r:.80}"
-        )
+        return variables_in(self, input)
 
     def _merge_partial_and_user_variables(self, /, **kwargs: Any) -> dict[str, Any]:
         """The variables that are given and those known beforehand, in one. The name is LangChain's.
@@ -207,26 +179,13 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
         Raises:
             MissingVariablesError: a `KeyError`, when one has no value.
         """
-        missing = [name for name in self.input_variables if name not in kwargs]
-        if missing:
-            raise self._missing(missing, kwargs)
+        check_variables(self, kwargs)
         known = {
             name: value() if callable(value) else value
             for name, value in self.partial_variables.items()
             if name not in kwargs
         }
         return {**known, **kwargs}
-
-    def _missing(self, missing: list[str], given: Iterable[str]) -> MissingVariablesError:
-        def listed(names: Iterable[str]) -> str:
-            return ", ".join(map(repr, names)) or "nothing"
-
-        doubled = f"If {{{missing[0]}}} is meant as text, write {{{{{missing[0]}}}}}"
-        is_fstring = getattr(self, "template_format", "f-string") == "f-string"
-        return MissingVariablesError(
-            f"{self.get_name()} got no value for {listed(missing)}: expected {listed(self.input_variables)}, "
-            f"received {listed(given)}{f'. {doubled}' if is_fstring else ''}"
-        )
 
 
 class StringPromptTemplate(BasePromptTemplate):
@@ -297,8 +256,3 @@ class BaseChatPromptTemplate(BasePromptTemplate):
 
     def __add__(self, other: Any) -> ChatPromptTemplate:
         return chat_prompts.ChatPromptTemplate([self]).__add__(other)
-
-
-def mark_variable(name: str, coloured: bool) -> str:
-    """A variable as people read it: in braces, and in yellow for a terminal."""
-    return f"\x1b[33;1m\x1b[1;3m{{{name}}}\x1b[0m" if coloured else f"{{{name}}}"

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from anabranch.engine.errors import CompositionError
-from anabranch.nodes.prompt_templates import StringPromptTemplate, mark_variable
+from anabranch.nodes.prompt_templates import StringPromptTemplate
+from anabranch.nodes.prompt_variables import mark_variable
 from anabranch.nodes.template_formats import TemplateFormat, read_template
 from anabranch.nodes.templates import Template, TemplateError
 

@@ -304,7 +304,7 @@ def test_a_part_can_be_written() -> None:
 def test_images_and_dicts_are_templates_of_their_own() -> None:
     image = ImagePromptTemplate(template={"url": "{{u}}"}, template_format="mustache")
     assert (image.input_variables, image.invoke({"u": "x"})) == (["u"], {"url": "x"})
-    with pytest.raises(KeyError, match="DictPromptTemplate got no value for 'b': received 'a'"):
+    with pytest.raises(KeyError, match="DictPromptTemplate got no value for 'b': expected 'a', 'b', received 'a'"):
         DictPromptTemplate(template={"x": ["{a}", "{b}"]}).invoke({"a": 1})
-    with pytest.raises(TypeError, match="expected a dict with its variables, got int 3"):
+    with pytest.raises(TypeError, match=r"expected a dict with its variables \('a'\), got int 3"):
         DictPromptTemplate(template={"x": "{a}"}).invoke(3)  # type: ignore[arg-type]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from anabranch.nodes.chat_prompts import ChatPromptTemplate
 from anabranch.nodes.message_templates import MessagesPlaceholder
 from anabranch.nodes.messages import AIMessage, HumanMessage, SystemMessage
-from anabranch.nodes.prompt_templates import MissingVariablesError
 from anabranch.nodes.prompt_values import ChatPromptValue, StringPromptValue
+from anabranch.nodes.prompt_variables import MissingVariablesError
 from anabranch.nodes.string_prompts import PromptTemplate
 from anabranch.nodes.template_formats import read_template
 from anabranch.nodes.templates import TemplateError
