@@ -15,6 +15,7 @@ import jsonpatch
 from anabranch.engine.chunks import Accumulator, AddableDict, Algebra
 from anabranch.engine.events import Filter, answered
 from anabranch.engine.json_encoding import to_json
+from anabranch.engine.json_growth import escaped, growth, same
 from anabranch.engine.runs import MISSING, RunInfo
 
 Op = dict[str, Any]
@@ -192,7 +193,7 @@ class LogWriter:
             "final_output": None,
             "end_time": None,
         }
-        return RunLogPatch(_op("add", f"/logs/{_escaped(key)}", entry))
+        return RunLogPatch(_op("add", f"/logs/{escaped(key)}", entry))
 
     def chunk(self, run: RunInfo, chunk: Any) -> RunLogPatch | None:
         """A run has made a chunk."""
@@ -204,7 +205,7 @@ class LogWriter:
         key = self._keys.get(run.id)
         if key is None:
             return None
-        path, ops = f"/logs/{_escaped(key)}", []
+        path, ops = f"/logs/{escaped(key)}", []
         if run.about is not None and run.run_type in ("llm", "chat_model"):
             ops.append(_op("add", f"{path}/streamed_output_str/-", run.about.piece(chunk)[0]))
         return RunLogPatch(*ops, _op("add", f"{path}/streamed_output/-", chunk))
@@ -229,7 +230,7 @@ class LogWriter:
         return None
 
     def _over(self, run: RunInfo, key: str, output: Any) -> RunLogPatch:
-        path, end = f"/logs/{_escaped(key)}", run.end_time
+        path, end = f"/logs/{escaped(key)}", run.end_time
         ended = None if end is None else end.isoformat(timespec=ISO_MILLISECONDS)
         return RunLogPatch(_op("add", f"{path}/final_output", output), _op("add", f"{path}/end_time", ended))
 
@@ -238,7 +239,7 @@ class Output:
     """An output so far, and how each chunk changes it: in time linear in the chunk, where chunks are lists or dicts.
 
     Text and what else has a `+` is replaced whole, as in any log of this kind; so is a snapshot, but for a dict,
-    of which only what differs is.
+    of which only what differs is: that takes time as `growth` says.
     """
 
     def __init__(self, path: str, algebra: Algebra | None, first: str = "replace") -> None:
@@ -274,7 +275,7 @@ class Output:
         for key, value in chunk.items():
             if key not in keys:
                 algebra = Algebra.SNAPSHOTS if key in chunk.snapshots else None
-                keys[key] = Output(f"{self._path}/{_escaped(key)}", algebra, "add")
+                keys[key] = Output(f"{self._path}/{escaped(key)}", algebra, "add")
                 ops.append(_op("add", keys[key]._path, value))
                 keys[key].push(value)
                 if value is None:
@@ -313,9 +314,8 @@ class Output:
         if fresh:
             return [_op(self._first, self._path, self._known)]
         if isinstance(before, dict) and isinstance(self._known, dict):
-            ops = jsonpatch.JsonPatch.from_diff(before, self._known).patch
-            return [{**op, "path": self._path + op["path"]} for op in ops]
-        return [] if _same(before, self._known) else [_op("replace", self._path, self._known)]
+            return growth(before, self._known, self._path)
+        return [] if same(before, self._known) else [_op("replace", self._path, self._known)]
 
 
 def _type_of(run: RunInfo) -> str:
@@ -324,14 +324,3 @@ def _type_of(run: RunInfo) -> str:
 
 def _op(op: str, path: str, value: Any) -> Op:
     return {"op": op, "path": path, "value": value}
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
-
-
-def _same(left: Any, right: Any) -> bool:
-    try:
-        return left is right or (type(left) is type(right) and bool(left == right))
-    except Exception:  # values with an == of their own, such as arrays
-        return False

@@ -13,9 +13,9 @@ from typing import Any, Self
 from pydantic import BaseModel, ValidationError, model_validator
 
 from anabranch.engine.chunks import Algebra, algebra_of
+from anabranch.engine.json_growth import growth
 from anabranch.nodes.cumulative_parsers import BaseCumulativeTransformOutputParser, Reading
 from anabranch.nodes.generations import ChatGeneration
-from anabranch.nodes.json_growth import growth
 from anabranch.nodes.json_parsers import faults
 from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.output_errors import OutputParserException, excerpt

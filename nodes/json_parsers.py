@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from anabranch.engine.chunks import Algebra, algebra_of
+from anabranch.engine.json_growth import growth
 from anabranch.nodes.cumulative_parsers import BaseCumulativeTransformOutputParser, Reading
 from anabranch.nodes.fenced_json import FencedJsonReader, parse_json_markdown
-from anabranch.nodes.json_growth import growth
 from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.output_errors import OutputParserException, excerpt
 from anabranch.nodes.parsers import first_of

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from anabranch.engine.json_growth import growth
 from anabranch.nodes.cumulative_parsers import BaseCumulativeTransformOutputParser, Reading
 from anabranch.nodes.generations import ChatGeneration
-from anabranch.nodes.json_growth import growth
 from anabranch.nodes.json_parsers import faults
 from anabranch.nodes.message_chunks import AIMessageChunk
 from anabranch.nodes.messages import BaseMessage

@@ -7,8 +7,8 @@ from typing import Any, Literal
 from xml.parsers import expat
 
 from anabranch.engine.chunks import Algebra, algebra_of
+from anabranch.engine.json_growth import growth
 from anabranch.nodes.cumulative_parsers import BaseCumulativeTransformOutputParser, Reading
-from anabranch.nodes.json_growth import growth
 from anabranch.nodes.messages import BaseMessage
 from anabranch.nodes.output_errors import OutputParserException, excerpt
 from anabranch.nodes.parsers import first_of

@@ -66,7 +66,10 @@ texts = st.lists(st.sampled_from(["", "a", "bc"]))
 lists = st.lists(st.lists(st.integers(0, 3), max_size=2))
 numbers = st.lists(st.integers(-3, 3))
 dicts = st.lists(st.dictionaries(st.sampled_from("xy/~"), st.sampled_from(["a", "b"]), min_size=1).map(AddableDict))
-states = st.lists(st.dictionaries(st.sampled_from("xy"), st.integers(0, 2)))
+nested = st.recursive(
+    st.integers(0, 1) | st.booleans(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from("xy"), inner)
+)
+states = st.lists(st.dictionaries(st.sampled_from("xy"), nested))
 
 
 @given(
@@ -109,6 +112,27 @@ def test_values_that_can_not_be_compared_count_as_changed() -> None:
     output.push(Odd())
     (op,) = output.push(second)
     assert op["value"] is second
+    inside = Output("/out", Algebra.SNAPSHOTS)
+    inside.push({"odd": Odd(), "n": 1})
+    (op,) = inside.push({"odd": second, "n": 1})
+    assert (op["path"], op["value"]) == ("/out/odd", second)
+
+
+def test_of_a_snapshot_that_has_grown_only_what_is_new_is_looked_at() -> None:
+    class Counted(str):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Counted.compared += 1
+            return str(self) == other
+
+        __hash__ = str.__hash__
+
+    items = [{"text": Counted(number)} for number in range(100)]
+    output = Output("/out", Algebra.SNAPSHOTS)
+    made = [output.push({"items": items[:count]}) for count in range(1, 101)]
+    assert [[op["path"] for op in ops] for ops in made[1:]] == [[f"/out/items/{at}"] for at in range(1, 100)]
+    assert Counted.compared == 0
 
 
 def test_a_text_followed_by_what_text_adds_to_goes_on() -> None:

@@ -9,7 +9,7 @@ import jsonpatch
 Op = dict[str, Any]
 
 
-def growth(before: Any, after: Any) -> list[Op]:
+def growth(before: Any, after: Any, path: str = "") -> list[Op]:
     """The operations of a JSON patch (RFC 6902) that make one value of another.
 
     It is quick where one was read after the other from the same text: what they share is skipped, so it takes time for
@@ -17,14 +17,15 @@ def growth(before: Any, after: Any) -> list[Op]:
 
     Args:
         before: a value.
-        after: what it has become. The operations hold copies of it.
+        after: what it has become. The operations hold copies of its dicts and lists.
+        path: where it stands.
 
     Example:
         >>> growth({"names": ["Ada"]}, {"names": ["Ada", "Gr"], "n": 1})
         [{'op': 'add', 'path': '/names/1', 'value': 'Gr'}, {'op': 'add', 'path': '/n', 'value': 1}]
     """
     ops: list[Op] = []
-    _grow(before, after, "", ops)
+    _grow(before, after, path, ops)
     return ops
 
 
@@ -34,18 +35,19 @@ def _grow(before: Any, after: Any, path: str, ops: list[Op]) -> None:
     kind = type(before)
     if kind is not type(after):
         ops.append({"op": "replace", "path": path, "value": _copied(after)})
-    elif kind is dict and before.keys() <= after.keys():
+    elif issubclass(kind, dict) and before.keys() <= after.keys():
         for key, value in after.items():
-            _grow_member(key in before, before.get(key), value, f"{path}/{_escaped(key)}", ops)
+            if before.get(key, ops) is not value:
+                _grow_member(key in before, before.get(key), value, f"{path}/{escaped(key)}", ops)
     elif kind is list and len(before) <= len(after):
         known = len(before)
-        first = known - 1 if before[:-1] == after[: known - 1] else 0  # mostly only the last one is another
+        first = known - 1 if same(before[:-1], after[: known - 1]) else 0  # mostly only the last one is another
         for at in range(max(first, 0), len(after)):
             _grow_member(at < known, before[at] if at < known else None, after[at], f"{path}/{at}", ops)
-    elif kind is dict or kind is list:
+    elif issubclass(kind, dict) or kind is list:
         patch = jsonpatch.make_patch(before, after).patch
         ops += [{**op, **{at: path + op[at] for at in ("path", "from") if at in op}} for op in _copied(patch)]
-    elif before != after:
+    elif not same(before, after):
         ops.append({"op": "replace", "path": path, "value": after})
 
 
@@ -63,5 +65,14 @@ def _copied(value: Any) -> Any:
     return [_copied(each) for each in value] if type(value) is list else value
 
 
-def _escaped(key: str) -> str:
+def same(left: Any, right: Any) -> bool:
+    """Whether two values are of one type and equal."""
+    try:
+        return left is right or (type(left) is type(right) and bool(left == right))
+    except Exception:  # values with an == of their own, such as arrays
+        return False
+
+
+def escaped(key: str) -> str:
+    """A key as a part of a path."""
     return key.replace("~", "~0").replace("/", "~1")
