@@ -107,6 +107,11 @@ class TestText:
             """)
         assert "2. if: slow > spare" in str(chain.explain())
 
+    def test_the_critical_path_goes_on_from_the_choice_where_a_condition_did_not_hold(self) -> None:
+        chain = RunnableBranch((RunnableLambda(slow) | is_more, one), str)
+        edges = pictured(recorded(chain, -3, {"slow": 3.0})).edges
+        assert {edge.label: edge.thick for edge in edges if edge.label} == {"if": True, "then": False, "else": True}
+
     def test_an_error_of_a_condition_at_an_arrow_stands_at_the_branch(self) -> None:
         chain = RunnableBranch((tries, one), abs)
         assert "RunnableBranch  * failed, 500 ms, ValueError: never" in draw(recorded(chain, 3, {"tries": 0.5}), "text")

@@ -26,10 +26,11 @@ def show_run(picture: Picture, record: RunRecord) -> Picture:
     parts: list[Part] = [*picture.clusters.values(), *picture.vertices.values()]
     runs = {id(part): by_key.get(part.keys[0], []) for part in parts if part.keys}
     critical = critical_path(record)
+    on_path = critical.ids
     for part in parts:
         if found := runs.get(id(part)):
             _fill(part, found, [run for key in part.keys for run in by_key.get(key, ())])
-            part.thick = any(run.id in critical.ids for run in found)
+            part.thick = any(run.id in on_path for run in found)
         elif part.keys:
             part.state = "waiting" if _may_come(part, picture, runs, record) else "skipped"
     _note_errors(picture, runs)
