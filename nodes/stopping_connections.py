@@ -6,6 +6,8 @@ A thread that waits for a server sees nothing of a stop. Shutting the connection
 from __future__ import annotations
 
 import socket
+import struct
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -61,6 +63,7 @@ def _stoppable(stream: Any) -> Iterator[None]:
         raise Stopped(_STOPPED)
 
 
+_AT_ONCE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _STOPPED = "the call around this step was stopped"
 
 
@@ -77,6 +80,8 @@ class _Stop:
             if self._connection is not None:
                 self.has_acted = True
                 with suppress(OSError):  # it may be closed already
+                    # Closing it will reset it. A server that waits to send would otherwise not hear of it for a minute.
+                    self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
                     # Not that of an encrypted connection, which would change it while it is being read.
                     socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
 

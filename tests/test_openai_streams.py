@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import aclosing, closing
+from contextlib import aclosing, closing, suppress
 from typing import Any
 
 import pytest
@@ -26,7 +26,7 @@ from openai_server import (
 )
 
 from anabranch.engine.chunks import fold
-from anabranch.nodes import ChatOpenAI, ChatPromptTemplate, Runnable, StrOutputParser
+from anabranch.nodes import BaseCallbackHandler, ChatOpenAI, ChatPromptTemplate, Runnable, StrOutputParser
 
 openai = pytest.importorskip("openai")
 
@@ -438,6 +438,35 @@ def test_cancelling_a_handle_closes_the_connection_of_a_model(server: OpenAIServ
     server.replies.append(arriving)
     run = chain_of(model_of(server, streaming=reply is not silent)).start({"animals": "bears"})
     assert arrived.wait(PATIENCE)
+    assert run.cancel()
+    with pytest.raises(CancelledError):
+        run.result()
+    assert server.hung_up.wait(PATIENCE)
+
+
+def test_a_server_that_waits_to_send_hears_of_the_end_at_once(server: OpenAIServer) -> None:
+    came, is_full = threading.Event(), threading.Event()
+
+    class Busy(BaseCallbackHandler):
+        def on_llm_new_token(self, token: str, **kwargs: Any) -> None:
+            came.set()
+            is_full.wait(PATIENCE)
+
+    def fill(exchange: Exchange) -> None:
+        piece = b"4\r\n: .\n\r\n"
+        assert came.wait(PATIENCE)
+        exchange.connection.setblocking(False)
+        with suppress(BlockingIOError):
+            while True:
+                exchange.connection.send(piece)
+        exchange.connection.settimeout(PATIENCE)
+        is_full.set()
+        while True:
+            exchange.connection.sendall(piece)
+
+    server.replies.append(streaming(BEARS, fill))
+    run = model_of(server, streaming=True).start("bears", {"callbacks": [Busy()]})
+    assert is_full.wait(PATIENCE)
     assert run.cancel()
     with pytest.raises(CancelledError):
         run.result()
