@@ -10,7 +10,7 @@ from typing import Any
 from anabranch.nodes import making as _making  # noqa: F401 (it completes `Runnable`)
 
 _EXPORTS = {
-    "engine.chunks": "AddableDict Algebra afold fold",
+    "engine.chunks": "AddableDict Algebra aadd add afold fold",
     "engine.config": "RunnableConfig ensure_config merge_configs patch_config",
     "engine.errors": "AnabranchError ChunkError CompositionError ConfigError EdgeTypeError GraphError "
     "NotRunnableError PortalError StepInputError Stopped",
@@ -22,7 +22,7 @@ _EXPORTS = {
     "nodes.bindings": "RunnableBinding",
     "nodes.block_templates": "DictPromptTemplate ImagePromptTemplate",
     "nodes.bm25": "BM25Retriever",
-    "nodes.branches": "RouterRunnable RunnableBranch",
+    "nodes.branches": "RouterInput RouterRunnable RunnableBranch",
     "nodes.buffer_strings": "get_buffer_string",
     "nodes.caches": "BaseCache InMemoryCache get_llm_cache set_llm_cache",
     "nodes.caching": "RunnableWithCache",

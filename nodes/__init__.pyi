@@ -1,6 +1,6 @@
 # Written by `make stub` from the table in __init__.py.
 
-from anabranch.engine.chunks import AddableDict, Algebra, afold, fold
+from anabranch.engine.chunks import AddableDict, Algebra, aadd, add, afold, fold
 from anabranch.engine.config import RunnableConfig, ensure_config, merge_configs, patch_config
 from anabranch.engine.errors import AnabranchError, ChunkError, CompositionError, ConfigError, EdgeTypeError, GraphError, NotRunnableError, PortalError, StepInputError, Stopped
 from anabranch.engine.json_encoding import to_json
@@ -11,7 +11,7 @@ from anabranch.nodes.async_callback_handlers import AsyncCallbackHandler
 from anabranch.nodes.bindings import RunnableBinding
 from anabranch.nodes.block_templates import DictPromptTemplate, ImagePromptTemplate
 from anabranch.nodes.bm25 import BM25Retriever
-from anabranch.nodes.branches import RouterRunnable, RunnableBranch
+from anabranch.nodes.branches import RouterInput, RouterRunnable, RunnableBranch
 from anabranch.nodes.buffer_strings import get_buffer_string
 from anabranch.nodes.caches import BaseCache, InMemoryCache, get_llm_cache, set_llm_cache
 from anabranch.nodes.caching import RunnableWithCache
@@ -292,6 +292,7 @@ __all__ = [
     "PydanticToolsParser",
     "RemoveMessage",
     "RetryState",
+    "RouterInput",
     "RouterRunnable",
     "Run",
     "RunCollectorCallbackHandler",
@@ -354,6 +355,8 @@ __all__ = [
     "VectorStore",
     "VectorStoreRetriever",
     "XMLOutputParser",
+    "aadd",
+    "add",
     "add_usage",
     "adispatch_custom_event",
     "afold",

@@ -6,7 +6,7 @@ them the id of the stream, and knows at the end whether the last one was marked 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import uuid4
 
@@ -204,11 +204,14 @@ class BaseChatModel(BaseLanguageModel[AIMessage]):
 
     def _output(self, result: ChatResult) -> BaseMessage:
         generation = result.generations[0]
-        return message_chunk_to_message(_labelled(generation, generation.message.id or _new_id()))
+        return message_chunk_to_message(_labelled(generation, generation.message.id or _new_id(), _of_one(result)))
 
     def _labelled(self, result: ChatResult) -> ChatResult:
         made = [
-            ChatGeneration(message=_labelled(each, each.message.id or _new_id()), generation_info=each.generation_info)
+            ChatGeneration(
+                message=_labelled(each, each.message.id or _new_id(), _of_one(result)),
+                generation_info=each.generation_info,
+            )
             for each in result.generations
         ]
         return ChatResult(generations=made, llm_output=result.llm_output)
@@ -273,8 +276,15 @@ class Answer:
         return ChatResult(generations=[ChatGeneration(message=message_chunk_to_message(total))])
 
 
-def _labelled(generation: ChatGeneration, id: str) -> BaseMessage:
+def _of_one(result: ChatResult) -> dict[str, Any]:
+    """What is known of a call as a whole, where its one answer can be told of it."""
+    return (result.llm_output or {}) if len(result.generations) == 1 else {}
+
+
+def _labelled(generation: ChatGeneration, id: str, call: Mapping[str, Any] | None = None) -> BaseMessage:
     message, info = generation.message, generation.generation_info
+    if call:
+        info = {**call, **(info or {})}
     if message.id == id and not info:
         return message
     metadata = {**info, **message.response_metadata} if info else message.response_metadata

@@ -103,7 +103,7 @@ class ChatResult(BaseModel):
 
     Args:
         generations: the candidate answers; the first one is the model's output.
-        llm_output: facts about the call as a whole.
+        llm_output: facts about the call as a whole; with one answer, they go to its `response_metadata`, too.
 
     Example:
         >>> ChatResult(generations=[ChatGeneration(message=AIMessage("yes"))]).generations[0].text

@@ -351,6 +351,24 @@ def response_metadata_and_ids(L):
     return type(message.id).__name__, message.id.startswith("lc_run-") or message.id.startswith("run-"), plain(message)
 
 
+@gives([{"token_usage": {"total_tokens": 3}, "finish_reason": "stop", "mine": 1}, {"finish_reason": "stop", "mine": 1}])
+def facts_of_a_call_in_the_answer(L):
+    class Told(L.BaseChatModel):
+        answers: int = 1
+
+        @property
+        def _llm_type(self):
+            return "told"
+
+        def _generate(self, messages, stop=None, run_manager=None, **kwargs):
+            message = L.AIMessage("a", response_metadata={"mine": 1})
+            answer = L.ChatGeneration(message=message, generation_info={"finish_reason": "stop", "mine": 0})
+            known = {"token_usage": {"total_tokens": 3}, "finish_reason": "unknown"}
+            return L.ChatResult(generations=[answer] * self.answers, llm_output=known)
+
+    return Told().invoke("q").response_metadata, Told(answers=2).invoke("q").response_metadata
+
+
 @gives({"logprobs": {"content": [{"token": "a", "logprob": -0.1}]}})
 def log_probabilities_in_metadata(L):
     answer = L.AIMessage("a", response_metadata={"logprobs": {"content": [{"token": "a", "logprob": -0.1}]}})

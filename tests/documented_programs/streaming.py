@@ -109,3 +109,8 @@ def error_in_the_middle_of_a_stream(L):
         got.extend(chain.stream("q"))
 
     return caught(run, ValueError), got
+
+
+@gives([6, "ab", {"a": "xy", "b": 1}, None])
+def chunks_added(L):
+    return L.add([1, 2, 3]), L.add(iter("ab")), L.add([L.AddableDict(a="x"), L.AddableDict(a="y", b=1)]), L.add([])
