@@ -262,10 +262,6 @@ async def afold(chunks: AsyncIterable[Any], algebra: Algebra | None = None) -> A
     return total.value
 
 
-add, aadd = fold, afold
-"""The same under the names that LangChain has for them."""
-
-
 def _algebra_on(chunks: object, algebra: Algebra | None) -> Algebra | None:
     return getattr(chunks, "algebra", None) if algebra is None else algebra
 

@@ -10,13 +10,14 @@ from typing import Any
 from anabranch.nodes import making as _making  # noqa: F401 (it completes `Runnable`)
 
 _EXPORTS = {
-    "engine.chunks": "AddableDict Algebra aadd add afold fold",
+    "engine.chunks": "AddableDict Algebra afold fold",
     "engine.config": "RunnableConfig ensure_config merge_configs patch_config",
     "engine.errors": "AnabranchError ChunkError CompositionError ConfigError EdgeTypeError GraphError "
     "NotRunnableError PortalError StepInputError Stopped",
     "engine.json_encoding": "to_json",
     "engine.run_logs": "RunLog RunLogPatch",
     "engine.value_types": "DictType",
+    "nodes.adding": "aadd add",
     "nodes.any_message": "AnyMessage",
     "nodes.async_callback_handlers": "AsyncCallbackHandler",
     "nodes.bindings": "RunnableBinding",

@@ -1,11 +1,12 @@
 # Written by `make stub` from the table in __init__.py.
 
-from anabranch.engine.chunks import AddableDict, Algebra, aadd, add, afold, fold
+from anabranch.engine.chunks import AddableDict, Algebra, afold, fold
 from anabranch.engine.config import RunnableConfig, ensure_config, merge_configs, patch_config
 from anabranch.engine.errors import AnabranchError, ChunkError, CompositionError, ConfigError, EdgeTypeError, GraphError, NotRunnableError, PortalError, StepInputError, Stopped
 from anabranch.engine.json_encoding import to_json
 from anabranch.engine.run_logs import RunLog, RunLogPatch
 from anabranch.engine.value_types import DictType
+from anabranch.nodes.adding import aadd, add
 from anabranch.nodes.any_message import AnyMessage
 from anabranch.nodes.async_callback_handlers import AsyncCallbackHandler
 from anabranch.nodes.bindings import RunnableBinding
