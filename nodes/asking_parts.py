@@ -37,6 +37,15 @@ def of_each(asked: Iterable[Any]) -> Asking[list[Any]]:
     return answers
 
 
+def first_known(parts: Iterable[Any]) -> Asking[Any]:
+    """The first type that one of some parts tells, for a `yield from`; Any if none does."""
+    for part in parts:
+        tp = yield part
+        if tp is not Any:
+            return tp
+    return Any
+
+
 def _answered(name: str, asking: Asking[Answer]) -> Answer:
     stack: list[Asking[Any]] = [asking]
     answer: Any = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from anabranch.engine.errors import StepInputError
 from anabranch.engine.operators import Operator
-from anabranch.nodes.prompt_variables import check_variables, mark_variable, operator_of_prompt, variables_in
+from anabranch.nodes.prompt_variables import check_given, mark_variable, operator_of_prompt, variables_in
 from anabranch.nodes.serializable import RunnableSerializable
 from anabranch.nodes.string_prompts import PromptTemplate
 from anabranch.nodes.template_formats import TemplateFormat, read_template
@@ -54,7 +54,7 @@ class DictPromptTemplate(RunnableSerializable[dict[str, Any], dict[str, Any]]):
         Raises:
             MissingVariablesError: a `KeyError`, when a variable has no value.
         """
-        check_variables(self, kwargs)
+        check_given(self, kwargs)
         filled: dict[str, Any] = _mapped(
             self.template, lambda text: read_template(text, self.template_format).fill(kwargs)
         )

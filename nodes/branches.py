@@ -10,7 +10,7 @@ from anabranch.engine.errors import CompositionError, GraphError, StepInputError
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Flow, Operator, Run
 from anabranch.engine.value_types import union_of
-from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
+from anabranch.nodes.asking_parts import Asking, asks_parts, first_known, of_each
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.runnables import Input, Output, Runnable
@@ -60,11 +60,7 @@ class RunnableBranch(Value, Runnable[Input, Output]):
     @asks_parts
     def InputType(self) -> Asking[Any]:
         """That of the first branch or condition that knows it."""
-        for part in self._parts():
-            tp = yield part
-            if tp is not Any:
-                return tp
-        return Any
+        return (yield from first_known(self._parts()))
 
     @property
     @asks_parts

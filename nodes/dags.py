@@ -12,7 +12,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import GraphError, NotRunnableError
 from anabranch.engine.graphs import Join, Source
 from anabranch.engine.value_types import DictType
-from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
+from anabranch.nodes.asking_parts import Asking, asks_parts, first_known, of_each
 from anabranch.nodes.coercion import coerce_to_runnable
 from anabranch.nodes.parallels import merged_input
 from anabranch.nodes.runnables import Runnable
@@ -89,11 +89,7 @@ class RunnableDag(Value, Runnable[Any, Any]):
     @asks_parts
     def InputType(self) -> Asking[Any]:
         """That of the first vertex without in-edges that knows it."""
-        for start in self._starts():
-            tp = yield start
-            if tp is not Any:
-                return tp
-        return Any
+        return (yield from first_known(self._starts()))
 
     @property
     def OutputType(self) -> Any:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import sys
-import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, Field, PrivateAttr, SkipValidation
+from pydantic import Field, SkipValidation
 
 from anabranch.nodes.chat_models import BaseChatModel, SimpleChatModel
+from anabranch.nodes.fake_turns import InTurn
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
 from anabranch.nodes.message_chunks import AIMessageChunk, message_to_chunk
 from anabranch.nodes.messages import AIMessage, BaseMessage
-
-Response = TypeVar("Response")
 
 
 class FakeListChatModelError(Exception):
@@ -30,7 +26,7 @@ class FakeListChatModelError(Exception):
     """
 
 
-class FakeListChatModel(SimpleChatModel):
+class FakeListChatModel(InTurn, SimpleChatModel):
     """Says the responses in turn, over and over; streamed, character by character.
 
     Args:
@@ -49,13 +45,7 @@ class FakeListChatModel(SimpleChatModel):
     """
 
     responses: list[str] = Field(min_length=1)
-    sleep: float | None = None
-    i: int = Field(default=0, exclude=True)
     error_on_chunk_number: int | None = None
-    _turns: Iterator[int] = PrivateAttr()
-
-    def model_post_init(self, context: Any) -> None:
-        self._turns = turns_from(self.i)
 
     @property
     def _llm_type(self) -> str:
@@ -65,25 +55,20 @@ class FakeListChatModel(SimpleChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"responses": self.responses}
 
-    def _next(self) -> str:
-        return next_response(self, self.responses, self._turns)
-
     def _call(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> str:
-        if self.sleep is not None:
-            time.sleep(self.sleep)
-        return self._next()
+        self._sleep()
+        said: str = self._next()
+        return said
 
     async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
-        if self.sleep is not None:
-            await asyncio.sleep(self.sleep)
+        await self._asleep()
         return _result(AIMessage(content=self._next()))
 
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
         for number, chunk in enumerate(_pieces(list(self._next()), AIMessage(""))):
-            if self.sleep is not None:
-                time.sleep(self.sleep)
+            self._sleep()
             self._fail_at(number)
             yield chunk
 
@@ -91,8 +76,7 @@ class FakeListChatModel(SimpleChatModel):
         self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncIterator[ChatGenerationChunk]:
         for number, chunk in enumerate(_pieces(list(self._next()), AIMessage(""))):
-            if self.sleep is not None:
-                await asyncio.sleep(self.sleep)
+            await self._asleep()
             self._fail_at(number)
             yield chunk
 
@@ -101,7 +85,7 @@ class FakeListChatModel(SimpleChatModel):
             raise FakeListChatModelError(f"{self.get_name()} was told to fail at chunk {number}")
 
 
-class FakeMessagesListChatModel(BaseChatModel):
+class FakeMessagesListChatModel(InTurn, BaseChatModel):
     """Says the messages in turn, over and over, each as a whole.
 
     Args:
@@ -116,26 +100,18 @@ class FakeMessagesListChatModel(BaseChatModel):
     """
 
     responses: list[SkipValidation[BaseMessage]] = Field(min_length=1)
-    sleep: float | None = None
-    i: int = Field(default=0, exclude=True)
-    _turns: Iterator[int] = PrivateAttr()
-
-    def model_post_init(self, context: Any) -> None:
-        self._turns = turns_from(self.i)
 
     @property
     def _llm_type(self) -> str:
         return "fake-messages-list-chat-model"
 
     def _generate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
-        if self.sleep is not None:
-            time.sleep(self.sleep)
-        return _result(next_response(self, self.responses, self._turns))
+        self._sleep()
+        return _result(self._next())
 
     async def _agenerate(self, messages: list[BaseMessage], stop: list[str] | None = None, **kwargs: Any) -> ChatResult:
-        if self.sleep is not None:
-            await asyncio.sleep(self.sleep)
-        return _result(next_response(self, self.responses, self._turns))
+        await self._asleep()
+        return _result(self._next())
 
 
 class FakeChatModel(SimpleChatModel):
@@ -234,18 +210,6 @@ class GenericFakeChatModel(BaseChatModel):
     def _words(self) -> Iterator[ChatGenerationChunk]:
         message = self._next()
         return _pieces([word for word in re.split(r"(\s)", message.text) if word], message)
-
-
-def turns_from(first: int) -> Iterator[int]:
-    """Counts on. Threads may share it, and it can be copied."""
-    return iter(range(first, sys.maxsize))
-
-
-def next_response(model: BaseModel, responses: list[Response], turns: Iterator[int]) -> Response:
-    """The response whose turn it is; the model's `i` tells which comes next."""
-    turn = next(turns)
-    model.__dict__["i"] = (turn + 1) % len(responses)  # past the fields' own setting, which would forget the graph
-    return responses[turn % len(responses)]
 
 
 def _result(message: BaseMessage) -> ChatResult:

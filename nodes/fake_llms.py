@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
-from anabranch.nodes.fake_chat_models import next_response, turns_from
+from anabranch.nodes.fake_turns import InTurn
 from anabranch.nodes.generations import GenerationChunk
 from anabranch.nodes.llms import LLM
 
@@ -25,7 +23,7 @@ class FakeListLLMError(Exception):
     """
 
 
-class FakeListLLM(LLM):
+class FakeListLLM(InTurn, LLM):
     """Says the responses in turn, over and over.
 
     Args:
@@ -40,12 +38,6 @@ class FakeListLLM(LLM):
     """
 
     responses: list[str] = Field(min_length=1)
-    sleep: float | None = None
-    i: int = Field(default=0, exclude=True)
-    _turns: Iterator[int] = PrivateAttr()
-
-    def model_post_init(self, context: Any) -> None:
-        self._turns = turns_from(self.i)
 
     @property
     def _llm_type(self) -> str:
@@ -55,18 +47,15 @@ class FakeListLLM(LLM):
     def _identifying_params(self) -> dict[str, Any]:
         return {"responses": self.responses}
 
-    def _next(self) -> str:
-        return next_response(self, self.responses, self._turns)
-
     def _call(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> str:
-        if self.sleep is not None:
-            time.sleep(self.sleep)
-        return self._next()
+        self._sleep()
+        said: str = self._next()
+        return said
 
     async def _acall(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> str:
-        if self.sleep is not None:
-            await asyncio.sleep(self.sleep)
-        return self._next()
+        await self._asleep()
+        said: str = self._next()
+        return said
 
 
 class FakeStreamingListLLM(FakeListLLM):
@@ -89,16 +78,14 @@ class FakeStreamingListLLM(FakeListLLM):
 
     def _stream(self, prompt: str, stop: list[str] | None = None, **kwargs: Any) -> Iterator[GenerationChunk]:
         for number, character in enumerate(self._next()):
-            if self.sleep is not None:
-                time.sleep(self.sleep)
+            self._sleep()
             yield self._piece(number, character)
 
     async def _astream(
         self, prompt: str, stop: list[str] | None = None, **kwargs: Any
     ) -> AsyncIterator[GenerationChunk]:
         for number, character in enumerate(self._next()):
-            if self.sleep is not None:
-                await asyncio.sleep(self.sleep)
+            await self._asleep()
             yield self._piece(number, character)
 
     def _piece(self, number: int, character: str) -> GenerationChunk:

@@ -11,7 +11,7 @@ from anabranch.engine.errors import CompositionError, GraphError, NotRunnableErr
 from anabranch.engine.graphs import Join, Source
 from anabranch.engine.value_types import DictType
 from anabranch.nodes import composing
-from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
+from anabranch.nodes.asking_parts import Asking, asks_parts, first_known, of_each
 from anabranch.nodes.deferred import schemas
 from anabranch.nodes.runnables import Input, Runnable
 from anabranch.nodes.values import Value
@@ -76,11 +76,7 @@ class RunnableParallel(Value, Runnable[Input, dict[str, Any]]):
     @asks_parts
     def InputType(self) -> Asking[Any]:
         """That of the first branch that knows it."""
-        for branch in self.steps__.values():
-            tp = yield branch
-            if tp is not Any:
-                return tp
-        return Any
+        return (yield from first_known(self._parts()))
 
     @property
     def OutputType(self) -> Any:

@@ -25,7 +25,7 @@ from anabranch.nodes.prompt_values import (
     PromptValue,
     StringPromptValue,
 )
-from anabranch.nodes.prompt_variables import check_variables, mark_variable, operator_of_prompt, variables_in
+from anabranch.nodes.prompt_variables import check_given, mark_variable, operator_of_prompt, variables_in
 from anabranch.nodes.serializable import RunnableSerializable
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ class BasePromptTemplate(RunnableSerializable[Any, PromptValue]):
         Raises:
             MissingVariablesError: a `KeyError`, when one has no value.
         """
-        check_variables(self, kwargs)
+        check_given(self, kwargs)
         known = {
             name: value() if callable(value) else value
             for name, value in self.partial_variables.items()

@@ -51,7 +51,7 @@ def variables_in(prompt: Any, input: Any) -> dict[str, Any]:
     )
 
 
-def check_variables(prompt: Any, given: Mapping[str, Any]) -> None:
+def check_given(prompt: Any, given: Mapping[str, Any]) -> None:
     """See that every variable of something has a value.
 
     Raises:
