@@ -48,6 +48,7 @@ _EXPORTS = {
     "nodes.decorators": "chain",
     "nodes.distance_strategies": "DistanceStrategy",
     "nodes.docstores": "InMemoryDocstore",
+    "nodes.document_loaders": "BaseBlobParser BaseLoader Blob BlobLoader",
     "nodes.document_prompts": "MissingMetadataError aformat_document format_document",
     "nodes.documents": "Document format_documents",
     "nodes.drawable_graphs": "Edge Graph Node",

@@ -33,6 +33,7 @@ from anabranch.nodes.debugging import ConsoleCallbackHandler, get_debug, set_deb
 from anabranch.nodes.decorators import chain
 from anabranch.nodes.distance_strategies import DistanceStrategy
 from anabranch.nodes.docstores import InMemoryDocstore
+from anabranch.nodes.document_loaders import BaseBlobParser, BaseLoader, Blob, BlobLoader
 from anabranch.nodes.document_prompts import MissingMetadataError, aformat_document, format_document
 from anabranch.nodes.documents import Document, format_documents
 from anabranch.nodes.drawable_graphs import Edge, Graph, Node
@@ -150,6 +151,7 @@ __all__ = [
     "AsyncModelRunManager",
     "AsyncRunManager",
     "BM25Retriever",
+    "BaseBlobParser",
     "BaseCache",
     "BaseCallbackHandler",
     "BaseChatMessageHistory",
@@ -161,6 +163,7 @@ __all__ = [
     "BaseLLM",
     "BaseLLMOutputParser",
     "BaseLanguageModel",
+    "BaseLoader",
     "BaseMessage",
     "BaseMessageChunk",
     "BaseMessagePromptTemplate",
@@ -174,6 +177,8 @@ __all__ = [
     "BaseToolkit",
     "BaseTracer",
     "BaseTransformOutputParser",
+    "Blob",
+    "BlobLoader",
     "ByteStore",
     "CallbackManager",
     "CallbackManagerForChainRun",
