@@ -69,7 +69,7 @@ class TestBranch:
         ],
     )
     def test_what_is_no_branch_is_an_error(self, branches: Any, told: str) -> None:
-        with pytest.raises(TypeError, match=told):
+        with pytest.raises((TypeError, ValueError), match=told):
             RunnableBranch(*branches)
 
 
