@@ -103,7 +103,13 @@ class RunnableBranch(Value, Runnable[Input, Output]):
 
 
 class RouterInput(TypedDict):
-    """What a `RouterRunnable` takes: the name of a runnable, and its input."""
+    """What a `RouterRunnable` takes: the name of a runnable, and its input.
+
+    Example:
+        >>> chosen: RouterInput = {"key": "size", "input": "ab"}
+        >>> RouterRunnable({"upper": str.upper, "size": len}).invoke(chosen)
+        2
+    """
 
     key: str
     input: Any
