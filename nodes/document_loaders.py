@@ -152,7 +152,15 @@ class Blob(BaseModel):
 
 
 class BlobLoader(ABC):
-    """Gives blobs, for parsers. Subclass it, and write `yield_blobs`."""
+    """Gives blobs, for parsers. Subclass it, and write `yield_blobs`.
+
+    Example:
+        >>> class Letters(BlobLoader):
+        ...     def yield_blobs(self):
+        ...         yield from map(Blob.from_data, ("so be it", "farewell"))
+        >>> [blob.as_string() for blob in Letters().yield_blobs()]
+        ['so be it', 'farewell']
+    """
 
     @abstractmethod
     def yield_blobs(self) -> Iterator[Blob]:
