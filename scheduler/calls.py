@@ -24,7 +24,7 @@ from anabranch.scheduler.units import Activation, Group, Unit
 
 
 def timeout_of(config: RunnableConfig | None) -> float | None:
-    """The timeout given for a call. It isn't handed down: what the call makes is part of it."""
+    """The timeout given for a call."""
     if config is None or not isinstance(config, Mapping):  # what isn't one is refused later
         return None
     return config.get("timeout")
@@ -32,6 +32,9 @@ def timeout_of(config: RunnableConfig | None) -> float | None:
 
 def opened_config(config: RunnableConfig | None, parent: Site | None) -> RunnableConfig | None:
     """The config of a call: what was given, over what the step around it hands down. None when there is neither.
+
+    The timeout isn't in it: what a step calls is part of the call and ends with it. By a timeout of its own it might end
+    first, and a fallback would take that for a failure.
 
     Raises:
         ConfigError: when a key has a wrong type.
@@ -46,6 +49,7 @@ def opened_config(config: RunnableConfig | None, parent: Site | None) -> Runnabl
         return inherited
     opened = ensure_config(config, inherited)
     opened.pop("progress", None)
+    opened.pop("timeout", None)
     return opened
 
 

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import Fn, Injected, Join, Pass, PickSome, Program, Returns, Silent, Value, expected, programs, values
 
+from anabranch.engine.config import RunnableConfig
 from anabranch.engine.trace_laws import Recorder, check_facts, outline
 from anabranch.nodes import (
     MissingExtraError,
@@ -117,6 +118,31 @@ def test_what_is_cancelled_while_it_reads_holds_no_permit(seed: int) -> None:
         durations=lambda chance: chance.randint(0, 3),
     )
     assert found.peak <= 1
+
+
+def passing_it_on(x: int, config: RunnableConfig) -> Any:
+    return slow.invoke(x, config)
+
+
+def returning(x: int) -> Any:
+    return slow.map() if isinstance(x, list) else slow
+
+
+async def doze(x: int) -> int:
+    await asyncio.sleep(60)
+    return x
+
+
+slow = RunnableLambda(doze)
+
+
+@pytest.mark.parametrize("verb", [*VALUES, *CHUNKS])
+@pytest.mark.parametrize("step", [passing_it_on, returning], ids=lambda step: step.__name__)
+@pytest.mark.parametrize("value", [1, [1, 2]], ids=["one", "many"])
+def test_what_a_step_calls_ends_with_the_call_and_not_by_a_timeout_of_its_own(step: Any, value: Any, verb: Any) -> None:
+    chain = RunnableLambda(step).with_fallbacks([lambda x: "made good"])
+    for seed in range(8):
+        assert isinstance(simulate(chain, value, {"timeout": 5}, verb=verb, seed=seed).error, TimeoutError)
 
 
 @given(programs(max_leaves=8), st.lists(values, max_size=5), seeds, caps, st.sampled_from(("batch", "abatch")))
