@@ -33,8 +33,8 @@ def timeout_of(config: RunnableConfig | None) -> float | None:
 def opened_config(config: RunnableConfig | None, parent: Site | None) -> RunnableConfig | None:
     """The config of a call: what was given, over what the step around it hands down. None when there is neither.
 
-    The timeout isn't in it: what a step calls is part of the call and ends with it. By a timeout of its own it might end
-    first, and a fallback would take that for a failure.
+    The timeout isn't in it: what a step calls is part of the call and ends with it. By a timeout of its own it might
+    end first, and a fallback would take that for a failure.
 
     Raises:
         ConfigError: when a key has a wrong type.

@@ -140,7 +140,7 @@ slow = RunnableLambda(doze)
 @pytest.mark.parametrize("step", [passing_it_on, returning], ids=lambda step: step.__name__)
 @pytest.mark.parametrize("value", [1, [1, 2]], ids=["one", "many"])
 def test_what_a_step_calls_ends_with_the_call_and_not_by_a_timeout_of_its_own(step: Any, value: Any, verb: Any) -> None:
-    chain = RunnableLambda(step).with_fallbacks([lambda x: "made good"])
+    chain: Runnable[Any, Any] = RunnableLambda(step).with_fallbacks([lambda x: "made good"])
     for seed in range(8):
         assert isinstance(simulate(chain, value, {"timeout": 5}, verb=verb, seed=seed).error, TimeoutError)
 
