@@ -16,6 +16,8 @@ _EXPORTS = {
     "NotRunnableError PortalError StepInputError Stopped",
     "engine.json_encoding": "to_json",
     "engine.run_logs": "RunLog RunLogPatch",
+    "engine.run_states": "BaseStreamEvent CustomStreamEvent EventData LogEntry RunState StandardStreamEvent "
+    "StreamEvent",
     "engine.value_types": "DictType",
     "nodes.adding": "aadd add",
     "nodes.any_message": "AnyMessage",

@@ -5,6 +5,7 @@ from anabranch.engine.config import RunnableConfig, ensure_config, merge_configs
 from anabranch.engine.errors import AnabranchError, ChunkError, CompositionError, ConfigError, EdgeTypeError, GraphError, NotRunnableError, PortalError, StepInputError, Stopped
 from anabranch.engine.json_encoding import to_json
 from anabranch.engine.run_logs import RunLog, RunLogPatch
+from anabranch.engine.run_states import BaseStreamEvent, CustomStreamEvent, EventData, LogEntry, RunState, StandardStreamEvent, StreamEvent
 from anabranch.engine.value_types import DictType
 from anabranch.nodes.adding import aadd, add
 from anabranch.nodes.any_message import AnyMessage
@@ -172,6 +173,7 @@ __all__ = [
     "BaseRateLimiter",
     "BaseRetriever",
     "BaseStore",
+    "BaseStreamEvent",
     "BaseStringMessagePromptTemplate",
     "BaseTool",
     "BaseToolkit",
@@ -208,6 +210,7 @@ __all__ = [
     "ConsoleCallbackHandler",
     "ConsoleTracer",
     "CurveStyle",
+    "CustomStreamEvent",
     "DeterministicFakeEmbedding",
     "DictPromptTemplate",
     "DictType",
@@ -216,6 +219,7 @@ __all__ = [
     "Edge",
     "EdgeTypeError",
     "Embeddings",
+    "EventData",
     "EventFile",
     "EventFileError",
     "ExtractiveChatModel",
@@ -268,6 +272,7 @@ __all__ = [
     "LanguageModelInput",
     "LengthBasedExampleSelector",
     "ListOutputParser",
+    "LogEntry",
     "MarkdownListOutputParser",
     "MaxMarginalRelevanceExampleSelector",
     "MermaidDrawMethod",
@@ -307,6 +312,7 @@ __all__ = [
     "RunLog",
     "RunLogPatch",
     "RunManager",
+    "RunState",
     "Runnable",
     "RunnableAssign",
     "RunnableBinding",
@@ -336,10 +342,12 @@ __all__ = [
     "SimpleJsonOutputParser",
     "Simulation",
     "SimulationError",
+    "StandardStreamEvent",
     "StdOutCallbackHandler",
     "StepInputError",
     "Stopped",
     "StrOutputParser",
+    "StreamEvent",
     "StreamingStdOutCallbackHandler",
     "StringPromptTemplate",
     "StringPromptValue",

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import jsonpatch
 import pytest
@@ -20,9 +20,11 @@ from anabranch.nodes import (
     ChatPromptTemplate,
     Document,
     FakeStreamingListLLM,
+    LogEntry,
     Runnable,
     RunnableLambda,
     RunnablePassthrough,
+    RunState,
     StrOutputParser,
 )
 
@@ -116,6 +118,22 @@ def test_entries_and_states_have_the_fields_of_the_page() -> None:
     assert {field["field"] for field in types["RunState"]} | {"name", "type"} == set(state)
     for entry in state["logs"].values():
         assert {field["field"] for field in types["LogEntry"]} | {"streamed_output"} == set(entry)
+
+
+@pytest.mark.parametrize("typed", [RunState, LogEntry])
+def test_the_types_of_states_and_entries_are_those_of_the_page(typed: type) -> None:
+    types: dict[str, Any] = {
+        "str": str,
+        "List[str]": list[str],
+        "List[Any]": list[Any],
+        "Dict[str, Any]": dict[str, Any],
+        "Dict[str, LogEntry]": dict[str, LogEntry],
+        "Optional[Any]": Any | None,
+        "Optional[str]": str | None,
+    }
+    told = get_type_hints(typed)
+    for field in golden("run_types")[typed.__name__]:
+        assert told[field["field"]] == types[field["annotation"]], field
 
 
 @pytest.mark.parametrize("sync", [True, False])

@@ -376,3 +376,17 @@ def log_patches_added_up(L):
         return total
 
     return asyncio.run(final(L.FakeListChatModel(responses=["ab"]) | L.StrOutputParser())).state["final_output"]
+
+
+@gives(
+    [["end_time", "final_output", "id", "metadata", "name", "start_time", "streamed_output", "tags", "type"], True, 2]
+)
+def types_of_what_is_streamed(L):
+    async def streamed():
+        states: list[L.RunState] = [log.state async for log in L.RunnableLambda(abs).astream_log(-1, diff=False)]
+        events: list[L.StreamEvent] = await all_events(L.RunnableLambda(abs).astream_events(-1, version="v2"))
+        return states[-1], events
+
+    state, events = asyncio.run(streamed())
+    entry = sorted(key for key in L.LogEntry.__annotations__ if key not in ("streamed_output_str", "inputs"))
+    return entry, set(state) == set(L.RunState.__annotations__), sum(e["data"].get("chunk", 1) for e in events[1:])
