@@ -6,6 +6,7 @@ whatever way, closes its connection.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import suppress
@@ -14,9 +15,12 @@ from typing import Any
 
 from anabranch.nodes.openai_clients import OpenAIClients
 from anabranch.nodes.server_sent_events import EventDecoder
-from anabranch.nodes.stopping_connections import shut_down_on_stop
+from anabranch.nodes.stopping_connections import read_what_came, shut_down_on_stop
 
 DONE = "[DONE]"
+
+TURNS = 20
+"""Turns of the loop in which what has come with the last event can be read."""
 
 
 def events_of(clients: OpenAIClients, resource: str, request: dict[str, Any]) -> Generator[dict[str, Any], None, None]:
@@ -25,9 +29,11 @@ def events_of(clients: OpenAIClients, resource: str, request: dict[str, Any]) ->
     with create(**request, stream=True) as response:
         events = _Events(clients.library, response.http_request)
         with shut_down_on_stop(response.http_response), clients.failures(response.http_request):
-            for piece in response.iter_bytes():
+            pieces = response.iter_bytes()
+            for piece in pieces:
                 yield from events.push(piece)
                 if events.is_done:
+                    read_what_came(response.http_response, pieces)
                     return
         yield from events.end()
 
@@ -46,6 +52,7 @@ async def aevents_of(
                     for event in events.push(piece):
                         yield event
                     if events.is_done:
+                        await _read_what_came(pieces)
                         return
             for event in events.end():
                 yield event
@@ -139,6 +146,21 @@ def _said(library: Any, request: Any, error: Any) -> Exception:
     message = error.get("message") if isinstance(error, dict) else error
     made: Exception = library.APIError(str(message or "the server tells of an error"), request, body=error)
     return made
+
+
+async def _read_what_came(pieces: AsyncIterator[bytes]) -> None:
+    """Read the end of a response if it is there, so that its connection can be used again. Waits some turns at most."""
+    reading = asyncio.ensure_future(anext(pieces, None))
+    try:
+        for _ in range(TURNS):
+            if reading.done():
+                return
+            await asyncio.sleep(0)
+    finally:
+        reading.cancel()
+        await asyncio.wait([reading])
+        if not reading.cancelled():
+            reading.exception()  # the answer is whole, whatever becomes of its connection
 
 
 async def _unwind(pieces: AsyncIterator[bytes]) -> None:

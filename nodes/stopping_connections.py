@@ -6,6 +6,7 @@ A thread that waits for a server sees nothing of a stop. Shutting the connection
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -90,6 +91,19 @@ class _Stop:
             self._connection = None
 
 
+def read_what_came(response: Any, pieces: Iterator[bytes]) -> None:
+    """Read the end of a response of httpx if it is there, so that its connection can be used again. Doesn't wait."""
+    stream = response.extensions.get("network_stream")
+    if isinstance(stream, _Stream):
+        stream.may_wait = False
+        try:
+            next(pieces, None)
+        except Exception:  # it isn't, and the connection is closed
+            return
+        finally:
+            stream.may_wait = True
+
+
 class _Network:
     """A network backend of httpcore whose streams are stoppable."""
 
@@ -117,10 +131,19 @@ class _Stream:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self.may_wait = True
 
     def read(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.may_wait and not self._has_come():
+            raise BlockingIOError("nothing has come")
         with _stoppable(self._stream):
             return self._stream.read(*args, **kwargs)
+
+    def _has_come(self) -> bool:
+        connection = self._stream.get_extra_info("socket")
+        if isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True
+        return bool(self._stream.get_extra_info("is_readable"))
 
     def write(self, *args: Any, **kwargs: Any) -> None:
         with _stoppable(self._stream):

@@ -256,6 +256,23 @@ def test_a_server_that_does_not_take_connections_is_waited_for_no_longer_than_th
 # Streams that are left. An endless stream tells the server when its connection is closed.
 
 
+def test_a_stream_that_is_whole_leaves_its_connection_for_the_next(server: OpenAIServer, model: ChatOpenAI) -> None:
+    def at_once(exchange: Exchange) -> None:
+        streaming(BEARS, end=False)(exchange)
+        exchange.wfile.write(b"e\r\ndata: [DONE]\n\n\r\n0\r\n\r\n")
+
+    async def read() -> None:
+        for _ in range(3):
+            assert [chunk.text async for chunk in model.astream("What?")]
+
+    server.replies.extend([at_once] * 6)
+    for _ in range(3):
+        assert list(model.stream("What?"))
+    assert server.connections == 1
+    asyncio.run(read())
+    assert server.connections == 2
+
+
 def test_closing_a_stream_closes_its_connection(server: OpenAIServer, model: ChatOpenAI) -> None:
     server.replies.append(endless)
     with closing(model.stream("What?")) as chunks:
