@@ -221,3 +221,15 @@ def test_what_belongs_to_another_loop_is_told_of_with_what_to_await(verb: str) -
         raise RuntimeError("mine")
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if "stream" not in verb and "transform" not in verb])
+def test_what_can_not_be_assigned_to_inside_a_step_is_noted_with_the_way_to_it(verb: str) -> None:
+    for inner, around in (
+        (assigns.map(), "RunnableEach"),
+        (assigns.with_retry(retry_if_exception_type=(KeyError,)), "Retry"),
+    ):
+        chain = RunnableLambda(lambda _: [5]) | inner.with_config(run_name=f"My{around}")
+        with pytest.raises(StepInputError) as caught:
+            VERBS[verb](chain, 1)
+        assert any(f"My{around} > " in note and "RunnableAssign<size>" in note for note in caught.value.__notes__)

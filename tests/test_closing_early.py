@@ -406,3 +406,21 @@ def test_statistics_tell_what_waits_before_a_slow_reader() -> None:
             assert chunks.statistics()["output"] == {"waiting": 0, "held": 0}
 
     asyncio.run(main())
+
+
+def test_a_channel_holds_16_chunks_unless_the_config_says_otherwise() -> None:
+    async def endless(_: Any) -> AsyncIterator[str]:
+        while True:
+            yield "chunk"
+
+    chain = RunnableLambda(endless) | {"x": RunnablePassthrough(), "y": RunnablePassthrough()}
+
+    async def waiting(config: Any) -> int:
+        async with chain.astream(1, config) as chunks:
+            await anext(chunks)
+            for _ in range(200):
+                await asyncio.sleep(0)
+            return int(chunks.statistics()["output"]["waiting"])
+
+    for config, capacity in (({}, 16), ({"channel_capacity": 3}, 3)):
+        assert asyncio.run(waiting(config)) == capacity

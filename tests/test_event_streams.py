@@ -13,6 +13,8 @@ from verbs import PATIENCE, VERBS, aiterate, alist, until
 from anabranch.engine.events import Formatter
 from anabranch.engine.trace_laws import Recorder
 from anabranch.nodes import (
+    FakeStreamingListLLM,
+    PromptTemplate,
     RunnableBranch,
     RunnableGenerator,
     RunnableLambda,
@@ -411,3 +413,15 @@ def test_a_mailbox_that_was_read_meanwhile_makes_nobody_wait() -> None:
     blocking.full = True
     blocking.wait_for_room()
     assert not blocking.full
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+def test_what_comes_in_one_piece_has_ended_before_the_next_step_starts(verb: str) -> None:
+    def passes(chunks: Iterator[Any]) -> Iterator[Any]:
+        yield from chunks
+
+    recorder = Recorder()
+    chain = PromptTemplate.from_template("{x}") | RunnableGenerator(passes) | FakeStreamingListLLM(responses=["ab"])
+    VERBS[verb](chain, {"x": "y"}, {"callbacks": [recorder]})
+    order = [(what, run.run_type) for what, run, _ in recorder.facts if what != "chunk"]
+    assert order[1:4] == [("started", "prompt"), ("ended", "prompt"), ("started", "chain")]

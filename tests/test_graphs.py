@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -16,7 +17,13 @@ from anabranch.engine.errors import GraphError
 from anabranch.engine.graph_json import graph_from_json, graph_to_json
 from anabranch.engine.graphs import Graph, Join
 from anabranch.engine.operators import Operator
-from anabranch.nodes import RunnableBranch, RunnableLambda, RunnableParallel, RunnablePassthrough, from_dag
+from anabranch.nodes import (
+    RunnableBranch,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+    from_dag,
+)
 from anabranch.scheduler.awaiting import ainvoke
 from anabranch.scheduler.blocking import invoke
 
@@ -101,6 +108,35 @@ def test_what_cannot_be_imported_needs_a_registry() -> None:
     assert invoke(graph_from_json(data, registry), "ab") == "BA"
     with pytest.raises(GraphError, match="'mine'"):
         graph_from_json(data)
+
+
+def test_what_a_step_reads_of_a_dict_is_written_too() -> None:
+    chain = RunnablePassthrough.assign(z=itemgetter("x")) | itemgetter("z")
+    again = graph_from_json(json.loads(json.dumps(graph_to_json(chain.graph))))
+    told = [(step.operator.reads, step.operator.optional) for step in chain.graph.steps]
+    assert [(step.operator.reads, step.operator.optional) for step in again.steps] == told
+    assert any(reads for reads, _ in told)
+
+
+def joined(separator: Any, parts: list[str]) -> str:
+    return str(separator).join(parts)
+
+
+def test_an_object_that_can_be_called_is_written_by_how_it_is_made() -> None:
+    made = RunnableLambda(itemgetter("a", "b"))
+    data = json.loads(json.dumps(graph_to_json(made.graph)))
+    assert invoke(graph_from_json(data), {"a": 1, "b": 2}) == (1, 2)
+    for unmade in (partial(joined, object()), partial(joined, "-"), Unmade()):
+        with pytest.raises(GraphError, match="neither a function of a module nor made of plain arguments"):
+            graph_to_json(RunnableLambda(unmade, name="unmade").graph)
+
+
+class Unmade:
+    def __call__(self, value: Any) -> Any:
+        return value
+
+    def __reduce__(self) -> Any:
+        raise TypeError
 
 
 def test_call_steps_show_the_graphs_that_they_may_run() -> None:

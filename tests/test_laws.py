@@ -297,3 +297,13 @@ def test_an_input_that_cannot_be_copied_is_checked_itself() -> None:
     lock = threading.Lock()
     laws.input_is_not_changed(RunnablePassthrough(), lock)
     laws.called_twice_it_gives_the_same(RunnablePassthrough(), lock)
+
+
+def test_an_input_that_fails_among_others_breaks_no_law() -> None:
+    def odd(number: int) -> int:
+        if number % 2:
+            raise ValueError(number)
+        return number
+
+    laws.one_failure_spoils_no_other(RunnableLambda(odd), [0, 1, 2, 3])
+    laws.batch_is_map_of_invoke(RunnableLambda(odd), [0, 1, 2, 3])

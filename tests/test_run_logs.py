@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import jsonpatch
@@ -96,6 +97,11 @@ def test_what_changes_nothing_is_no_operation() -> None:
     assert state.push({"a": 1, "b": [1]}) == [{"op": "replace", "path": "/out", "value": {"a": 1, "b": [1]}}]
     assert state.push({"a": 1, "b": [1]}) == []
     assert state.push({"a": 2, "b": [1]}) == [{"op": "replace", "path": "/out/a", "value": 2}]
+    for value, equal, other in (([1], [1], [2]), ((1,), (1,), [1]), (1, 1, True), (1.5, 1.5, "1.5")):
+        output = Output("/out", Algebra.SNAPSHOTS)
+        output.push(value)
+        assert output.push(copy.copy(equal)) == []
+        assert output.push(other) == [{"op": "replace", "path": "/out", "value": other}]
 
 
 class Odd:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from verbs import VERBS, in_every_verb, until
 
+from anabranch.engine.trace_laws import Recorder
 from anabranch.nodes import (
     AIMessage,
     BaseChatModel,
@@ -293,3 +294,22 @@ class TestUsage:
         with get_usage_metadata_callback() as usage:
             FakeListChatModel(responses=["a"]).invoke("hi")
         assert usage.usage_metadata == {}
+
+
+@in_every_verb
+def test_a_step_that_failed_has_its_input_and_its_error(verb: str) -> None:
+    def fails(x: str) -> Any:
+        raise ZeroDivisionError(x)
+
+    async def afails(x: str) -> Any:
+        raise ZeroDivisionError(x)
+
+    for step in (fails, afails):
+        recorder = Recorder()
+        with pytest.raises(ZeroDivisionError) as caught:
+            VERBS[verb](RunnableLambda(str) | step | RunnableLambda(len), "x", {"callbacks": [recorder]})
+        (run,) = [run for what, run, _ in recorder.facts if what == "failed" and run.name == step.__name__]
+        assert run.input == "x"
+        assert run.error is caught.value
+        order = [run.name for what, run, _ in recorder.facts if what == "failed"]
+        assert order == [step.__name__, "RunnableSequence"]
