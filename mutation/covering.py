@@ -14,8 +14,10 @@ from mutation.population import Mutant
 from mutation.trees import PACKAGES, Tree
 
 ELSEWHERE = re.compile(
-    "chat_history|chat_models|command|console|docs|embedd|exports|layers|message|openai|packaging|parser|perfetto"
-    "|picture|prompt|server_sent|stdlib|tool|typing|vector|depth"  # those of depth take minutes when measured
+    "chat_history|chat_models|cli_|command|console|docs|documented|drawable|drawing|embedd|exports|function_calling"
+    "|hostile|langchain_graphs|langchain_values|layers|message|openai|otel|packaging|parser|perfetto|picture|prompt"
+    "|server_sent|stdlib|timeline|tool_(answers|examples|inputs|loops)|tools|typing|vector|watch_page|watch_server"
+    "|depth|interleavings"  # which take minutes when measured
 )
 """Words in the names of test files that test the nodes' or drawings' own work, which say little of the scheduler."""
 

@@ -15,6 +15,7 @@ KINDS = {
     "wording": "only the text of a message differs",
     "defence": "guards what no test can bring about",
     "untested": "a test is missing",
+    "since": "a test was written after the sample had been tried, which would kill it; it doesn't count",
 }
 
 

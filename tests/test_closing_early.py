@@ -424,3 +424,30 @@ def test_a_channel_holds_16_chunks_unless_the_config_says_otherwise() -> None:
 
     for config, capacity in (({}, 16), ({"channel_capacity": 3}, 3)):
         assert asyncio.run(waiting(config)) == capacity
+
+
+def test_an_iterator_of_a_leaf_s_own_is_closed_with_its_stream() -> None:
+    went: list[str] = []
+
+    class Chunks:
+        def __aiter__(self) -> Chunks:
+            return self
+
+        async def __anext__(self) -> str:
+            return "chunk"
+
+        async def aclose(self) -> None:
+            went.append("closed")
+
+    class Leaf(Runnable[Any, str]):
+        def atransform(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+            return Chunks()
+
+    async def read(chain: Runnable[Any, Any]) -> None:
+        async with chain.astream(1) as chunks:
+            assert await anext(chunks) == "chunk"
+
+    for chain in (RunnablePassthrough() | Leaf(), RunnablePassthrough() | Leaf() | RunnablePassthrough()):
+        went.clear()
+        asyncio.run(read(chain))
+        assert went == ["closed"]

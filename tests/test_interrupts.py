@@ -30,6 +30,7 @@ from anabranch.nodes import (
     RunnablePassthrough,
 )
 from anabranch.scheduler.bridges import _PortalLink
+from anabranch.scheduler.threads import _Idle
 
 
 class Doom(BaseException):
@@ -309,6 +310,35 @@ def test_it_may_come_just_before_this_thread_waits_for_a_chunk_of_the_portal() -
     finally:
         sys.settrace(before)
     assert went == ["two", "cancelled", "closed"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_may_come_while_the_caller_waits_for_a_branch_in_another_thread(kind: type[BaseException]) -> None:
+    inside, may_end = threading.Event(), threading.Event()
+    went: list[str] = []
+
+    def first(_: Any) -> None:
+        assert inside.wait(PATIENCE)
+
+    def slow(_: Any) -> None:
+        inside.set()
+        assert may_end.wait(PATIENCE)
+        went.append("slow")
+
+    def interrupt(frame: Any, event: str, arg: Any) -> None:
+        if frame.f_code is _Idle.__init__.__code__ and "interrupt" not in went:
+            went.append("interrupt")
+            may_end.set()
+            raise kind
+
+    before = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        with pytest.raises(kind):
+            (RunnableParallel(a=first, b=slow) | (lambda _: went.append("later"))).invoke(1)
+    finally:
+        sys.settrace(before)
+    assert went == ["interrupt", "slow"]
 
 
 # A real SIGINT

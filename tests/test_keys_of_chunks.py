@@ -61,3 +61,16 @@ def test_a_map_that_fails_at_a_chunk_is_named(verb: str, heard: bool) -> None:
         VERBS[verb](chain, 1, {"callbacks": [Recorder()] if heard else []})
     (note,) = caught.value.__notes__
     assert "picks" in note
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+def test_maps_to_which_no_chunk_came_are_told_of_too(verb: str) -> None:
+    def nothing(_: Any) -> Iterator[AddableDict]:
+        yield from ()
+
+    recorder = Recorder()
+    chain = RunnableLambda(nothing) | RunnablePick("a", name="first") | RunnablePassthrough()
+    assert VERBS[verb](chain, 1, {"callbacks": [recorder]}) == []
+    for what in ("started", "ended"):
+        names = {run.name for told, run, _ in recorder.facts if told == what}
+        assert names == {"RunnableSequence", "nothing", "first", "RunnablePassthrough"}
