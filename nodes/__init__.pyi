@@ -100,7 +100,7 @@ from anabranch.nodes.retry_states import RetryState
 from anabranch.nodes.run_managers import AsyncRunManager, RunManager
 from anabranch.nodes.run_trees import BaseTracer, Run
 from anabranch.nodes.runnable_tools import convert_runnable_to_tool
-from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.nodes.sequences import RunnableSequence
 from anabranch.nodes.serializable import RunnableSerializable
 from anabranch.nodes.serialized_objects import dumpd, dumps, load, loads
@@ -126,7 +126,7 @@ from anabranch.nodes.tool_examples import tool_example_to_messages
 from anabranch.nodes.tool_outputs import ToolException
 from anabranch.nodes.tool_parsers import JsonOutputKeyToolsParser, JsonOutputToolsParser, PydanticToolsParser
 from anabranch.nodes.tool_rendering import render_text_description, render_text_description_and_args
-from anabranch.nodes.tools import BaseTool, BaseToolkit
+from anabranch.nodes.tools import ArgsSchema, BaseTool, BaseToolkit
 from anabranch.nodes.vector_stores import VectorStore, VectorStoreRetriever
 from anabranch.nodes.vectors import maximal_marginal_relevance
 from anabranch.nodes.xml_parsers import XMLOutputParser
@@ -144,6 +144,7 @@ __all__ = [
     "Algebra",
     "AnabranchError",
     "AnyMessage",
+    "ArgsSchema",
     "AsyncCallbackHandler",
     "AsyncCallbackManagerForChainRun",
     "AsyncCallbackManagerForLLMRun",
@@ -258,6 +259,7 @@ __all__ = [
     "InMemoryVectorStore",
     "InjectedToolArg",
     "InjectedToolCallId",
+    "Input",
     "InputTokenDetails",
     "InvalidToolCall",
     "JsonKeyOutputFunctionsParser",
@@ -289,6 +291,7 @@ __all__ = [
     "OpenAI",
     "OpenAIEmbeddings",
     "OpenTelemetryTracer",
+    "Output",
     "OutputFunctionsParser",
     "OutputParserException",
     "OutputTokenDetails",

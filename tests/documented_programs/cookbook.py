@@ -372,3 +372,16 @@ def config_of_the_run_in_metadata(L):
 
     L.RunnableLambda(abs).invoke(1, {"callbacks": [Handler()], "configurable": {"thread": "1", "__secret": "x"}})
     return seen
+
+
+@gives([[2, 3], [1], "Doubled"])
+def runnable_of_ones_own_for_any_types(L):
+    class Doubled(L.Runnable[L.Input, list[L.Output]]):
+        def __init__(self, inner):
+            self.inner = inner
+
+        def invoke(self, input, config=None, **kwargs):
+            return [self.inner.invoke(input, config), self.inner.invoke(input, config) + 1]
+
+    doubled = Doubled(L.RunnableLambda(lambda x: x + 1))
+    return doubled.invoke(1), (doubled | (lambda found: found[:1])).invoke(0), doubled.get_name()
