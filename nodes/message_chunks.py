@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field
@@ -42,9 +45,10 @@ class BaseMessageChunk(BaseMessage):
 
     __chunk_algebra__: ClassVar[Algebra] = Algebra.ADDITIVE
 
-    def __add__(self, other: BaseMessageChunk) -> Self:  # type: ignore[override]  # whole messages make a prompt
+    def __add__(self, other: BaseMessageChunk | Sequence[BaseMessageChunk]) -> Self:  # type: ignore[override]
+        # Whole messages make a prompt; a list of chunks is added one by one.
         if not isinstance(other, type(self)):
-            return NotImplemented
+            return reduce(add, other, self) if isinstance(other, list | tuple) else NotImplemented
         fields = self._sum(other)
         total = self.__copy__()
         total.__dict__.update(fields)  # not through pydantic, since both have been validated

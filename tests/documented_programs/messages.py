@@ -395,3 +395,10 @@ def messages_made_of_standard_blocks(L):
     asked = L.HumanMessage(content_blocks=[{"type": "text", "text": "hi"}])
     result = L.ToolMessage(content_blocks=[{"type": "text", "text": "a"}], tool_call_id="1")
     return str(answer.text), [each["name"] for each in answer.tool_calls], asked.content, str(result.text)
+
+
+@gives([["AIMessageChunk", "abc"], ["AIMessageChunk", "a"], "TypeError"])
+def chunks_added_at_once(L):
+    first, *rest = (L.AIMessageChunk(content=text) for text in "abc")
+    nothing, wrong = [], ["b"]
+    return plain(first + rest), plain(first + nothing), caught(lambda: first + wrong, TypeError)
