@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from anabranch.engine import trace_laws
+from anabranch.engine.chunks import fold
 from anabranch.engine.law_outcomes import agree, aoutcome, outcome, same
 from anabranch.engine.run_logs import RunLogPatch
 from anabranch.engine.trace_laws import Fact, Recorder
@@ -56,10 +57,13 @@ def patches_fold_to_the_states(a: AnyRunnable, value: Any) -> None:
 
 
 def listening_changes_nothing(a: AnyRunnable, value: Any) -> None:
-    """With a listener the result is what it is without."""
+    """With a listener the result is what it is without, whole and streamed."""
     chain: Any = _traced(a)
     heard = outcome(lambda: chain.invoke(value, {"callbacks": [Recorder()]}))
     same('a.invoke(value, {"callbacks": [Recorder()]})', heard, "a.invoke(value)", outcome(chain.invoke, value))
+    heard = outcome(lambda: fold(chain.stream(value, {"callbacks": [Recorder()]})))
+    alone = outcome(lambda: fold(chain.stream(value)))
+    same('fold(a.stream(value, {"callbacks": [Recorder()]}))', heard, "fold(a.stream(value))", alone)
 
 
 def facts_of(a: AnyRunnable, value: Any) -> Iterator[list[Fact]]:

@@ -51,7 +51,8 @@ class AsyncWatchedPuller(AsyncPuller):
         fed = AsyncFed(chunks, step)
 
         async def begin() -> Begun:
-            await fed.begin()
+            if not await fed.begin():
+                return await self._made_good(step, open_chunks(fed))
             run = await self._start(step)
             before = RUN.set(run)
             try:
@@ -60,6 +61,17 @@ class AsyncWatchedPuller(AsyncPuller):
                 RUN.reset(before)
 
         return self._told(step, begin, fed.total)
+
+    async def _made_good(self, step: Step, chunks: AsyncIterator[Any]) -> Begun:
+        """A step that goes on although its input failed before the first chunk. One that doesn't has not begun."""
+        first: list[Any] = []
+        try:
+            with suppress(StopAsyncIteration):
+                first.append(await anext(chunks))
+        except BaseException:
+            await aclose(chunks)
+            raise
+        return await self._start(step), _resumed(first, chunks)
 
     async def _start(self, step: Step, value: Any = MISSING) -> RunInfo:
         run = self._trace.start(step, value)
@@ -180,23 +192,42 @@ class AsyncWatchedPuller(AsyncPuller):
         await trace.reporter.settle()
 
 
+async def _resumed(first: list[Any], chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    try:
+        for chunk in first:
+            yield chunk
+        async for chunk in chunks:
+            yield chunk
+    finally:
+        await aclose(chunks)
+
+
 class AsyncFed:
     """The input of a step, added up as it passes. `begin` waits for its first chunk."""
 
     def __init__(self, chunks: AsyncIterator[Any], step: Step) -> None:
         self._pull = chunks.__anext__
         self._first: list[Any] = []
+        self._error: Exception | None = None
         self.total = Tally(where=step.name)
 
-    async def begin(self) -> None:
-        """Take the first chunk, if there is one."""
-        with suppress(StopAsyncIteration):
+    async def begin(self) -> bool:
+        """Take the first chunk, if there is one. False when that failed; the step will get the error when it reads."""
+        try:
             self._first.append(await self._pull())
+        except StopAsyncIteration:
+            pass
+        except Exception as error:
+            self._error = error
+        return self._error is None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
         chunk = self._first.pop() if self._first else await self._pull()
         self.total.push(chunk)
         return chunk

@@ -7,7 +7,7 @@ the whole of it starts when that is there; each ends when its consumer has come 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from itertools import islice
 from typing import Any, Self
 
 from anabranch.engine.chunks import Accumulator, Tally
@@ -54,7 +54,8 @@ class WatchedPuller(Puller):
         fed = Fed(chunks, step)
 
         def begin() -> Begun:
-            fed.begin()
+            if not fed.begin():
+                return self._made_good(step, open_chunks(fed))
             run = self._trace.start(step)
             before = RUN.set(run)
             try:
@@ -63,6 +64,15 @@ class WatchedPuller(Puller):
                 RUN.reset(before)
 
         return self._told(step, begin, fed.total)
+
+    def _made_good(self, step: Step, chunks: Iterator[Any]) -> Begun:
+        """A step that goes on although its input failed before the first chunk. One that doesn't has not begun."""
+        try:
+            first = list(islice(chunks, 1))
+        except BaseException:
+            close(chunks)
+            raise
+        return self._trace.start(step), _resumed(first, chunks)
 
     def _note(self, error: BaseException, slot: int) -> None:
         note_here(error, self._graph.place(slot))
@@ -170,23 +180,40 @@ class WatchedPuller(Puller):
         trace.end(run, total.value, taken.value)
 
 
+def _resumed(first: list[Any], chunks: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from first
+        yield from chunks
+    finally:
+        close(chunks)
+
+
 class Fed:
     """The input of a step, added up as it passes. `begin` waits for its first chunk."""
 
     def __init__(self, chunks: Iterator[Any], step: Step) -> None:
         self._pull = chunks.__next__
         self._first: list[Any] = []
+        self._error: Exception | None = None
         self.total = Tally(where=step.name)
 
-    def begin(self) -> None:
-        """Take the first chunk, if there is one."""
-        with suppress(StopIteration):
+    def begin(self) -> bool:
+        """Take the first chunk, if there is one. False when that failed; the step will get the error when it reads."""
+        try:
             self._first.append(self._pull())
+        except StopIteration:
+            pass
+        except Exception as error:
+            self._error = error
+        return self._error is None
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
         chunk = self._first.pop() if self._first else self._pull()
         self.total.push(chunk)
         return chunk

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from verbs import VERBS, in_every_verb
 
-from anabranch.nodes import CompositionError, Run, Runnable, RunnableConfig, RunnableLambda, RunnableParallel
+from anabranch.engine.trace_laws import Recorder, check_facts
+from anabranch.nodes import (
+    CompositionError,
+    Run,
+    Runnable,
+    RunnableConfig,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+)
 
 
 def one(x: Any) -> str:
@@ -193,3 +204,58 @@ def test_what_can_not_be_called_so_is_refused_when_it_is_bound() -> None:
         runnable.with_listeners(on_end=5)  # type: ignore[arg-type]
     with pytest.raises(CompositionError, match="on_error must take a run"):
         runnable.with_listeners(on_error=none)  # type: ignore[arg-type]
+
+
+def failing(number: int) -> int:
+    raise ValueError("no")
+
+
+def mending(chunks: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from chunks
+    except ValueError:
+        yield "mended"
+
+
+async def amending(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except ValueError:
+        yield "mended"
+
+
+def giving_up(chunks: Iterator[Any]) -> Iterator[Any]:
+    with suppress(ValueError):
+        yield from chunks
+
+
+def translating(chunks: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from chunks
+    except ValueError as error:
+        raise LookupError("translated") from error
+
+
+@pytest.mark.parametrize("step", [mending, amending, giving_up, translating], ids=lambda step: step.__name__)
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+def test_a_step_that_makes_good_for_what_failed_above_it_does_so_when_somebody_listens(verb: str, step: Any) -> None:
+    chain = RunnableLambda(failing) | RunnableGenerator(step)
+
+    def got(config: Any) -> Any:
+        async def chunks() -> list[Any]:
+            return [chunk async for chunk in chain.astream(1, config)]
+
+        try:
+            return list(chain.stream(1, config)) if verb == "stream" else asyncio.run(chunks())
+        except LookupError as error:
+            return str(error)
+
+    recorder = Recorder()
+    assert got({"callbacks": [recorder]}) == got({}) == WANTED[step]
+    check_facts(recorder.facts)
+    told = {run.name for _, run, _ in recorder.facts}
+    assert (step.__name__ in told) == (step is not translating), "a step that didn't begin isn't told of"
+
+
+WANTED: dict[Any, Any] = {mending: ["mended"], amending: ["mended"], giving_up: [], translating: "translated"}
