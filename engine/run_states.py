@@ -20,6 +20,15 @@ class LogEntry(TypedDict):
         streamed_output: all pieces that it has made.
         final_output: what it gave; None before its end, and if it failed.
         end_time: when it was over, as in ISO 8601; None before.
+
+    Example:
+        >>> import asyncio
+        >>> async def entries(chain, value) -> list[LogEntry]:
+        ...     async for log in chain.astream_log(value, diff=False):
+        ...         pass
+        ...     return [*log.state["logs"].values()]
+        >>> [(entry["name"], entry["final_output"]) for entry in asyncio.run(entries(RunnableLambda(abs) | str, -1))]
+        [('abs', {'output': 1}), ('str', {'output': '1'})]
     """
 
     id: str
@@ -71,6 +80,12 @@ class EventData(TypedDict, total=False):
         chunk: a piece of it, in a stream event.
         error: what it failed with, in an error event.
         tool_call_id: of the call that a tool answers, if it failed.
+
+    Example:
+        >>> def told(data: EventData) -> str:
+        ...     return f"{data['chunk']}" if "chunk" in data else ""
+        >>> [told(event["data"]) for event in RunnableLambda(str.upper).stream_events("a")]
+        ['', 'A', '']
     """
 
     input: Any
@@ -88,6 +103,12 @@ class BaseStreamEvent(TypedDict):
         run_id: the id of the run.
         tags, metadata: of the run.
         parent_ids: the ids of the runs around it, the outermost first; none in version v1.
+
+    Example:
+        >>> def depth(event: BaseStreamEvent) -> int:
+        ...     return len(event["parent_ids"])
+        >>> {event["name"]: depth(event) for event in (RunnableLambda(abs) | str).stream_events(-1)}
+        {'RunnableSequence': 0, 'abs': 1, 'str': 1}
     """
 
     event: str
@@ -103,6 +124,15 @@ class StandardStreamEvent(BaseStreamEvent):
     Keys:
         name: what is run.
         data: what is told of it.
+
+    Example:
+        >>> def line(event: StandardStreamEvent) -> str:
+        ...     return f"{event['event']} {event['name']} {event['data']}"
+        >>> for event in RunnableLambda(abs).stream_events(-1):
+        ...     print(line(event))
+        on_chain_start abs {'input': -1}
+        on_chain_stream abs {'chunk': 1}
+        on_chain_end abs {'output': 1}
     """
 
     name: str
@@ -115,6 +145,14 @@ class CustomStreamEvent(BaseStreamEvent):
     Keys:
         name: the name that was given to it.
         data: what was given with it.
+
+    Example:
+        >>> def work(x, config):
+        ...     dispatch_custom_event("progress", x / 2, config=config)
+        ...     return x
+        >>> events = RunnableLambda(work).stream_events(1)
+        >>> [(event["name"], event["data"]) for event in events if event["event"] == "on_custom_event"]
+        [('progress', 0.5)]
     """
 
     event: Literal["on_custom_event"]  # type: ignore[misc]

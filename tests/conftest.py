@@ -9,6 +9,7 @@ where CI is set) tries the same examples each time, so that no landing hangs on 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -37,6 +38,19 @@ def _register_profiles() -> None:
 
 
 _register_profiles()
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays, so the garbage collector needn't look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def what_is_old_is_not_looked_at() -> Iterator[None]:
+    """Nor need it look at what a module of tests leaves behind, such as reports and caches."""
+    yield
+    gc.freeze()
 
 
 class Watch:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import sys
 from collections.abc import Iterator
@@ -182,4 +181,3 @@ def _windows(path: str, results: BatchResults) -> Iterator[list[tuple[int, bytes
         left = ((index, line) for index, line in enumerate(file) if not line.isspace() and index not in results)
         while window := list(islice(left, WINDOW)):
             yield window
-            gc.collect()  # the runs of a window refer to each other, and would wait for long with all that they hold
