@@ -113,7 +113,7 @@ def uniform(low: float, high: float) -> float:
 
 def time() -> float:
     """When it is, in seconds since the epoch; in a simulation, since one second before it began."""
-    return clock.time() if (here := world()) is None else here.time()
+    return clock.time() if not WORLDS or (here := world()) is None else here.time()
 
 
 @contextmanager

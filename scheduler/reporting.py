@@ -64,21 +64,26 @@ class Reporter:
     def tell(self, run: RunInfo, what: str, *data: Any) -> None:
         """Tell all listeners of a run of a fact. If one breaks the run, the others have been told nevertheless."""
         broken: BaseException | None = None
-        # The common case, without detours: a blocking call, and none around it.
-        at_once = not self.posts and self._loop is None and self._upper is None and SITE.get() is None
         for listener in run.listeners:
             try:
-                if not (listener.inline or (at_once and not listener.is_async)):
+                if not (listener.inline or (not listener.is_async and self._is_free())):
                     self._post(listener, what, (run, *data))
                 elif not listener.deaf_to or (run.run_type, what) not in listener.deaf_to:
                     try:
-                        getattr(listener, what)(run, *data)
+                        if data:
+                            getattr(listener, what)(run, *data)
+                        else:
+                            getattr(listener, what)(run)
                     except Exception as error:
                         listener.broke(error, what)
             except BaseException as error:
                 broken = broken or error
         if broken is not None:
             raise broken
+
+    def _is_free(self) -> bool:
+        """The common case, without detours: a blocking call, and none around it."""
+        return not self.posts and self._loop is None and self._upper is None and SITE.get() is None
 
     def _post(self, listener: Listener, what: str, data: tuple[Any, ...]) -> None:
         if (data[0].run_type, what) in listener.deaf_to:
