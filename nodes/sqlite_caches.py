@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from os import PathLike, fspath
 from types import TracebackType
 from typing import Any, Self
@@ -115,7 +116,8 @@ class SQLiteCache(BaseCache):
         if self._connection is None:
             connection = sqlite3.connect(self.path, timeout=self.timeout, check_same_thread=False)
             try:
-                connection.execute("PRAGMA journal_mode=WAL")
+                with suppress(sqlite3.OperationalError):  # another process uses the file just now; it will do without
+                    connection.execute("PRAGMA journal_mode=WAL")
                 with connection:
                     connection.execute(TABLE)
             except BaseException:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 from anabranch.nodes.chat_history import BaseChatMessageHistory, checked
@@ -110,7 +110,8 @@ class SQLiteChatMessageHistory(BaseChatMessageHistory):
                 yield self.connection
             return
         with closing(sqlite3.connect(self.connection, timeout=WAIT_SECONDS)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")  # those who read don't wait for those who write
+            with suppress(sqlite3.OperationalError):  # who uses the file just now is in its way; it will do without
+                connection.execute("PRAGMA journal_mode = WAL")  # those who read don't wait for those who write
             self._make_table(connection)
             yield connection
 

@@ -268,6 +268,22 @@ def test_threads_keep_questions_with_their_answers(kind: str) -> None:
             assert [question for question, _ in pairs if question[0] == name] == [f"{name} {at}" for at in range(10)]
 
 
+def test_many_may_be_the_first_to_use_a_file(tmp_path: Path) -> None:
+    for round in range(10):
+        path, together = tmp_path / f"{round}.db", threading.Barrier(8)
+
+        def speak(path: Path = path, together: threading.Barrier = together) -> None:
+            together.wait()
+            SQLiteChatMessageHistory("ada", path).add_user_message("hello")
+
+        threads = [threading.Thread(target=speak) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(SQLiteChatMessageHistory("ada", path).messages) == 8
+
+
 SPEAKER = """
 import sys
 from anabranch.nodes import AIMessage, HumanMessage, SQLiteChatMessageHistory

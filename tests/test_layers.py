@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -70,7 +70,6 @@ def sources() -> dict[str, Path]:
 
 
 SOURCES = sources()
-each_module = pytest.mark.parametrize("module", SOURCES)
 
 
 def is_type_checking(node: ast.AST) -> bool:
@@ -109,58 +108,54 @@ def imports(module: str) -> list[Import]:
     return list(walk(parsed(module)))
 
 
-def listed(module: str, wrong: list[Import]) -> str:
+def refused(is_wrong: Callable[[str, Import], bool]) -> str:
     """The places of wrong imports, as a reader can click on them."""
-    path = SOURCES[module].relative_to(ROOT)
-    return "\n".join(f"{path}:{each.line} imports {each.module}" for each in wrong)
+    wrong = [(module, each) for module in SOURCES for each in imports(module) if is_wrong(module, each)]
+    return "\n".join(f"{path_of(module)}:{each.line} imports {each.module}" for module, each in wrong)
 
 
-@each_module
-def test_a_layer_imports_only_what_stands_to_its_left(module: str) -> None:
-    allowed = LAYERS[: LAYERS.index(module.split(".")[1]) + 1]
-    wrong = [each for each in imports(module) if each.root == "anabranch" and each.layer not in allowed]
-    assert not wrong, listed(module, wrong)
+def path_of(module: str) -> Path:
+    return SOURCES[module].relative_to(ROOT)
 
 
-@each_module
-def test_imports_are_absolute(module: str) -> None:
-    wrong = [each for each in imports(module) if each.relative or each.root in LAYERS]
-    assert not wrong, listed(module, wrong)
+def test_a_layer_imports_only_what_stands_to_its_left() -> None:
+    allowed = {layer: LAYERS[: at + 1] for at, layer in enumerate(LAYERS)}
+    wrong = refused(lambda module, each: each.root == "anabranch" and each.layer not in allowed[module.split(".")[1]])
+    assert not wrong, wrong
 
 
-@each_module
-def test_only_optional_packages_are_imported_inside_functions(module: str) -> None:
-    wrong = [each for each in imports(module) if each.in_function and each.root not in OPTIONAL]
-    assert not wrong, listed(module, wrong)
+def test_imports_are_absolute() -> None:
+    wrong = refused(lambda _, each: each.relative or each.root in LAYERS)
+    assert not wrong, wrong
 
 
-@each_module
-def test_at_the_top_only_required_packages_are_imported(module: str) -> None:
+def test_only_optional_packages_are_imported_inside_functions() -> None:
+    wrong = refused(lambda _, each: each.in_function and each.root not in OPTIONAL)
+    assert not wrong, wrong
+
+
+def test_at_the_top_only_required_packages_are_imported() -> None:
     allowed = REQUIRED | sys.stdlib_module_names | {"anabranch"}
-    top = [each for each in imports(module) if not each.in_function and not each.for_types]
-    wrong = [each for each in top if each.root not in allowed]
-    assert not wrong, listed(module, wrong)
+    wrong = refused(lambda _, each: not (each.in_function or each.for_types or each.root in allowed))
+    assert not wrong, wrong
 
 
-@each_module
-def test_imports_for_types_reach_no_further_than_the_layer_and_the_packages_known(module: str) -> None:
+def test_imports_for_types_reach_no_further_than_the_layer_and_the_packages_known() -> None:
     allowed = REQUIRED | OPTIONAL | sys.stdlib_module_names | {"anabranch"}
-    wrong = [each for each in imports(module) if each.for_types and each.root not in allowed]
-    assert not wrong, listed(module, wrong)
+    wrong = refused(lambda _, each: each.for_types and each.root not in allowed)
+    assert not wrong, wrong
 
 
-@pytest.mark.parametrize("module", [each for each in SOURCES if each != "anabranch.nodes"])  # that is one list
-def test_a_file_is_one_thing_of_at_most_400_lines(module: str) -> None:
-    path = SOURCES[module]
-    text = path.read_text(encoding="utf-8").partition("__all__ = [")[0]  # the names of a package stand one on a line
-    lines = len(text.splitlines())
-    assert lines <= MOST_LINES, f"{path.relative_to(ROOT)} has {lines} lines; which two things are in it?"
+def test_a_file_is_one_thing_of_at_most_400_lines() -> None:
+    lines = {path_of(module): len(path.read_text(encoding="utf-8").splitlines()) for module, path in SOURCES.items()}
+    del lines[path_of("anabranch.nodes")]  # that is one list
+    long = {str(path): count for path, count in lines.items() if count > MOST_LINES}
+    assert not long, f"which two things are in each of these? {long}"
 
 
-@each_module
-def test_a_file_is_named_after_what_it_holds(module: str) -> None:
-    name = module.rpartition(".")[2]
-    assert name not in VAGUE_NAMES, f"{SOURCES[module].relative_to(ROOT)}: what does it hold?"
+def test_a_file_is_named_after_what_it_holds() -> None:
+    vague = [str(path_of(module)) for module in SOURCES if module.rpartition(".")[2] in VAGUE_NAMES]
+    assert not vague, f"what do these hold? {vague}"
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
