@@ -222,7 +222,7 @@ def longest_path(graph: Graph, durations: Callable[[int], float]) -> float:
     inputs=st.integers(1, 4),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=200)
+@settings(max_examples=120)
 def test_in_virtual_time_a_call_takes_at_most_twice_the_best_schedule(
     graph: Graph, permits: int, times: list[int], inputs: int, seed: int
 ) -> None:

@@ -70,7 +70,7 @@ pieces = st.sampled_from([*PIECES.split(), "\n"])
 
 
 @each_format
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(st.lists(pieces, max_size=9), st.sampled_from([Secret(), Hidden(), [Hidden()], {"leak": Hidden()}]))
 @example(["{{x.leak}}"], Hidden())
 @example(["{{x['leak']}}"], Hidden())

@@ -73,7 +73,7 @@ sizes = st.lists(st.integers(1, 9), min_size=10, max_size=10)
 
 
 @given(dags(6), sizes, st.integers(1, 3), seeds, st.sampled_from(VERBS))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_a_call_takes_at_most_two_minus_one_over_m_times_the_optimum(
     dag: tuple[int, Edges], times: list[int], permits: int, seed: int, verb: Any
 ) -> None:
@@ -83,7 +83,7 @@ def test_a_call_takes_at_most_two_minus_one_over_m_times_the_optimum(
 
 
 @given(dags(10), sizes, st.integers(1, 4), seeds, st.sampled_from(VERBS))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_a_step_starts_when_its_inputs_exist_and_a_permit_is_free(
     dag: tuple[int, Edges], times: list[int], permits: int, seed: int, verb: Any
 ) -> None:

@@ -138,7 +138,7 @@ def typed(types: tuple[Any, Any]) -> Any:
 
 class TestPrograms:
     @given(programs(), texts)
-    @settings(max_examples=60)
+    @settings(max_examples=40)
     def test_they_give_what_recursion_gives(self, program: AnyRunnable, text: str) -> None:
         wanted = reckoned(program, text)
         assert program.invoke(text) == asyncio.run(program.ainvoke(text)) == wanted
@@ -249,7 +249,7 @@ def drawn_with(strategy: Any, holds: Any) -> Any:
 
 class TestFailures:
     @given(programs(depth=2, faults=failures(longest=0.0)), texts)
-    @settings(max_examples=80)
+    @settings(max_examples=40)
     def test_a_program_with_faults_gives_a_value_or_that_fault(self, program: AnyRunnable, text: str) -> None:
         for found in (laws.outcome(program.invoke, text), asyncio.run(laws.aoutcome(program.ainvoke, text))):
             assert found.error is None or isinstance(found.error, Injected), found

@@ -22,7 +22,7 @@ some = settings(max_examples=40)
 
 
 @given(programs(), values, st.sampled_from(sorted(VERBS)), st.integers(1, 3) | st.none())
-@settings(max_examples=120)
+@settings(max_examples=80)
 def test_facts_are_well_nested_in_every_verb(program: Program, value: Value, verb: str, cap: int | None) -> None:
     recorder = Recorder()
     config: Any = {"callbacks": [recorder]} | ({"max_concurrency": cap} if cap else {})
