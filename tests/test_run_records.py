@@ -295,3 +295,12 @@ class Rude:
 @pytest.mark.parametrize("value", [Rude(), [Rude()], "x" * 10_000, list(range(10_000)), {"a": {"b": "c" * 1000}}, None])
 def test_a_preview_is_short_and_never_raises(value: Any) -> None:
     assert 0 < len(preview(value)) <= 240
+
+
+def test_a_fallback_of_the_same_name_has_its_own_place() -> None:
+    chain = (RunnableLambda(lambda x: 1 // x) | str).with_fallbacks([RunnableLambda(absolute) | str])
+    recorder = RunRecorder()
+    chain.invoke(0, {"callbacks": [recorder]})
+    first, second = record_of(recorder, chain).roots[0].children
+    assert (first.state, second.state) == ("failed", "done")
+    assert [run.key.split("/")[1] for run in (first, second) if run.key] == ["runnable", "fallback:1"]

@@ -119,14 +119,23 @@ class Finder:
         self._taken: set[Place] = set()
 
     def take(self, name: str, tags: Collection[str]) -> Place | None:
-        """The first place that a run of this name and these tags may come from, if any. It is taken by that."""
+        """The first place that a run of this name and these tags may come from, if any. It is taken by that.
+
+        A place that may have several runs is taken again when there is none left that fits: of a step and its fallback
+        of the same name each has its own.
+        """
         self._sort()
         placing = _placing(tags)
-        fits = [*self._named.get((name, placing), ()), *(self._tagged.get(placing, ()) if placing else ())]
-        place = next((place for place in fits if place.many or place not in self._taken), None)
+        place = self._first(self._named.get((name, placing), ()))
+        if place is None and placing:
+            place = self._first(self._tagged.get(placing, ()))
         if place is not None:
             self._taken.add(place)
         return place
+
+    def _first(self, fits: Collection[Place]) -> Place | None:
+        untaken = (place for place in fits if place not in self._taken)
+        return next(untaken, None) or next((place for place in fits if place.many), None)
 
     def _sort(self) -> None:
         places, self._places = self._places, None
