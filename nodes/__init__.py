@@ -50,7 +50,6 @@ _EXPORTS = {
     "nodes.decorators": "chain",
     "nodes.distance_strategies": "DistanceStrategy",
     "nodes.docstores": "InMemoryDocstore",
-    "nodes.document_loaders": "BaseBlobParser BaseLoader Blob BlobLoader",
     "nodes.document_prompts": "MissingMetadataError aformat_document format_document",
     "nodes.documents": "Document format_documents",
     "nodes.drawable_graphs": "Edge Graph Node",
@@ -69,8 +68,6 @@ _EXPORTS = {
     "nodes.fenced_json": "parse_json_markdown",
     "nodes.few_shot_prompts": "FewShotChatMessagePromptTemplate FewShotPromptTemplate FewShotPromptWithTemplates",
     "nodes.file_handlers": "FileCallbackHandler",
-    "nodes.function_call_parsers": "JsonKeyOutputFunctionsParser JsonOutputFunctionsParser OutputFunctionsParser "
-    "PydanticAttrOutputFunctionsParser PydanticOutputFunctionsParser",
     "nodes.function_calling": "convert_to_json_schema convert_to_openai_function convert_to_openai_tool",
     "nodes.functions": "RunnableLambda",
     "nodes.generations": "ChatGeneration ChatGenerationChunk ChatResult Generation GenerationChunk LLMResult RunInfo",
@@ -153,7 +150,6 @@ _EXPORTS = {
     "nodes.tools": "ArgsSchema BaseTool BaseToolkit",
     "nodes.vector_stores": "VectorStore VectorStoreRetriever",
     "nodes.vectors": "maximal_marginal_relevance",
-    "nodes.xml_parsers": "XMLOutputParser",
     "scheduler.handles": "RunHandle",
     "scheduler.managers": "CallbackManager",
 }

@@ -34,7 +34,6 @@ from anabranch.nodes.debugging import ConsoleCallbackHandler, get_debug, set_deb
 from anabranch.nodes.decorators import chain
 from anabranch.nodes.distance_strategies import DistanceStrategy
 from anabranch.nodes.docstores import InMemoryDocstore
-from anabranch.nodes.document_loaders import BaseBlobParser, BaseLoader, Blob, BlobLoader
 from anabranch.nodes.document_prompts import MissingMetadataError, aformat_document, format_document
 from anabranch.nodes.documents import Document, format_documents
 from anabranch.nodes.drawable_graphs import Edge, Graph, Node
@@ -51,7 +50,6 @@ from anabranch.nodes.fake_llms import FakeListLLM, FakeListLLMError, FakeStreami
 from anabranch.nodes.fenced_json import parse_json_markdown
 from anabranch.nodes.few_shot_prompts import FewShotChatMessagePromptTemplate, FewShotPromptTemplate, FewShotPromptWithTemplates
 from anabranch.nodes.file_handlers import FileCallbackHandler
-from anabranch.nodes.function_call_parsers import JsonKeyOutputFunctionsParser, JsonOutputFunctionsParser, OutputFunctionsParser, PydanticAttrOutputFunctionsParser, PydanticOutputFunctionsParser
 from anabranch.nodes.function_calling import convert_to_json_schema, convert_to_openai_function, convert_to_openai_tool
 from anabranch.nodes.functions import RunnableLambda
 from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, GenerationChunk, LLMResult, RunInfo
@@ -129,7 +127,6 @@ from anabranch.nodes.tool_rendering import render_text_description, render_text_
 from anabranch.nodes.tools import ArgsSchema, BaseTool, BaseToolkit
 from anabranch.nodes.vector_stores import VectorStore, VectorStoreRetriever
 from anabranch.nodes.vectors import maximal_marginal_relevance
-from anabranch.nodes.xml_parsers import XMLOutputParser
 from anabranch.scheduler.handles import RunHandle
 from anabranch.scheduler.managers import CallbackManager
 
@@ -153,7 +150,6 @@ __all__ = [
     "AsyncModelRunManager",
     "AsyncRunManager",
     "BM25Retriever",
-    "BaseBlobParser",
     "BaseCache",
     "BaseCallbackHandler",
     "BaseChatMessageHistory",
@@ -165,7 +161,6 @@ __all__ = [
     "BaseLLM",
     "BaseLLMOutputParser",
     "BaseLanguageModel",
-    "BaseLoader",
     "BaseMessage",
     "BaseMessageChunk",
     "BaseMessagePromptTemplate",
@@ -180,8 +175,6 @@ __all__ = [
     "BaseToolkit",
     "BaseTracer",
     "BaseTransformOutputParser",
-    "Blob",
-    "BlobLoader",
     "ByteStore",
     "CallbackManager",
     "CallbackManagerForChainRun",
@@ -262,9 +255,7 @@ __all__ = [
     "Input",
     "InputTokenDetails",
     "InvalidToolCall",
-    "JsonKeyOutputFunctionsParser",
     "JsonLinesTracer",
-    "JsonOutputFunctionsParser",
     "JsonOutputKeyToolsParser",
     "JsonOutputParser",
     "JsonOutputToolsParser",
@@ -292,7 +283,6 @@ __all__ = [
     "OpenAIEmbeddings",
     "OpenTelemetryTracer",
     "Output",
-    "OutputFunctionsParser",
     "OutputParserException",
     "OutputTokenDetails",
     "ParrotFakeChatModel",
@@ -300,8 +290,6 @@ __all__ = [
     "PortalError",
     "PromptTemplate",
     "PromptValue",
-    "PydanticAttrOutputFunctionsParser",
-    "PydanticOutputFunctionsParser",
     "PydanticOutputParser",
     "PydanticToolsParser",
     "RemoveMessage",
@@ -371,7 +359,6 @@ __all__ = [
     "UsageMetadataCallbackHandler",
     "VectorStore",
     "VectorStoreRetriever",
-    "XMLOutputParser",
     "aadd",
     "add",
     "add_usage",

@@ -42,7 +42,6 @@ from anabranch.nodes import (
     prompt_values,
     sequences,
     string_prompts,
-    xml_parsers,
 )
 from anabranch.nodes.printed_fields import is_default
 
@@ -89,7 +88,7 @@ CLASSES: dict[str, tuple[type[Any], ...]] = {
         list_parsers.MarkdownListOutputParser,
         list_parsers.NumberedListOutputParser,
     ),
-    "anabranch.nodes": (json_parsers.JsonOutputParser, xml_parsers.XMLOutputParser),
+    "anabranch.nodes": (json_parsers.JsonOutputParser,),
     "langchain.chat_models.openai": (openai_models.ChatOpenAI,),
     "langchain.llms.openai": (openai_completions.OpenAI,),
     "langchain.schema.runnable": (

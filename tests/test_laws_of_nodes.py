@@ -37,18 +37,13 @@ from anabranch.nodes import (
     ImagePromptTemplate,
     InMemoryCache,
     InMemoryVectorStore,
-    JsonKeyOutputFunctionsParser,
-    JsonOutputFunctionsParser,
     JsonOutputKeyToolsParser,
     JsonOutputParser,
     JsonOutputToolsParser,
     MarkdownListOutputParser,
     NumberedListOutputParser,
-    OutputFunctionsParser,
     ParrotFakeChatModel,
     PromptTemplate,
-    PydanticAttrOutputFunctionsParser,
-    PydanticOutputFunctionsParser,
     PydanticOutputParser,
     PydanticToolsParser,
     RouterRunnable,
@@ -66,7 +61,6 @@ from anabranch.nodes import (
     StrOutputParser,
     StructuredTool,
     Tool,
-    XMLOutputParser,
     from_dag,
 )
 from anabranch.nodes.laws import assert_laws
@@ -120,11 +114,6 @@ TEXTS = ["", "ab", "a bc  d"]
 ASKED = ["Do bears like honey?", [("system", "Be brief."), ("human", "Hm?")]]
 CALLS: Any = [{"name": "Country", "args": {"name": "France"}, "id": "call-1"}]
 FRANCE = json.dumps({"name": "France", "people": 68})
-CALLED = [
-    AIMessage("", additional_kwargs={"function_call": {"name": "Country", "arguments": FRANCE}}),
-    AIMessage("", additional_kwargs={"function_call": {"name": "Country", "arguments": "{"}}),
-    AIMessage("no"),
-]
 CALLING = [AIMessage("", tool_calls=CALLS), AIMessage("none")]
 BEARS = [Document(page_content="bears like honey"), Document(page_content="harrison worked at kensho")]
 LISTED = ["1. a\n2. b", "nothing", "- a\n- b c"]
@@ -206,14 +195,6 @@ NODES: dict[str, Checked] = {
     "JsonOutputToolsParser": Checked(lambda: JsonOutputToolsParser(), CALLING),
     "JsonOutputKeyToolsParser": Checked(lambda: JsonOutputKeyToolsParser(key_name="Country"), CALLING),
     "PydanticToolsParser": Checked(lambda: PydanticToolsParser(tools=[Country]), CALLING),
-    "OutputFunctionsParser": Checked(lambda: OutputFunctionsParser(), CALLED),
-    "JsonOutputFunctionsParser": Checked(lambda: JsonOutputFunctionsParser(), CALLED),
-    "JsonKeyOutputFunctionsParser": Checked(lambda: JsonKeyOutputFunctionsParser(key_name="name"), CALLED),
-    "PydanticOutputFunctionsParser": Checked(lambda: PydanticOutputFunctionsParser(pydantic_schema=Country), CALLED),
-    "PydanticAttrOutputFunctionsParser": Checked(
-        lambda: PydanticAttrOutputFunctionsParser(pydantic_schema=Country, attr_name="name"), CALLED
-    ),
-    "XMLOutputParser": Checked(lambda: XMLOutputParser(), ["<a><b>1</b><c/></a>", "so: <a>x</a>", "<a>", "no"]),
     # Tools and retrievers
     "Tool": Checked(lambda: Tool("shout", str.upper, "Make it loud."), TEXTS),
     "StructuredTool": Checked(lambda: StructuredTool.from_function(add), [{"a": 1}, {"a": 1, "b": 2}, {}]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -18,12 +17,9 @@ from anabranch.nodes import (
     AIMessageChunk,
     ChatGeneration,
     HumanMessage,
-    JsonKeyOutputFunctionsParser,
-    JsonOutputFunctionsParser,
     JsonOutputKeyToolsParser,
     JsonOutputToolsParser,
     OutputParserException,
-    PydanticOutputFunctionsParser,
     PydanticToolsParser,
     fold,
     tool_call,
@@ -190,60 +186,3 @@ def test_what_a_model_raises_by_itself_is_not_taken_for_an_unknown_tool() -> Non
     assert parser.invoke(AIMessage("", tool_calls=[tool_call(name="Ask", args={"where": "here"}, id="1")]))
     with pytest.raises(KeyError, match="there"):
         parser.invoke(AIMessage("", tool_calls=[tool_call(name="Ask", args={"where": "there"}, id="1")]))
-
-
-def function_call(arguments: Any, **name: str) -> AIMessageChunk:
-    return AIMessageChunk("", additional_kwargs={"function_call": {**name, "arguments": arguments}})
-
-
-@pytest.mark.parametrize("size", [1, 3, 100])
-def test_a_function_call_is_the_same_streamed_and_whole(size: int) -> None:
-    text = '{"a": [1, "two"], "b": null}'
-    chunks = [function_call("", name="f"), *(function_call(text[at : at + size]) for at in range(0, len(text), size))]
-    for parser in (JsonOutputFunctionsParser(), JsonOutputFunctionsParser(args_only=False)):
-        assert fold(parser.transform(iter(chunks))) == parser.invoke(fold(chunks))
-    patches = fold(JsonOutputFunctionsParser(diff=True).transform(iter(chunks)))
-    assert jsonpatch.apply_patch(None, patches) == json.loads(text)
-
-
-def test_a_whole_message_replaces_what_was_read_of_a_function_call() -> None:
-    first, second = (function_call(text, name="f") for text in ('{"a": 1', '{"b": 2}'))
-    whole = [AIMessage("", additional_kwargs=each.additional_kwargs) for each in (first, second)]
-    assert list(JsonOutputFunctionsParser().transform(iter(whole))) == [{"a": 1}, {"b": 2}]
-
-
-@pytest.mark.parametrize(
-    ("message", "words"),
-    [
-        (AIMessage("no function"), "no function"),
-        (function_call("", name="f"), "can't read the arguments of f"),
-        (function_call('{"a": "x', name="f"), "Unterminated string"),
-        (function_call(None, name="f"), "can't read the arguments of f"),
-    ],
-)
-def test_a_function_call_that_is_not_there_or_broken_is_told(message: AIMessage, words: str) -> None:
-    with pytest.raises(OutputParserException, match=words):
-        JsonOutputFunctionsParser().invoke(message)
-    with pytest.raises(OutputParserException, match=words):
-        list(JsonOutputFunctionsParser().transform(iter([message])))
-
-
-def test_what_a_function_call_lacks_is_told() -> None:
-    class Add(BaseModel):
-        a: int
-
-    with pytest.raises(OutputParserException, match="expected an argument 'b', but f is called with 'a'"):
-        JsonKeyOutputFunctionsParser(key_name="b").invoke(function_call('{"a": 1}', name="f"))
-    with pytest.raises(OutputParserException, match="expected arguments that Add takes; a: "):
-        PydanticOutputFunctionsParser(pydantic_schema=Add).invoke(function_call('{"a": "x"}', name="f"))
-    with pytest.raises(OutputParserException, match="expected a call of g, but got one of f"):
-        PydanticOutputFunctionsParser(pydantic_schema={"g": Add}).invoke(function_call('{"a": 1}', name="f"))
-    with pytest.raises(ValueError, match="args_only needs one class"):
-        PydanticOutputFunctionsParser(pydantic_schema={"g": Add}, args_only=True)
-
-
-def test_strict_arguments_of_a_function_hold_no_line_breaks() -> None:
-    message = function_call('{"a": "x\ny"}', name="f")
-    assert JsonOutputFunctionsParser().invoke(message) == {"a": "x\ny"}
-    with pytest.raises(OutputParserException, match="control character"):
-        JsonOutputFunctionsParser(strict=True).invoke(message)

@@ -311,35 +311,3 @@ def store_of_ones_own(L):
 
     store = ListStore.from_texts(TEXTS, None)
     return plain([store.as_retriever().invoke("e"), store.search("owls", "similarity")])
-
-
-@gives([["so", "be it"], [1, 2], ["so", "be it"], "so\nbe it", "text/plain", "a.txt", ["so", "be it"]])
-def loader_and_parser_of_ones_own(L):
-    class Loader(L.BaseLoader):
-        def __init__(self, text):
-            self.text = text
-
-        def lazy_load(self):
-            for number, line in enumerate(self.text.splitlines(), 1):
-                yield L.Document(page_content=line, metadata={"line": number})
-
-    class Parser(L.BaseBlobParser):
-        def lazy_parse(self, blob):
-            with blob.as_bytes_io() as lines:
-                for line in lines:
-                    yield L.Document(page_content=line.decode().strip())
-
-    loader, blob = Loader("so\nbe it"), L.Blob.from_data(b"so\nbe it", mime_type="text/plain", path="a.txt")
-
-    async def loaded():
-        return [document.page_content async for document in loader.alazy_load()]
-
-    return (
-        [document.page_content for document in loader.load()],
-        [document.metadata["line"] for document in loader.lazy_load()],
-        asyncio.run(loaded()),
-        blob.as_string(),
-        blob.mimetype,
-        str(blob.source),
-        [document.page_content for document in Parser().parse(blob)],
-    )
