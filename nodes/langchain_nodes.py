@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -142,41 +142,42 @@ class LangChainRunnable(Runnable[Any, Any]):
     # Chunks
 
     def _stream(self, kwargs: dict[str, Any], value: Any, config: RunnableConfig) -> Iterator[Any]:
-        with _inside(config, is_streamed=True) as theirs:
-            chunks = self.runnable.stream(to_langchain_value(value), theirs, **kwargs)
-            yield from _converted(chunks)
+        given = to_langchain_value(value)
+        return _streamed(config, lambda theirs: self.runnable.stream(given, theirs, **kwargs))
 
-    async def _astream(self, kwargs: dict[str, Any], value: Any, config: RunnableConfig) -> AsyncIterator[Any]:
-        with _inside(config, is_streamed=True) as theirs:
-            chunks = self.runnable.astream(to_langchain_value(value), theirs, **kwargs)
-            try:
-                async for chunk in chunks:
-                    yield from_langchain_value(chunk)
-            finally:
-                await aclose(chunks)
+    def _astream(self, kwargs: dict[str, Any], value: Any, config: RunnableConfig) -> AsyncIterator[Any]:
+        given = to_langchain_value(value)
+        return _astreamed(config, lambda theirs: self.runnable.astream(given, theirs, **kwargs))
 
     def _transform(self, kwargs: dict[str, Any], values: Iterator[Any], config: RunnableConfig) -> Iterator[Any]:
-        with _inside(config, is_streamed=True) as theirs:
-            yield from _converted(self.runnable.transform(_present(values), theirs, **kwargs))
+        return _streamed(config, lambda theirs: self.runnable.transform(_present(values), theirs, **kwargs))
 
-    async def _atransform(
+    def _atransform(
         self, kwargs: dict[str, Any], values: AsyncIterator[Any], config: RunnableConfig
     ) -> AsyncIterator[Any]:
-        with _inside(config, is_streamed=True) as theirs:
-            chunks = self.runnable.atransform(_Present(values), theirs, **kwargs)
-            try:
-                async for chunk in chunks:
-                    yield from_langchain_value(chunk)
-            finally:
-                await aclose(chunks)
+        return _astreamed(config, lambda theirs: self.runnable.atransform(_Present(values), theirs, **kwargs))
 
 
-def _converted(chunks: Any) -> Iterator[Any]:
-    try:
-        for chunk in chunks:
-            yield from_langchain_value(chunk)
-    finally:
-        close(chunks)
+def _streamed(config: RunnableConfig, open_chunks: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
+    """The chunks of an object of LangChain's as ours. Nothing runs before the first is asked for."""
+    with _inside(config, is_streamed=True) as theirs:
+        chunks = open_chunks(theirs)
+        try:
+            for chunk in chunks:
+                yield from_langchain_value(chunk)
+        finally:
+            close(chunks)
+
+
+async def _astreamed(config: RunnableConfig, open_chunks: Callable[[Any], AsyncIterator[Any]]) -> AsyncIterator[Any]:
+    """See `_streamed`."""
+    with _inside(config, is_streamed=True) as theirs:
+        chunks = open_chunks(theirs)
+        try:
+            async for chunk in chunks:
+                yield from_langchain_value(chunk)
+        finally:
+            await aclose(chunks)
 
 
 def _present(chunks: Iterator[Any]) -> Iterator[Any]:
