@@ -101,6 +101,16 @@ def root_chunks_fold_to_its_output(facts: Sequence[Fact], algebra: Algebra | Non
         )
 
 
+def failure_reaches_the_root(facts: Sequence[Fact], error: BaseException | None) -> None:
+    """The root fails with what the call raised, if it did, and so does every run around one that failed with that."""
+    root = facts[0][1]
+    assert root.error is error, f"the call raised {error!r}, and {root!r} has {root.error!r}"
+    for what, run, _ in facts:
+        assert what != "ended" or run.error is None, f"{run!r} was told to have ended, with {run.error!r}"
+        if what == "failed" and error is not None and run.error is error and run.parent is not None:
+            assert run.parent.error is error, f"{run!r} failed with {error!r}, but not {run.parent!r} around it"
+
+
 def one_tree(facts: Sequence[Fact]) -> None:
     """All facts are those of one tree of runs."""
     roots = set()

@@ -10,6 +10,7 @@ from collections import deque
 from typing import Any
 
 from anabranch.engine.chunks import Accumulator, AddableDict, Algebra
+from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import Join
 from anabranch.scheduler.gathering import gathered, no_dict
 from anabranch.scheduler.ports import Leaf, Ports, unhidden, wrapped
@@ -55,12 +56,11 @@ class FoldInlet:
 class FlowInlet:
     """A bounded channel; ready at the first chunk, or when all leaves are closed.
 
-    One that `checks` raises when keys are added to what is no dict; one that only looks on passes over that.
+    `put` and `close` raise a `StepInputError` when keys are to be added to what is no dict.
     """
 
     __slots__ = (
         "_bases",
-        "_checks",
         "_chunks",
         "_closed",
         "_dicts",
@@ -71,8 +71,7 @@ class FlowInlet:
         "detached",
     )
 
-    def __init__(self, ports: Ports, reader: str, capacity: int, *, checks: bool = False) -> None:
-        self._checks = checks
+    def __init__(self, ports: Ports, capacity: int) -> None:
         self._ports = ports
         self._chunks: deque[Any] = deque()
         self._closed: set[int] = set()
@@ -105,7 +104,7 @@ class FlowInlet:
     def _join(self, index: int, leaf: Leaf, chunk: Any, force: bool) -> bool:
         if leaf.base_of is not None and chunk is not None:
             if not isinstance(chunk, dict):
-                return self._refuse(leaf.base_of, chunk)
+                raise _refusal(leaf.base_of, chunk)
             self._dicts.add(index)
         if leaf.lost:
             return True
@@ -129,11 +128,6 @@ class FlowInlet:
         self._made.add(index)
         return True
 
-    def _refuse(self, join: Join, base: Any) -> bool:
-        if self._checks:
-            raise no_dict(base, join.ports, join.scope)
-        return True
-
     def close(self, leaf: int) -> None:
         """No more comes at this leaf. What was held back for it may pass."""
         self._finish(leaf)
@@ -147,7 +141,7 @@ class FlowInlet:
             return
         leaf = self._ports.leaves[index]
         if leaf.base_of is not None and index not in self._dicts:  # no chunk, or None alone: the value is None
-            self._refuse(leaf.base_of, None)
+            raise _refusal(leaf.base_of, None)
         last = None
         if index in self._bases:
             last = unhidden(leaf, self._bases.pop(index).value)
@@ -169,6 +163,10 @@ class FlowInlet:
     def statistics(self) -> dict[str, int]:
         """How many chunks wait, and how many are held back."""
         return {"waiting": len(self._chunks), "held": sum(map(len, self._held.values()))}
+
+
+def _refusal(join: Join, base: Any) -> StepInputError:
+    return no_dict(base, join.ports, join.scope)
 
 
 Inlet = FoldInlet | FlowInlet

@@ -55,7 +55,9 @@ def _shape(graph: Graph) -> Shape:
     scopes = [
         ScopeShape(ports_of(scope.source, algebras), ports_of(scope.output, algebras), 0) for scope in graph.scopes
     ]
-    steps = [StepShape(_around(graph, step.scope), step.name, tells_chunks(step.operator)) for step in graph.steps]
+    steps = [
+        StepShape(scopes_around(graph, step.scope), step.name, tells_chunks(step.operator)) for step in graph.steps
+    ]
     for each in steps:
         for at in each.scopes:
             scopes[at].steps += 1
@@ -72,7 +74,8 @@ def _shape(graph: Graph) -> Shape:
     return Shape(steps, scopes, feeds, frozenset(kept), has_root_scope)
 
 
-def _around(graph: Graph, scope: int) -> tuple[int, ...]:
+def scopes_around(graph: Graph, scope: int) -> tuple[int, ...]:
+    """A scope and those that it lies in, the innermost first."""
     found = []
     while scope >= 0:
         found.append(scope)

@@ -93,10 +93,9 @@ class Strands:
         reads_input = self.direct and segment.ports.slots == (INPUT_SLOT,)
         if reads_input:
             return Strand(segment, None)
-        reader = segment.steps[0].name if segment.steps else "the output"
         if segment.folds:
-            return Strand(segment, FoldInlet(segment.ports, reader))
-        return Strand(segment, FlowInlet(segment.ports, reader, capacity, checks=True))
+            return Strand(segment, FoldInlet(segment.ports, segment.steps[0].name if segment.steps else "the output"))
+        return Strand(segment, FlowInlet(segment.ports, capacity))
 
     @property
     def over(self) -> bool:

@@ -3,6 +3,9 @@
 A scope starts with the first thing that happens in it, and ends when its steps are over and its output is complete.
 Its chunks are made from those of the steps that feed its output, as a reader of that output would get them. Whoever
 runs the steps tells: `start`, `chunk`, `end`, `fail`, and `close` when all is over.
+
+A scope whose output can't be made fails: with the call, if somebody was to read that output; otherwise by itself when
+what is around it ends.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet
 from anabranch.scheduler.managers import CallbackManager, children, claim, manager_of
 from anabranch.scheduler.ports import Ports
 from anabranch.scheduler.reporting import Reporter
-from anabranch.scheduler.shapes import shape_of
+from anabranch.scheduler.shapes import scopes_around, shape_of
 
 
 class Trace:
@@ -55,6 +58,7 @@ class Trace:
         self._managers: list[CallbackManager | None] = [None] * len(scopes)
         self._inlets: dict[int, FlowInlet] = {}
         self._totals: dict[int, Accumulator] = {}
+        self._refusals: dict[int, StepInputError] = {}  # of scopes whose output can't be made
         self._open: dict[RunInfo, None] = {}
         self._lock = primitives.RLock()
 
@@ -79,7 +83,7 @@ class Trace:
             run.node = scope.node
         self._scopes[index] = run
         if not self._in_chunks or (run.is_first and self._input is not MISSING):
-            run.input = self._gathered(self._shape.scopes[index].source)
+            run.input = self._input_of(index)
         self._begin(run)
         return run
 
@@ -184,6 +188,14 @@ class Trace:
 
     # Scopes
 
+    def _input_of(self, index: int) -> Any:
+        """What is known of a scope's input. What can't be made needn't be, where its steps read other parts."""
+        source = self._shape.scopes[index].source
+        try:
+            return self._gathered(source)
+        except StepInputError:
+            return self._partly(source)
+
     def _gathered(self, ports: Ports) -> Any:
         slots = ports.slots
         if any(slot not in self._values for slot in slots):
@@ -195,7 +207,7 @@ class Trace:
         return value.value if isinstance(value, Accumulator) else value
 
     def _partly(self, ports: Ports) -> Any:
-        """Those keys of a dict that are known; for a scope that began before all of its input was there."""
+        """Those keys of a dict that are known."""
         known = {
             leaf.path[0]: self._values[leaf.slot] for leaf in ports.leaves if leaf.path and leaf.slot in self._values
         }
@@ -224,14 +236,24 @@ class Trace:
         self._end_scope(index, run)
 
     def _end_scope(self, index: int, run: RunInfo) -> None:
-        shape = self._shape.scopes[index]
         if run.input is MISSING:
-            run.input = self._gathered(shape.source)
+            run.input = self._input_of(index)
         try:
-            run.output = self._totals[index].value if index in self._totals else self._gathered(shape.output)
-        except StepInputError:
-            return  # of keys that can't be assigned: the call is about to raise it, and the scope fails with it
+            total = self._totals.get(index)
+            run.output = self._gathered(self._shape.scopes[index].output) if total is None else total.value
+        except StepInputError as error:
+            self._refusals[index] = error
+            return
+        self._fail_unread(index)
         self._over(run, "ended")
+
+    def _fail_unread(self, around: int) -> None:
+        """A scope ends: those in it whose output can't be made fail by themselves, for nobody was to read it."""
+        for index in sorted(self._refusals, reverse=True):  # the inner ones first
+            run = self._scopes[index]
+            if run is not None and run in self._open and around in scopes_around(self.graph, index):
+                run.error = self._refusals[index]
+                self._over(run, "failed")
 
     # Chunks of scopes
 
@@ -241,15 +263,13 @@ class Trace:
             return
         with self._lock:
             for index, leaf in feeds:
-                self._inlet(index).put(leaf, chunk, force=True)
-                self._drain(index)
+                self._feed(index, leaf, chunk)
 
     def close_slot(self, slot: int) -> None:
         """No more chunks come from a step, or of the input."""
         with self._lock:
             for index, leaf in self._shape.feeds.get(slot, ()):
-                self._inlet(index).close(leaf)
-                self._drain(index)
+                self._feed(index, leaf, CLOSED)
                 self._look(index)
 
     def pass_input(self, chunk: Any) -> None:
@@ -260,20 +280,38 @@ class Trace:
         inlet = self._inlets.get(index)
         if inlet is None:
             ports = self._shape.scopes[index].output
-            inlet = self._inlets[index] = FlowInlet(ports, self.graph.scopes[index].name, 0)
+            inlet = self._inlets[index] = FlowInlet(ports, 0)
             algebra = None if ports.joins else ports.leaves[0].algebra
             self._totals[index] = Tally(algebra)
         return inlet
 
-    def _drain(self, index: int) -> None:
-        inlet = self._inlets[index]
-        while (chunk := inlet.take()) is not EMPTY and chunk is not CLOSED:
+    def _feed(self, index: int, leaf: int, chunk: Any) -> None:
+        """Make chunks of a scope from one of its parts, or from the end of that, which is `CLOSED`."""
+        inlet = self._inlet(index)
+        if inlet.detached:
+            return
+        try:
+            if chunk is CLOSED:
+                inlet.close(leaf)
+            else:
+                inlet.put(leaf, chunk, force=True)
+        except StepInputError as error:
+            inlet.detached = True
+            self._refuse(index, error)
+            return
+        while (made := inlet.take()) is not EMPTY and made is not CLOSED:
             self._manager_in(index)
             run = self._scopes[index]
             assert run is not None
-            self._totals[index].push(chunk)
+            self._totals[index].push(made)
             if run.listeners:
-                self.reporter.tell(run, "chunk", chunk)
+                self.reporter.tell(run, "chunk", made)
+
+    def _refuse(self, index: int, error: StepInputError) -> None:
+        """A scope's output can't be made. It starts with what it can't take, if it has not."""
+        self._refusals[index] = error
+        if error.scope == index:
+            self._manager_in(index)
 
     # The whole
 
@@ -289,15 +327,15 @@ class Trace:
         """All is over: what is still open fails with this error, or ends; the inner runs first."""
         with self._lock:
             for run in reversed(list(self._open)):
-                if error is None:
-                    index = next((at for at, each in enumerate(self._scopes) if each is run), None)
-                    if index is not None and run.input is MISSING:
-                        run.input = self._gathered(self._shape.scopes[index].source)
-                    run.output = output if index == 0 and run.is_first else self._so_far(index)
-                    self._over(run, "ended", later)
-                else:
-                    run.error = error
+                index = next((at for at, each in enumerate(self._scopes) if each is run), None)
+                run.error = self._refusals.get(index) if error is None and index is not None else error
+                if run.error is not None:
                     self._over(run, "failed", later)
+                    continue
+                if index is not None and run.input is MISSING:
+                    run.input = self._input_of(index)
+                run.output = output if index == 0 and run.is_first else self._so_far(index)
+                self._over(run, "ended", later)
 
     def _so_far(self, index: int | None) -> Any:
         total = None if index is None else self._totals.get(index)

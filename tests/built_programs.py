@@ -28,6 +28,7 @@ from programs import (
     PickSome,
     Program,
     Reader,
+    Refused,
     Retry,
     Returns,
     Seq,
@@ -36,6 +37,7 @@ from programs import (
     checksum,
     marked,
     split,
+    text,
 )
 
 from anabranch.engine.chunks import afold, fold
@@ -104,6 +106,9 @@ def build(program: Program, watch: Watch | None = None) -> Runnable[Any, Any]:
             return _generator(program, told)
         case Pass():
             return RunnablePassthrough()
+        case Refused():
+            refused = RunnablePassthrough.assign(refused=RunnableLambda(text, name="text"))
+            return refused.with_types(input_type=Any, output_type=Any)
         case Seq(steps):
             return functools.reduce(operator.or_, map(made, steps))
         case Join(branches, then):

@@ -62,6 +62,11 @@ class Pass:
 
 
 @dataclass(frozen=True)
+class Refused:
+    """Keys are assigned to the text, which is no dict: nobody can read what comes of that."""
+
+
+@dataclass(frozen=True)
 class Seq:
     steps: tuple[Program, ...]
 
@@ -161,7 +166,7 @@ class Bound:
 
 
 Reader = Merge | Get | PickSome | Cross | Assign
-Leaf = Fn | Chunked | Mapped | Silent | Pass
+Leaf = Fn | Chunked | Mapped | Silent | Pass | Refused
 Program = Leaf | Seq | Join | Branch | Map | Retry | Fallback | Returns | Calls | Bound
 
 
@@ -226,6 +231,8 @@ def expected(program: Program, value: Any) -> Expected:
             return Expected(None)
         case Pass():
             return Expected(value)
+        case Refused():
+            return Expected(None, False, frozenset({"refused"}))
         case Seq(steps):
             return functools.reduce(_then, steps, Expected(value))
         case Join(branches, then):
@@ -310,8 +317,13 @@ VERBS = {
 values: st.SearchStrategy[Value] = st.text("abcXYZ", max_size=5) | st.none()
 
 
-def programs(max_leaves: int = 8, failing: bool = True, forms: tuple[str, ...] = ("sync", "async")) -> Any:
-    """Programs of some size. `failing`: with failures injected. `forms`: of the functions in them."""
+def programs(
+    max_leaves: int = 8, failing: bool = True, forms: tuple[str, ...] = ("sync", "async"), refusing: bool = False
+) -> Any:
+    """Programs of some size. `failing`: with failures injected. `forms`: of the functions in them.
+
+    `refusing`: with `Refused` among them, which fails only if somebody reads it.
+    """
     fails = st.sampled_from((0, 0, 0, 0, 1, 2, 3)) if failing else st.just(0)
     form = st.sampled_from((*forms, "both", "quick") if forms == ("sync", "async") else forms)
     kind = st.sampled_from(forms)
@@ -321,6 +333,7 @@ def programs(max_leaves: int = 8, failing: bool = True, forms: tuple[str, ...] =
         st.builds(Mapped, kind, fails),
         st.just(Pass()),
         st.builds(Silent, kind),
+        *([st.just(Refused())] if refusing else []),
     )
     verbs = st.sampled_from([verb for each in forms for verb in VERBS[each]])
 

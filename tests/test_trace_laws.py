@@ -16,19 +16,26 @@ from verbs import ASYNC_VERBS, SYNC_VERBS, VERBS
 from anabranch.engine import laws
 from anabranch.engine.chunks import fold
 from anabranch.engine.run_logs import RunLogPatch
-from anabranch.engine.trace_laws import Recorder, check_facts, outline, root_chunks_fold_to_its_output
+from anabranch.engine.trace_laws import (
+    Recorder,
+    check_facts,
+    failure_reaches_the_root,
+    outline,
+    root_chunks_fold_to_its_output,
+)
 
 some = settings(max_examples=40)
 
 
-@given(programs(), values, st.sampled_from(sorted(VERBS)), st.integers(1, 3) | st.none())
+@given(programs(refusing=True), values, st.sampled_from(sorted(VERBS)), st.integers(1, 3) | st.none())
 @settings(max_examples=80)
 def test_facts_are_well_nested_in_every_verb(program: Program, value: Value, verb: str, cap: int | None) -> None:
     recorder = Recorder()
     config: Any = {"callbacks": [recorder]} | ({"max_concurrency": cap} if cap else {})
-    laws.outcome(lambda: VERBS[verb](build(program), value, config))
+    found = laws.outcome(lambda: VERBS[verb](build(program), value, config))
     check_facts(recorder.facts)
-    assert recorder.facts
+    failure_reaches_the_root(recorder.facts, found.error)
+    assert not [run for what, run, _ in recorder.facts if what == "ended" and run.name == "RunnableAssign<refused>"]
 
 
 @given(programs(), values)
