@@ -57,7 +57,7 @@ class Cover:
 
 def measure(source: Path, folder: Path, cache: Path) -> Cover:
     """The cover of the project in `source`; what `cache` knows of unchanged files isn't measured again."""
-    code = _digest(source, (path for name in PACKAGES for path in (source / name).glob("*.py")))
+    code = _digest(source, (path for name in PACKAGES for path in (source / name).rglob("*.py")))
     code += _digest(source, (path for path in (source / "tests").glob("*.py") if not path.name.startswith("test_")))
     known = json.loads(cache.read_text()) if cache.exists() else {}
     files = [path for path in sorted((source / "tests").glob("test_*.py")) if not ELSEWHERE.search(path.name)]

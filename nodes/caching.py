@@ -17,11 +17,11 @@ from anabranch.engine.errors import CompositionError, GraphError, StepInputError
 from anabranch.engine.graph_json import graph_to_json
 from anabranch.engine.operators import Operator
 from anabranch.engine.runs import RunInfo
-from anabranch.nodes.caches import Answers, BaseCache, InMemoryCache
 from anabranch.nodes.coercion import coerce_to_runnable
-from anabranch.nodes.exact_json import exact_json
-from anabranch.nodes.message_chunks import BaseMessageChunk, message_chunk_to_message, message_to_chunk
-from anabranch.nodes.messages import BaseMessage
+from anabranch.nodes.messages.chunks import BaseMessageChunk, message_chunk_to_message, message_to_chunk
+from anabranch.nodes.messages.messages import BaseMessage
+from anabranch.nodes.models.caches import Answers, BaseCache, InMemoryCache
+from anabranch.nodes.models.exact_json import exact_json
 from anabranch.nodes.policies import Around
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.scheduler.managers import RUN

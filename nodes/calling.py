@@ -10,9 +10,9 @@ from typing import Any, get_origin
 from anabranch.engine.annotations import returned_type
 from anabranch.engine.operators import Operator
 from anabranch.engine.signatures import Signature, innermost_function
+from anabranch.nodes.callbacks.run_managers import AsyncRunManager, RunManager
 from anabranch.nodes.deferred import langchain_objects
-from anabranch.nodes.langchain_presence import has_langchain, is_langchain
-from anabranch.nodes.run_managers import AsyncRunManager, RunManager
+from anabranch.nodes.langchain.presence import has_langchain, is_langchain
 from anabranch.nodes.runnables import Runnable
 
 

@@ -10,7 +10,7 @@ from anabranch.engine.signatures import describe
 from anabranch.nodes.deferred import langchain_listeners, langchain_objects
 from anabranch.nodes.functions import RunnableLambda
 from anabranch.nodes.generators import RunnableGenerator
-from anabranch.nodes.langchain_presence import is_langchain, is_langchain_handler
+from anabranch.nodes.langchain.presence import is_langchain, is_langchain_handler
 from anabranch.nodes.parallels import RunnableParallel
 from anabranch.nodes.runnables import Runnable
 from anabranch.scheduler.handlers import FOREIGN

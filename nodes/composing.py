@@ -10,17 +10,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from anabranch.engine.config import RunnableConfig, check_config
-from anabranch.nodes.run_listeners import ListenerFunction, RunListeners
+from anabranch.nodes.callbacks.run_listeners import ListenerFunction, RunListeners
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from anabranch.nodes.caches import BaseCache
     from anabranch.nodes.configurable_fields import AnyField, ConfigurableField
     from anabranch.nodes.making import Makers
-    from anabranch.nodes.rate_limiters import BaseRateLimiter
+    from anabranch.nodes.models.caches import BaseCache
+    from anabranch.nodes.models.rate_limiters import BaseRateLimiter
     from anabranch.nodes.runnables import Runnable
-    from anabranch.nodes.tools import BaseTool
+    from anabranch.nodes.tools.tools import BaseTool
 
 Input = TypeVar("Input", contravariant=True)
 Output = TypeVar("Output", covariant=True)

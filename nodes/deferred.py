@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anabranch.engine import schemas as schemas
     from anabranch.nodes import caching as caching
-    from anabranch.nodes import chat_prompts as chat_prompts
     from anabranch.nodes import drawable_chains as drawable_chains
-    from anabranch.nodes import langchain_listeners as langchain_listeners
-    from anabranch.nodes import langchain_objects as langchain_objects
-    from anabranch.nodes import prompt_templates as prompt_templates
     from anabranch.nodes import rate_limiting as rate_limiting
-    from anabranch.nodes import runnable_tools as runnable_tools
+    from anabranch.nodes.langchain import listeners, objects
+    from anabranch.nodes.prompts import chat_prompts as chat_prompts
+    from anabranch.nodes.prompts import prompt_templates as prompt_templates
+    from anabranch.nodes.tools import runnable_tools as runnable_tools
+
+    langchain_listeners = listeners
+    langchain_objects = objects
 else:
 
     class _Deferred:
@@ -32,11 +34,11 @@ else:
             return getattr(import_module(self._module), name)
 
     schemas = _Deferred("anabranch.engine.schemas")
-    runnable_tools = _Deferred("anabranch.nodes.runnable_tools")
-    chat_prompts = _Deferred("anabranch.nodes.chat_prompts")
+    runnable_tools = _Deferred("anabranch.nodes.tools.runnable_tools")
+    chat_prompts = _Deferred("anabranch.nodes.prompts.chat_prompts")
     caching = _Deferred("anabranch.nodes.caching")
     drawable_chains = _Deferred("anabranch.nodes.drawable_chains")
-    prompt_templates = _Deferred("anabranch.nodes.prompt_templates")
-    langchain_listeners = _Deferred("anabranch.nodes.langchain_listeners")
-    langchain_objects = _Deferred("anabranch.nodes.langchain_objects")
+    prompt_templates = _Deferred("anabranch.nodes.prompts.prompt_templates")
+    langchain_listeners = _Deferred("anabranch.nodes.langchain.listeners")
+    langchain_objects = _Deferred("anabranch.nodes.langchain.objects")
     rate_limiting = _Deferred("anabranch.nodes.rate_limiting")

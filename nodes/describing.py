@@ -13,7 +13,7 @@ from anabranch.nodes.edges import check_edge, check_keys
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from anabranch.nodes.prompt_templates import BasePromptTemplate
+    from anabranch.nodes.prompts.prompt_templates import BasePromptTemplate
 
 
 _PartsOf = Callable[["Described", RunnableConfig | None], Iterable[tuple["Described", RunnableConfig | None]]]

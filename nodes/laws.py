@@ -37,21 +37,18 @@ from anabranch.engine.laws import (
     sync_stream_equals_async_stream,
     transform_is_invoke_of_the_fold,
 )
-from anabranch.nodes.coercion import coerce_to_runnable
-from anabranch.nodes.copying_laws import a_graph_read_from_json_gives_the_same, a_pickled_copy_gives_the_same
-from anabranch.nodes.equal_outputs import equal_outputs
-from anabranch.nodes.law_examples import Examples, Failure, examples_of, typed_inputs
-from anabranch.nodes.law_reports import LawReport, Status, Verdict, broken, shown
-from anabranch.nodes.law_table import LAWS, REPEATABLE, LawsError, NodeLaw, answers_some_input, check_names
-from anabranch.nodes.passthrough import RunnablePassthrough
-from anabranch.nodes.runnables import Runnable
-from anabranch.nodes.stopping_laws import (
+from anabranch.nodes.checking.copying_laws import a_graph_read_from_json_gives_the_same, a_pickled_copy_gives_the_same
+from anabranch.nodes.checking.equal_outputs import equal_outputs
+from anabranch.nodes.checking.law_examples import Examples, Failure, examples_of, typed_inputs
+from anabranch.nodes.checking.law_reports import LawReport, Status, Verdict, broken, shown
+from anabranch.nodes.checking.law_table import LAWS, REPEATABLE, LawsError, NodeLaw, answers_some_input, check_names
+from anabranch.nodes.checking.stopping_laws import (
     at_most_the_cap_runs_at_once,
     nothing_is_left_after_a_run,
     nothing_is_left_after_cancelling,
     nothing_is_left_after_closing_early,
 )
-from anabranch.nodes.tracing_laws import (
+from anabranch.nodes.checking.tracing_laws import (
     chunks_come_between_start_and_end,
     chunks_of_the_root_fold_to_its_output,
     every_run_starts_once_and_ends_once,
@@ -59,6 +56,9 @@ from anabranch.nodes.tracing_laws import (
     patches_fold_to_the_states,
     runs_are_well_nested,
 )
+from anabranch.nodes.coercion import coerce_to_runnable
+from anabranch.nodes.passthrough import RunnablePassthrough
+from anabranch.nodes.runnables import Runnable
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

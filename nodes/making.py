@@ -17,7 +17,7 @@ from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.sequences import RunnableSequence
 
 if TYPE_CHECKING:
-    from anabranch.nodes.tools import BaseTool
+    from anabranch.nodes.tools.tools import BaseTool
 
 AnyRunnable = Runnable[Any, Any]
 

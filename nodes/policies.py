@@ -11,9 +11,9 @@ from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import INPUT, Flow, Operator, Run, Sleep
 from anabranch.engine.value_types import union_of
 from anabranch.nodes.asking_parts import Asking, asks_parts, of_each
+from anabranch.nodes.callbacks.retry_states import RetryState
+from anabranch.nodes.callbacks.run_managers import current_run, tell
 from anabranch.nodes.coercion import coerce_to_runnable
-from anabranch.nodes.retry_states import RetryState
-from anabranch.nodes.run_managers import current_run, tell
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.nodes.values import Value
 from anabranch.scheduler import primitives

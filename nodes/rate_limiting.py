@@ -11,8 +11,8 @@ from anabranch.engine.errors import CompositionError
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Flow, Operator, Run, Sleep
 from anabranch.nodes.coercion import coerce_to_runnable
+from anabranch.nodes.models.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 from anabranch.nodes.policies import Around
-from anabranch.nodes.rate_limiters import BaseRateLimiter, InMemoryRateLimiter
 from anabranch.nodes.runnables import Input, Output, Runnable
 from anabranch.scheduler.napping import resting, resting_async
 from anabranch.scheduler.sites import SITE

@@ -28,9 +28,9 @@ from anabranch.nodes.composing import Composing
 from anabranch.nodes.deferred import langchain_objects
 from anabranch.nodes.describing import Described
 from anabranch.nodes.event_streams import Telling
-from anabranch.nodes.langchain_presence import is_of_langchain
+from anabranch.nodes.langchain.presence import is_of_langchain
 from anabranch.nodes.leaves import adopt, check_names, graph_below, graph_for, operator_of, types_of
-from anabranch.nodes.progress import with_bar
+from anabranch.nodes.tracing.progress import with_bar
 from anabranch.nodes.views import Viewed
 from anabranch.scheduler import astreams, awaiting, blocking, streams
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, ChunkStream

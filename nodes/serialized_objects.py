@@ -19,31 +19,15 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from anabranch.nodes import (
-    bindings,
-    block_templates,
-    branches,
-    chat_prompts,
-    documents,
-    few_shot_prompts,
-    generations,
-    json_parsers,
-    list_parsers,
-    maps,
-    message_chunks,
-    message_templates,
-    messages,
-    openai_completions,
-    openai_models,
-    parallels,
-    parsers,
-    passthrough,
-    policies,
-    prompt_values,
-    sequences,
-    string_prompts,
-)
+from anabranch.nodes import bindings, branches, maps, parallels, passthrough, policies, sequences
+from anabranch.nodes.messages import chunks as message_chunks
+from anabranch.nodes.messages import generations, messages, prompt_values
+from anabranch.nodes.openai import completions as openai_completions
+from anabranch.nodes.openai import models as openai_models
+from anabranch.nodes.parsers import json_parsers, list_parsers, parsers
 from anabranch.nodes.printed_fields import is_default
+from anabranch.nodes.prompts import block_templates, chat_prompts, few_shot_prompts, message_templates, string_prompts
+from anabranch.nodes.retrieval import documents
 
 CLASSES: dict[str, tuple[type[Any], ...]] = {
     "langchain.schema.messages": (

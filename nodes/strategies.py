@@ -12,18 +12,12 @@ from typing import TYPE_CHECKING, Any
 from anabranch.engine.chunks import AddableDict
 from anabranch.engine.config import RunnableConfig
 from anabranch.nodes.branches import RunnableBranch
-from anabranch.nodes.dag_strategies import dag_of_dicts, dag_of_vertices
-from anabranch.nodes.extras import import_extra
-from anabranch.nodes.fault_steps import Cancels, PutsNone, Raises, Silences, Sleeps
-from anabranch.nodes.functions import RunnableLambda
-from anabranch.nodes.generators import RunnableGenerator
-from anabranch.nodes.law_examples import cuts_of, typed_inputs
-from anabranch.nodes.law_table import LawsError
-from anabranch.nodes.parallels import RunnableParallel
-from anabranch.nodes.passthrough import RunnablePassthrough, RunnablePick
-from anabranch.nodes.printing_programs import WRITERS, ProgramScript
-from anabranch.nodes.runnables import Runnable
-from anabranch.nodes.sample_steps import (
+from anabranch.nodes.checking.dag_strategies import dag_of_dicts, dag_of_vertices
+from anabranch.nodes.checking.fault_steps import Cancels, PutsNone, Raises, Silences, Sleeps
+from anabranch.nodes.checking.law_examples import cuts_of, typed_inputs
+from anabranch.nodes.checking.law_table import LawsError
+from anabranch.nodes.checking.printing_programs import WRITERS, ProgramScript
+from anabranch.nodes.checking.sample_steps import (
     AsyncCalls,
     AsyncPuts,
     AsyncSpells,
@@ -37,6 +31,12 @@ from anabranch.nodes.sample_steps import (
     Splits,
     Swaps,
 )
+from anabranch.nodes.extras import import_extra
+from anabranch.nodes.functions import RunnableLambda
+from anabranch.nodes.generators import RunnableGenerator
+from anabranch.nodes.parallels import RunnableParallel
+from anabranch.nodes.passthrough import RunnablePassthrough, RunnablePick
+from anabranch.nodes.runnables import Runnable
 
 if TYPE_CHECKING:
     from hypothesis import strategies as st

@@ -14,7 +14,7 @@ from anabranch.nodes.deferred import drawable_chains, prompt_templates
 
 if TYPE_CHECKING:
     from anabranch.nodes.drawable_graphs import Graph
-    from anabranch.nodes.prompt_templates import BasePromptTemplate
+    from anabranch.nodes.prompts.prompt_templates import BasePromptTemplate
     from anabranch.nodes.runnables import Runnable
 
 

@@ -48,7 +48,7 @@ from anabranch.nodes import (
     get_llm_cache,
     set_llm_cache,
 )
-from anabranch.nodes.exact_json import exact_json, from_exact_json
+from anabranch.nodes.models.exact_json import exact_json, from_exact_json
 
 
 class Counting:
@@ -508,7 +508,7 @@ class TestSQLite:
         with closing(sqlite3.connect(tmp_path / "cache.db")) as connection:
             ((text,),) = connection.execute("SELECT answers FROM answers").fetchall()
         assert text == (
-            '[{"$":["anabranch.nodes.documents:Document",{"metadata":{"a":{"$":["tuple",[1]]}},"page_content":"text"}]}]'
+            '[{"$":["anabranch.nodes.retrieval.documents:Document",{"metadata":{"a":{"$":["tuple",[1]]}},"page_content":"text"}]}]'
         )
 
     def test_it_holds_the_models_that_it_is_told(self, tmp_path: Path) -> None:
@@ -601,7 +601,7 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-CLASSES = {"anabranch.nodes.documents:Document": Document}
+CLASSES = {"anabranch.nodes.retrieval.documents:Document": Document}
 
 
 @given(VALUES)

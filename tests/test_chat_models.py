@@ -12,19 +12,19 @@ from typing import Any
 import pytest
 
 from anabranch.engine.chunks import fold
-from anabranch.nodes.chat_models import BaseChatModel
-from anabranch.nodes.documents import Document
-from anabranch.nodes.extractive import NOTHING, ExtractiveChatModel
-from anabranch.nodes.fake_chat_models import FakeListChatModel, GenericFakeChatModel
-from anabranch.nodes.fake_llms import FakeListLLM
-from anabranch.nodes.generations import ChatGeneration, ChatGenerationChunk, ChatResult
-from anabranch.nodes.message_chunks import AIMessageChunk
-from anabranch.nodes.messages import AIMessage, BaseMessage, HumanMessage
-from anabranch.nodes.openai_models import ChatOpenAI
-from anabranch.nodes.parsers import BaseOutputParser, StrOutputParser
-from anabranch.nodes.prompt_values import StringPromptValue
-from anabranch.nodes.retrievers import BaseRetriever
+from anabranch.nodes.messages.chunks import AIMessageChunk
+from anabranch.nodes.messages.generations import ChatGeneration, ChatGenerationChunk, ChatResult
+from anabranch.nodes.messages.messages import AIMessage, BaseMessage, HumanMessage
+from anabranch.nodes.messages.prompt_values import StringPromptValue
+from anabranch.nodes.models.chat_models import BaseChatModel
+from anabranch.nodes.models.fake_chat_models import FakeListChatModel, GenericFakeChatModel
+from anabranch.nodes.models.fake_llms import FakeListLLM
+from anabranch.nodes.openai.models import ChatOpenAI
+from anabranch.nodes.parsers.parsers import BaseOutputParser, StrOutputParser
+from anabranch.nodes.retrieval.documents import Document
+from anabranch.nodes.retrieval.retrievers import BaseRetriever
 from anabranch.nodes.serializable import RunnableSerializable
+from anabranch.nodes.stdlib.extractive import NOTHING, ExtractiveChatModel
 
 
 def said(text: str) -> ChatResult:

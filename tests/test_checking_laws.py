@@ -24,7 +24,7 @@ from anabranch.nodes import (
     RunnablePassthrough,
     RunnableSerializable,
 )
-from anabranch.nodes.fault_steps import Cancels
+from anabranch.nodes.checking.fault_steps import Cancels
 from anabranch.nodes.laws import LAWS, LawReport, LawsError, Status, assert_laws, check_laws
 
 texts = st.text("a1", max_size=4)

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from anabranch.nodes import ConsoleTracer, Runnable, RunnableLambda, adispatch_custom_event, dispatch_custom_event
-from anabranch.nodes.live_trees import LiveTrees
+from anabranch.nodes.tracing.live_trees import LiveTrees
 
 TIME = re.compile(r"\b\d+(\.\d+)? (ms|s)\b")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -224,8 +224,8 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
 
 def test_the_map_of_files_names_each_of_them_and_no_others() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`((?:engine|scheduler|nodes|viz)/[\w*]+\.pyi?)`", page))
-    files = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/*.py*")]
+    named = set(re.findall(r"`((?:engine|scheduler|nodes|viz)/[\w*/]+\.pyi?)`", page))
+    files = [path.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py*")]
     assert [name for name in named if not fnmatch.filter(files, name)] == []
     mapped = [file for file in files if re.fullmatch(r"(engine|scheduler|nodes)/.*(?<!__init__)\.py", file)]
     assert [file for file in mapped if not any(fnmatch.fnmatch(file, name) for name in named)] == []
@@ -251,8 +251,11 @@ def test_every_class_and_every_function_has_an_example_in_its_docstring() -> Non
 
 def modules_with_examples() -> list[str]:
     """The modules that hold examples. Told by their text, for every worker collects."""
-    files = [path for package in PACKAGES for path in sorted((ROOT / package).glob("*.py"))]
-    return [f"anabranch.{path.parent.name}.{path.stem}" for path in files if ">>>" in path.read_text(encoding="utf-8")]
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    names = [
+        path.relative_to(ROOT).with_suffix("").parts for path in files if ">>>" in path.read_text(encoding="utf-8")
+    ]
+    return [".".join(("anabranch", *parts)) for parts in names]
 
 
 @pytest.mark.parametrize(

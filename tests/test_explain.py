@@ -24,7 +24,7 @@ from anabranch.nodes import (
     from_dag,
     simulate,
 )
-from anabranch.nodes.dag_strategies import dag_of_vertices
+from anabranch.nodes.checking.dag_strategies import dag_of_vertices
 from anabranch.nodes.strategies import dag_shapes
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.plans import plan_of

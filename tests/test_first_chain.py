@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from anabranch.engine.chunks import fold
-from anabranch.nodes.bm25 import BM25Retriever
-from anabranch.nodes.chat_prompts import ChatPromptTemplate
-from anabranch.nodes.documents import Document, format_documents
-from anabranch.nodes.extractive import NOTHING, ExtractiveChatModel
-from anabranch.nodes.fake_chat_models import FakeListChatModel, GenericFakeChatModel
-from anabranch.nodes.messages import HumanMessage
-from anabranch.nodes.openai_models import ChatOpenAI
-from anabranch.nodes.parsers import StrOutputParser
+from anabranch.nodes.messages.messages import HumanMessage
+from anabranch.nodes.models.fake_chat_models import FakeListChatModel, GenericFakeChatModel
+from anabranch.nodes.openai.models import ChatOpenAI
+from anabranch.nodes.parsers.parsers import StrOutputParser
 from anabranch.nodes.passthrough import RunnablePassthrough
+from anabranch.nodes.prompts.chat_prompts import ChatPromptTemplate
+from anabranch.nodes.retrieval.bm25 import BM25Retriever
+from anabranch.nodes.retrieval.documents import Document, format_documents
 from anabranch.nodes.runnables import Runnable
-from anabranch.nodes.stdlib_answers import TEMPLATE, default_model, stdlib_chain
+from anabranch.nodes.stdlib.answers import TEMPLATE, default_model, stdlib_chain
+from anabranch.nodes.stdlib.extractive import NOTHING, ExtractiveChatModel
 
 pytestmark = pytest.mark.xdist_group("stdlib")  # one process reads it, once
 

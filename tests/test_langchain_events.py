@@ -27,7 +27,7 @@ from langchain_core import prompts as their_prompts
 from langchain_core import runnables as theirs
 from langchain_objects import KINDS, Endless, Notes, Shelf, Traces, add, tree
 
-from anabranch.nodes.langchain_values import from_langchain_value
+from anabranch.nodes.langchain.values import from_langchain_value
 
 
 async def events_of(runnable: Any, value: Any, **asked: Any) -> list[Any]:

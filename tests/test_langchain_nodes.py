@@ -28,7 +28,7 @@ from anabranch.nodes import (
     from_langchain,
     to_langchain,
 )
-from anabranch.nodes.equal_outputs import equal_outputs
+from anabranch.nodes.checking.equal_outputs import equal_outputs
 from anabranch.nodes.laws import assert_laws
 
 pytest.importorskip("langchain_core", reason='needs langchain-core: pip install "anabranch[langchain]"')
@@ -40,7 +40,7 @@ from langchain_core import runnables as theirs
 from langchain_core import tools as their_tools
 from langchain_objects import KINDS, OTHERS, Shelf, add, found
 
-from anabranch.nodes.langchain_values import from_langchain_value
+from anabranch.nodes.langchain.values import from_langchain_value
 
 ALL = {**KINDS, **OTHERS}
 

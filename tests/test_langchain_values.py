@@ -34,7 +34,7 @@ from langchain_core.documents import Document as TheirDocument
 from langchain_core.prompt_values import ChatPromptValue as TheirPromptValue
 from langchain_core.runnables import AddableDict as TheirAddableDict
 
-from anabranch.nodes.langchain_values import from_langchain_value, to_langchain_value
+from anabranch.nodes.langchain.values import from_langchain_value, to_langchain_value
 
 texts = st.text(max_size=5)
 facts = st.dictionaries(texts.filter(bool), st.one_of(texts, st.integers()), max_size=2)

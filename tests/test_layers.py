@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -158,15 +159,28 @@ def test_a_file_is_named_after_what_it_holds() -> None:
     assert not vague, f"what do these hold? {vague}"
 
 
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph: nx.DiGraph[str] = nx.DiGraph()
+def imported() -> Iterator[tuple[str, str]]:
+    """Which module needs which of ours when it runs."""
     for module in SOURCES:
         for each in imports(module):
             if each.root == "anabranch" and not each.for_types:
                 inner = f"{each.module}.{each.name}"
-                graph.add_edge(module, inner if inner in SOURCES else each.module)
-    circles = [" -> ".join(circle) for circle in nx.simple_cycles(graph)]
-    assert not circles, "\n".join(circles)
+                yield module, inner if inner in SOURCES else each.module
+
+
+def circles(pairs: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(" -> ".join(circle) for circle in nx.simple_cycles(nx.DiGraph(pairs)))
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert not (found := circles(imported())), found
+
+
+def test_no_packages_of_nodes_import_each_other_in_a_circle() -> None:
+    homes = {module: module.split(".")[2] for module in SOURCES if re.match(r"anabranch\.nodes\.\w+\.", module)}
+    pairs = [(homes[module], homes[other]) for module, other in imported() if {module, other} <= homes.keys()]
+    assert len(set(homes.values())) > 10
+    assert not (found := circles((one, other) for one, other in pairs if one != other)), found
 
 
 @pytest.mark.parametrize("layer", LAYERS)

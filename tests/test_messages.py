@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from anabranch.engine.chunks import Algebra, algebra_of, fold
-from anabranch.nodes.any_message import AnyMessage
-from anabranch.nodes.buffer_strings import get_buffer_string
-from anabranch.nodes.documents import Document, format_documents
-from anabranch.nodes.message_chunks import (
+from anabranch.nodes.messages.any_message import AnyMessage
+from anabranch.nodes.messages.buffer_strings import get_buffer_string
+from anabranch.nodes.messages.chunks import (
     CHUNKS,
     AIMessageChunk,
     BaseMessageChunk,
@@ -24,8 +23,8 @@ from anabranch.nodes.message_chunks import (
     message_chunk_to_message,
     message_to_chunk,
 )
-from anabranch.nodes.message_conversion import convert_to_messages
-from anabranch.nodes.messages import (
+from anabranch.nodes.messages.conversion import convert_to_messages
+from anabranch.nodes.messages.messages import (
     AIMessage,
     BaseMessage,
     ChatMessage,
@@ -35,8 +34,9 @@ from anabranch.nodes.messages import (
     SystemMessage,
     ToolMessage,
 )
-from anabranch.nodes.prompt_values import ChatPromptValue, StringPromptValue
-from anabranch.nodes.tool_calls import invalid_tool_call, tool_call, tool_call_chunk
+from anabranch.nodes.messages.prompt_values import ChatPromptValue, StringPromptValue
+from anabranch.nodes.messages.tool_calls import invalid_tool_call, tool_call, tool_call_chunk
+from anabranch.nodes.retrieval.documents import Document, format_documents
 
 texts = st.text("ab ", max_size=3)
 

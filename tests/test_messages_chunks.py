@@ -29,7 +29,7 @@ from anabranch.nodes import (
     tool_call,
     tool_call_chunk,
 )
-from anabranch.nodes.message_chunks import CHUNKS, message_to_chunk
+from anabranch.nodes.messages.chunks import CHUNKS, message_to_chunk
 
 texts = st.text("ab ", max_size=3)
 blocks = st.one_of(

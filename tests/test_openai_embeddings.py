@@ -11,7 +11,7 @@ import pytest
 from openai_answers import vector_of
 from openai_server import OpenAIServer, refusing
 
-from anabranch.nodes.openai_embeddings import OpenAIEmbeddings
+from anabranch.nodes.openai.embeddings import OpenAIEmbeddings
 
 openai = pytest.importorskip("openai")
 

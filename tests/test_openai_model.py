@@ -16,12 +16,12 @@ from openai_answers import USAGE, Answer, call
 from openai_server import OpenAIServer, refusing
 
 from anabranch.engine.chunks import fold
-from anabranch.nodes.caches import InMemoryCache
-from anabranch.nodes.callback_handlers import BaseCallbackHandler
-from anabranch.nodes.chat_prompts import ChatPromptTemplate
-from anabranch.nodes.messages import AIMessage, HumanMessage
-from anabranch.nodes.openai_models import ChatOpenAI
-from anabranch.nodes.parsers import StrOutputParser
+from anabranch.nodes.callbacks.handlers import BaseCallbackHandler
+from anabranch.nodes.messages.messages import AIMessage, HumanMessage
+from anabranch.nodes.models.caches import InMemoryCache
+from anabranch.nodes.openai.models import ChatOpenAI
+from anabranch.nodes.parsers.parsers import StrOutputParser
+from anabranch.nodes.prompts.chat_prompts import ChatPromptTemplate
 
 openai = pytest.importorskip("openai")
 

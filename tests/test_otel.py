@@ -29,9 +29,9 @@ from anabranch.nodes import (
     StrOutputParser,
     dispatch_custom_event,
 )
-from anabranch.nodes.fake_chat_models import FakeListChatModel
-from anabranch.nodes.tool_calls import tool_call
-from anabranch.nodes.tool_inputs import ToolArguments, ToolView
+from anabranch.nodes.messages.tool_calls import tool_call
+from anabranch.nodes.models.fake_chat_models import FakeListChatModel
+from anabranch.nodes.tools.inputs import ToolArguments, ToolView
 
 
 class Otters(BaseRetriever):

@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from anabranch.engine.json_growth import growth
 from anabranch.nodes import parse_json_markdown, parse_partial_json
-from anabranch.nodes.fenced_json import FencedJsonReader
+from anabranch.nodes.parsers.fenced_json import FencedJsonReader
 from anabranch.nodes.partial_json import MAX_DEPTH, JsonReader
 
 TEXTS = st.text(st.sampled_from('ab"\\/`{}[],:\n\té😀\u2028 0e'), max_size=6) | st.text(max_size=4)

@@ -22,7 +22,7 @@ from anabranch.nodes import (
     RunnablePassthrough,
     RunnablePick,
 )
-from anabranch.nodes.dag_strategies import dag_of_vertices
+from anabranch.nodes.checking.dag_strategies import dag_of_vertices
 from anabranch.nodes.strategies import dags
 from anabranch.viz import draw
 from anabranch.viz.contracting import count_steps

@@ -29,8 +29,8 @@ from anabranch.nodes import (
     StrOutputParser,
     from_dag,
 )
-from anabranch.nodes.printing_programs import code_of
-from anabranch.nodes.printing_values import Script
+from anabranch.nodes.checking.printing_programs import code_of
+from anabranch.nodes.checking.printing_values import Script
 
 UPPER: Runnable[Any, Any] = RunnableLambda(str.upper)
 FACTOR = 3

@@ -10,9 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from anabranch.nodes.extras import MissingExtraError
-from anabranch.nodes.string_prompts import PromptTemplate
-from anabranch.nodes.template_formats import READERS, get_template_variables, read_template
-from anabranch.nodes.templates import TemplateError
+from anabranch.nodes.prompts.string_prompts import PromptTemplate
+from anabranch.nodes.prompts.template_formats import READERS, get_template_variables, read_template
+from anabranch.nodes.prompts.templates import TemplateError
 
 each_format = pytest.mark.parametrize("template_format", READERS)
 HOLE = {"f-string": "{%s}", "mustache": "{{{%s}}}", "jinja2": "{{ %s }}"}

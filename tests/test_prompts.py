@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anabranch.nodes.chat_prompts import ChatPromptTemplate
-from anabranch.nodes.message_templates import MessagesPlaceholder
-from anabranch.nodes.messages import AIMessage, HumanMessage, SystemMessage
-from anabranch.nodes.prompt_values import ChatPromptValue, StringPromptValue
-from anabranch.nodes.prompt_variables import MissingVariablesError
-from anabranch.nodes.string_prompts import PromptTemplate
-from anabranch.nodes.template_formats import read_template
-from anabranch.nodes.templates import TemplateError
+from anabranch.nodes.messages.messages import AIMessage, HumanMessage, SystemMessage
+from anabranch.nodes.messages.prompt_values import ChatPromptValue, StringPromptValue
+from anabranch.nodes.prompts.chat_prompts import ChatPromptTemplate
+from anabranch.nodes.prompts.message_templates import MessagesPlaceholder
+from anabranch.nodes.prompts.string_prompts import PromptTemplate
+from anabranch.nodes.prompts.template_formats import read_template
+from anabranch.nodes.prompts.templates import TemplateError
+from anabranch.nodes.prompts.variables import MissingVariablesError
 
 names = st.sampled_from(["a", "topic", "größe", "x_1", "user-name"])
 values = st.one_of(st.text(max_size=5), st.integers(), st.lists(st.integers(), max_size=2))

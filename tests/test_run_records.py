@@ -29,7 +29,7 @@ from anabranch.nodes import (
     replay,
     simulate,
 )
-from anabranch.nodes.collecting import RunCollectorCallbackHandler
+from anabranch.nodes.tracing.collecting import RunCollectorCallbackHandler
 from anabranch.viz.recorded_events import EventFold
 from anabranch.viz.run_recorders import RunRecorder
 from anabranch.viz.run_records import RunSourceError, record_of

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from anabranch.engine.laws import makespan_within_bound
 from anabranch.nodes import Runnable, RunnableLambda, Simulation, from_dag, simulate
-from anabranch.nodes.simulated_steps import StepRun
+from anabranch.nodes.simulation.steps import StepRun
 
 VERBS = ("invoke", "ainvoke")
 Edges = frozenset[tuple[int, int]]

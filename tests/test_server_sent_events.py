@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anabranch.nodes.server_sent_events import EventDecoder
+from anabranch.nodes.openai.server_sent_events import EventDecoder
 
 ENDS = st.sampled_from([b"\n", b"\r\n", b"\r"])
 

@@ -26,7 +26,7 @@ from anabranch.nodes import (
     Sweep,
     simulate,
 )
-from anabranch.nodes import simulated_threads as threads_module
+from anabranch.nodes.simulation import threads as threads_module
 from anabranch.scheduler import primitives
 from anabranch.scheduler.strands import Strands
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from anabranch.nodes import EventFile, RunnableConfig, RunnableLambda, replay
-from anabranch.nodes.sinks import MOST_NOTED
+from anabranch.nodes.tracing.sinks import MOST_NOTED
 
 PATIENCE = 20.0
 MANY = 200

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from anabranch.nodes.bm25 import BM25Retriever
-from anabranch.nodes.documents import Document
-from anabranch.nodes.passages import sentences
-from anabranch.nodes.stdlib_answers import stdlib_retriever
-from anabranch.nodes.stdlib_corpus import stdlib_documents
-from anabranch.nodes.terms import stem, terms_of
+from anabranch.nodes.retrieval.bm25 import BM25Retriever
+from anabranch.nodes.retrieval.documents import Document
+from anabranch.nodes.retrieval.terms import stem, terms_of
+from anabranch.nodes.stdlib.answers import stdlib_retriever
+from anabranch.nodes.stdlib.corpus import stdlib_documents
+from anabranch.nodes.stdlib.passages import sentences
 
 pytestmark = pytest.mark.xdist_group("stdlib")  # one process reads it, once
 

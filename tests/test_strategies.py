@@ -33,12 +33,11 @@ from anabranch.nodes import (
     RunnableWithFallbacks,
     fold,
 )
-from anabranch.nodes.dag_strategies import dag_of_dicts, dag_of_vertices
-from anabranch.nodes.fault_steps import Cancels, Injected, PutsNone, Raises, Silences, Sleeps
-from anabranch.nodes.law_examples import cuts_of
-from anabranch.nodes.laws import LawsError, check_laws
-from anabranch.nodes.printing_programs import code_of
-from anabranch.nodes.sample_steps import (
+from anabranch.nodes.checking.dag_strategies import dag_of_dicts, dag_of_vertices
+from anabranch.nodes.checking.fault_steps import Cancels, Injected, PutsNone, Raises, Silences, Sleeps
+from anabranch.nodes.checking.law_examples import cuts_of
+from anabranch.nodes.checking.printing_programs import code_of
+from anabranch.nodes.checking.sample_steps import (
     AsyncCalls,
     AsyncPuts,
     AsyncSpells,
@@ -54,6 +53,7 @@ from anabranch.nodes.sample_steps import (
     as_text,
     checksum,
 )
+from anabranch.nodes.laws import LawsError, check_laws
 from anabranch.nodes.strategies import (
     chunk_streams,
     configs,

@@ -28,9 +28,9 @@ from anabranch.nodes import (
     dispatch_custom_event,
     tool,
 )
-from anabranch.nodes.documents import Document
 from anabranch.nodes.laws import check_laws
-from anabranch.nodes.retrievers import BaseRetriever
+from anabranch.nodes.retrieval.documents import Document
+from anabranch.nodes.retrieval.retrievers import BaseRetriever
 
 
 @tool

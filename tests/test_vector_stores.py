@@ -26,7 +26,7 @@ from anabranch.nodes import (
     VectorStoreRetriever,
 )
 from anabranch.nodes.laws import assert_laws
-from anabranch.nodes.vector_searches import Scored
+from anabranch.nodes.retrieval.vector_searches import Scored
 
 TEXTS_HERE = ["a", "b", "ab", "aab", "c"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from contextlib import closing
 
-from anabranch.nodes.stdlib_answers import stdlib_chain
+from anabranch.nodes.stdlib.answers import stdlib_chain
 from anabranch.viz.asking import Commands, add_command, count
 
 EXAMPLES = """\

@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Any
 
 from anabranch.nodes.extras import MissingExtraError
-from anabranch.nodes.progress import Bar
 from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.tracing.progress import Bar
 from anabranch.viz.asking import (
     SOME_FAILED,
     AskedWrongly,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from anabranch.nodes.replays import EventFileError
+from anabranch.nodes.tracing.replays import EventFileError
 from anabranch.viz.asking import AskedWrongly, Commands, add_chain, add_command, count, reason
 from anabranch.viz.explaining import explain
 from anabranch.viz.targets import load_chain

@@ -11,8 +11,8 @@ from typing import Any, get_args
 from uuid import UUID
 
 from anabranch.engine.runs import RunInfo
-from anabranch.nodes.console import ConsoleTracer
-from anabranch.nodes.replays import EventFileError, replay
+from anabranch.nodes.tracing.console import ConsoleTracer
+from anabranch.nodes.tracing.replays import EventFileError, replay
 from anabranch.viz.asking import AskedWrongly, Commands, add_command, reason, write_out, writing
 from anabranch.viz.targets import load_chain
 from anabranch.viz.timelines import TimelineFormat, timeline

@@ -10,8 +10,8 @@ from contextlib import ExitStack, aclosing, closing
 from typing import Any
 
 from anabranch.engine.json_encoding import json_line, to_json
-from anabranch.nodes.console import ConsoleTracer
-from anabranch.nodes.event_files import EventFile
+from anabranch.nodes.tracing.console import ConsoleTracer
+from anabranch.nodes.tracing.event_files import EventFile
 from anabranch.viz.asking import (
     AskedWrongly,
     Commands,

@@ -11,9 +11,9 @@ from anabranch.engine.errors import AnabranchError
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Composable
 from anabranch.engine.run_logs import RunLogPatch
-from anabranch.nodes.replays import replay
-from anabranch.nodes.run_trees import Run
-from anabranch.nodes.simulation_reports import Simulation
+from anabranch.nodes.simulation.reports import Simulation
+from anabranch.nodes.tracing.replays import replay
+from anabranch.nodes.tracing.run_trees import Run
 from anabranch.scheduler.handles import RunHandle
 from anabranch.viz.recorded_events import EventFold, record_of_events
 from anabranch.viz.recorded_logs import record_of_log

@@ -16,8 +16,8 @@ from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.runs import RunInfo
-from anabranch.nodes.event_files import EventFile
 from anabranch.nodes.runnables import Runnable
+from anabranch.nodes.tracing.event_files import EventFile
 from anabranch.viz.asking import reason
 from anabranch.viz.drawing import folded, pictured, render
 from anabranch.viz.pictures import Picture

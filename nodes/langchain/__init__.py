@@ -1,0 +1,1 @@
+"""LangChain's objects as nodes, and ours as objects of LangChain's."""

@@ -1,0 +1,1 @@
+"""Language models: their kinds, how they answer, those for tests, and what stands before them."""

@@ -1,0 +1,1 @@
+"""Parsers: from what a model said to what a program wants."""

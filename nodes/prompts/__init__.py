@@ -1,0 +1,1 @@
+"""Prompts, the templates that they are made of, and what is shown in them."""

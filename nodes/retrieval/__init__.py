@@ -1,0 +1,1 @@
+"""Documents and what finds them: retrievers, embeddings, vector stores."""

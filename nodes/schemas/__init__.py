@@ -1,0 +1,1 @@
+"""What functions and classes take, as pydantic models and as JSON schemas."""

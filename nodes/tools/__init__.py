@@ -1,0 +1,1 @@
+"""Tools: what a model may ask for, how it is called, and what it answers."""

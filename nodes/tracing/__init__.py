@@ -1,0 +1,1 @@
+"""Where runs are collected, shown and written: trees, consoles, files and spans."""
