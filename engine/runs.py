@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -67,6 +68,7 @@ class RunInfo:
         config: that of its call.
         came_late: it started before its input was known.
         claimed: at the root, the ids below that were asked for, with the names of the runs that have them.
+        wake: of one that is told of only if something happens in it: has it start.
     """
 
     # Of many runs most of these stay as they are, and a run is made for every step.
@@ -86,6 +88,7 @@ class RunInfo:
     config: Any = None
     came_late = False
     claimed: dict[UUID, str] | None = None
+    wake: Callable[[], None] | None = None
 
     def __init__(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Self
 
 from anabranch.engine.chunks import Accumulator, Tally
@@ -51,9 +50,7 @@ class AsyncWatchedPuller(AsyncPuller):
         fed = AsyncFed(chunks, step)
 
         async def begin() -> Begun:
-            if not await fed.begin():
-                return await self._made_good(step, open_chunks(fed))
-            run = await self._start(step)
+            run = await self._start(step, held=not await fed.begin())
             before = RUN.set(run)
             try:
                 return run, open_chunks(fed)
@@ -62,19 +59,8 @@ class AsyncWatchedPuller(AsyncPuller):
 
         return self._told(step, begin, fed.total)
 
-    async def _made_good(self, step: Step, chunks: AsyncIterator[Any]) -> Begun:
-        """A step that goes on although its input failed before the first chunk. One that doesn't has not begun."""
-        first: list[Any] = []
-        try:
-            with suppress(StopAsyncIteration):
-                first.append(await anext(chunks))
-        except BaseException:
-            await aclose(chunks)
-            raise
-        return await self._start(step), _resumed(first, chunks)
-
-    async def _start(self, step: Step, value: Any = MISSING) -> RunInfo:
-        run = self._trace.start(step, value)
+    async def _start(self, step: Step, value: Any = MISSING, *, held: bool = False) -> RunInfo:
+        run = self._trace.start(step, value, held=held)
         if self._trace.reporter.posts:
             await self._trace.reporter.settle()
         return run
@@ -185,21 +171,12 @@ class AsyncWatchedPuller(AsyncPuller):
             raise
         except BaseException as error:
             await aclose(chunks)  # it goes on, if it was a listener that raised or was waited for
-            self._blame.see(error, step.slot, run)
+            if run.started:
+                self._blame.see(error, step.slot, run)
             trace.fail(run, error, taken.value)
             raise
         trace.end(run, total.value, taken.value)
         await trace.reporter.settle()
-
-
-async def _resumed(first: list[Any], chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    try:
-        for chunk in first:
-            yield chunk
-        async for chunk in chunks:
-            yield chunk
-    finally:
-        await aclose(chunks)
 
 
 class AsyncFed:

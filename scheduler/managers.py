@@ -207,6 +207,9 @@ class CallbackManager:
         id: UUID | None = None,
     ) -> RunInfo:
         """A run under this manager; `bound` is the config bound to what runs."""
+        parent = self.parent
+        if parent is not None and parent.wake is not None:
+            parent.wake()
         listeners, tags, metadata = self.listeners, self.tags_below, self.metadata_below
         local = self.local
         if bound:
@@ -221,7 +224,7 @@ class CallbackManager:
         run = RunInfo(
             name,
             run_type,
-            self.parent,
+            parent,
             list(dict.fromkeys([*first, *tags])) if first and tags else first or tags.copy(),
             {**metadata, **self.local_metadata} if self.local_metadata else metadata.copy(),
             joined(listeners, local) if local else listeners,

@@ -10,6 +10,7 @@ what is around it ends.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from anabranch.engine.chunks import Accumulator, Tally
@@ -64,18 +65,20 @@ class Trace:
 
     # Runs
 
-    def _manager_in(self, scope: int) -> CallbackManager:
-        """That of the scope's children. Starts what has not started. With the lock."""
+    def _manager_in(self, scope: int, held: bool = False) -> CallbackManager:
+        """That of the scope's children. Starts what has not started, unless it is held back. With the lock."""
         if scope < 0:
             return self._manager
         manager = self._managers[scope]
         if manager is None:
-            manager = self._managers[scope] = children(self._start_scope(scope))
+            manager = self._managers[scope] = children(self._start_scope(scope, held))
+        elif not held and (run := self._scopes[scope]) is not None and run.wake is not None:
+            run.wake()
         return manager
 
-    def _start_scope(self, index: int) -> RunInfo:
+    def _start_scope(self, index: int, held: bool) -> RunInfo:
         scope = self.graph.scopes[index]
-        manager = self._manager_in(scope.parent)
+        manager = self._manager_in(scope.parent, held)
         if not scope.is_run:
             run = self._hidden(manager, scope.tags, scope.config)
         else:
@@ -84,7 +87,7 @@ class Trace:
         self._scopes[index] = run
         if not self._in_chunks or (run.is_first and self._input is not MISSING):
             run.input = self._input_of(index)
-        self._begin(run)
+        (self._hold if held else self._begin)(run)
         return run
 
     def _named(
@@ -111,13 +114,25 @@ class Trace:
         self._open[run] = None
         self.reporter.tell(run, "started")
 
-    def start(self, step: Step, value: Any = MISSING) -> RunInfo:
-        """A step's code is about to run, on this input if that is known."""
+    def _hold(self, run: RunInfo) -> None:
+        """Let a run begin when something happens in it: a chunk, its end, a run inside."""
+        run.reporter, run.wake = self.reporter, partial(self._wake, run)
+
+    def _wake(self, run: RunInfo) -> None:
+        with self._lock:
+            if run.wake is not None:
+                run.wake = None
+                if run.parent is not None and run.parent.wake is not None:
+                    run.parent.wake()
+                self._begin(run)
+
+    def start(self, step: Step, value: Any = MISSING, *, held: bool = False) -> RunInfo:
+        """A step's code is about to run, on this input if that is known. `held`: it may well do nothing."""
         operator, shape = step.operator, self._shape.steps[step.slot]
         with self._lock:
             manager = self._managers[step.scope] if step.scope >= 0 else self._manager
             if manager is None:
-                manager = self._manager_in(step.scope)
+                manager = self._manager_in(step.scope, held)
             if operator.is_run:
                 if manager is self._manager:
                     run = self._named(manager, shape.name, operator.run_type, step.tags, step.config)
@@ -133,7 +148,7 @@ class Trace:
                 run = self._hidden(manager, step.tags, step.config)
             run.slot = step.slot
             run.input = value
-            self._begin(run)
+            (self._hold if held else self._begin)(run)
         return run
 
     def reach(self, step: Step) -> None:
@@ -143,6 +158,8 @@ class Trace:
 
     def chunk(self, run: RunInfo, chunk: Any) -> None:
         """A step made a chunk."""
+        if run.wake is not None:
+            run.wake()
         if run.tells_chunks:
             self.reporter.tell_chunk(run, chunk)
         if run.slot in self._shape.feeds:
@@ -163,13 +180,17 @@ class Trace:
         self._over(run, "ended")
 
     def fail(self, run: RunInfo, error: BaseException, value: Any = MISSING) -> None:
-        """A step has failed."""
+        """A step has failed. One that is held back passed on what its input failed with."""
+        if run.wake is not None:
+            return
         if run.input is MISSING:
             run.input = value
         run.error = error
         self._over(run, "failed")
 
     def _over(self, run: RunInfo, what: str, later: bool = False) -> None:
+        if run.wake is not None:
+            run.wake()
         run.ended = primitives.time()
         self._open.pop(run, None)
         (self.reporter.defer if later else self.reporter.tell)(run, what)

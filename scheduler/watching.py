@@ -7,7 +7,6 @@ the whole of it starts when that is there; each ends when its consumer has come 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Any, Self
 
 from anabranch.engine.chunks import Accumulator, Tally
@@ -54,9 +53,7 @@ class WatchedPuller(Puller):
         fed = Fed(chunks, step)
 
         def begin() -> Begun:
-            if not fed.begin():
-                return self._made_good(step, open_chunks(fed))
-            run = self._trace.start(step)
+            run = self._trace.start(step, held=not fed.begin())
             before = RUN.set(run)
             try:
                 return run, open_chunks(fed)
@@ -64,15 +61,6 @@ class WatchedPuller(Puller):
                 RUN.reset(before)
 
         return self._told(step, begin, fed.total)
-
-    def _made_good(self, step: Step, chunks: Iterator[Any]) -> Begun:
-        """A step that goes on although its input failed before the first chunk. One that doesn't has not begun."""
-        try:
-            first = list(islice(chunks, 1))
-        except BaseException:
-            close(chunks)
-            raise
-        return self._trace.start(step), _resumed(first, chunks)
 
     def _note(self, error: BaseException, slot: int) -> None:
         note_here(error, self._graph.place(slot))
@@ -174,18 +162,11 @@ class WatchedPuller(Puller):
             raise
         except BaseException as error:
             close(chunks)  # it goes on, if it was a listener that raised
-            self._blame.see(error, step.slot, run)
+            if run.started:
+                self._blame.see(error, step.slot, run)
             trace.fail(run, error, taken.value)
             raise
         trace.end(run, total.value, taken.value)
-
-
-def _resumed(first: list[Any], chunks: Iterator[Any]) -> Iterator[Any]:
-    try:
-        yield from first
-        yield from chunks
-    finally:
-        close(chunks)
 
 
 class Fed:
