@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -35,7 +35,7 @@ def passed(chunks: Iterator[Any]) -> Iterator[Any]:
     yield from chunks
 
 
-def recovering(of: Callable[[], Iterator[Any]]) -> Some:
+def recovering(of: Callable[[], Iterable[Any]]) -> Some:
     """A step that gives chunks of its own when its input fails."""
 
     def recover(chunks: Iterator[Any]) -> Iterator[Any]:
