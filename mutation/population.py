@@ -11,6 +11,7 @@ import difflib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,13 @@ FOLDERS = ("engine", "scheduler")
 class Mutant:
     """One small change to one file.
 
-    `module` is the path of the file, `change` the kind and `occurrence` which of its places in the file; `lines` are
-    the lines of the statement around it, `function` the innermost function or class (empty at the module's level);
-    `imported` says that it runs when the module is imported.
+    `module` is the path of the file and `text` what stood in it, `change` the kind and `occurrence` which of its places
+    in the file; `lines` are the lines of the statement around it, `function` the innermost function or class (empty at
+    the module's level); `imported` says that it runs when the module is imported.
     """
 
     module: str
+    text: str
     change: str
     occurrence: int
     place: Place
@@ -39,21 +41,28 @@ class Mutant:
     function: str
     imported: bool
 
-    def mutated(self, root: Path) -> str:
+    @property
+    def imported_as(self) -> str:
+        """The module's name in Python."""
+        return "anabranch." + self.module.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+    @cached_property
+    def mutated(self) -> str:
         """The file's text with the change."""
-        text = mutate_code((root / self.module).read_text(), changes()[self.change], self.occurrence)
-        assert isinstance(text, str), f"nothing to change for {self}"
+        text = mutate_code(self.text, changes()[self.change], self.occurrence)
+        assert isinstance(text, str), f"nothing to change for {self.change} in {self.module}"
         return text
 
-    def differs(self, root: Path) -> tuple[str, str]:
+    @property
+    def differs(self) -> tuple[str, str]:
         """The changed lines as they were and as they become, without their indentation."""
-        old, new = (root / self.module).read_text().splitlines(), self.mutated(root).splitlines()
-        found = list(difflib.unified_diff(old, new, n=0, lineterm=""))[3:]
+        found = list(difflib.unified_diff(self.text.splitlines(), self.mutated.splitlines(), n=0, lineterm=""))[3:]
         return tuple(" ".join(line[1:].strip() for line in found if line[0] == sign) for sign in "-+")  # type: ignore[return-value]
 
-    def name(self, root: Path) -> str:
+    @cached_property
+    def name(self) -> str:
         """Eight letters that stay the same while the function's name and the changed line do."""
-        old, new = self.differs(root)
+        old, new = self.differs
         return hashlib.sha1("\n".join((self.module, self.function, old, new)).encode()).hexdigest()[:8]
 
 
@@ -61,11 +70,10 @@ def population(root: Path, only: str = "") -> list[Mutant]:
     """All mutants of the files whose path contains `only`, in order."""
     files = sorted(path for folder in FOLDERS for path in (root / folder).glob("*.py"))
     names = [path.relative_to(root).as_posix() for path in files]
-    return [mutant for name in names if only in name for mutant in _mutants(root, name)]
+    return [mutant for name in names if only in name for mutant in _mutants(name, (root / name).read_text())]
 
 
-def _mutants(root: Path, module: str) -> Iterator[Mutant]:
-    text = (root / module).read_text()
+def _mutants(module: str, text: str) -> Iterator[Mutant]:
     nodes = list(ast_nodes(get_ast(text)))
     outline = _Outline(ast.parse(text))
     for change, operator in changes().items():
@@ -74,7 +82,7 @@ def _mutants(root: Path, module: str) -> Iterator[Mutant]:
             for index, (start, end) in enumerate(operator.mutation_positions(node)):
                 occurrence += 1
                 if not outline.hides(start) and not is_needless(change, node, index):
-                    yield Mutant(module, change, occurrence, (start, end), *outline.around(start))
+                    yield Mutant(module, text, change, occurrence, (start, end), *outline.around(start))
 
 
 class _Outline:

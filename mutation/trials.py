@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import random
-import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from mutation.covering import Cover, Test
-from mutation.population import Mutant
-from mutation.trees import Tree
+import pytest
 
-START = 15.0
-"""Seconds that pytest may take to start and collect on a busy machine."""
+from mutation.covering import Test
+from mutation.forks import Fork, Message, Report
+from mutation.population import Mutant
+from mutation.running import let_hypothesis, run, test_of
+
 SLOWER = 8.0
 """How many times longer than measured a test may take before it counts as hanging, and"""
-PATIENCE = 20.0
+PATIENCE = 10.0
 """so many seconds more."""
 
 
@@ -42,6 +42,11 @@ class Verdict:
         """Whether the tests noticed."""
         return self.how in ("failed", "hung")
 
+    @property
+    def void(self) -> bool:
+        """Whether the test that noticed fails without a change, too."""
+        return self.how == "void"
+
 
 @dataclass
 class Ledger:
@@ -51,17 +56,24 @@ class Ledger:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.read()
+
+    def read(self) -> None:
+        """Take up what stands in the file."""
         if self.path.exists():
             for line in self.path.read_text().splitlines():
                 verdict = Verdict(**json.loads(line))
                 self.verdicts[verdict.name] = verdict
 
     def add(self, verdict: Verdict) -> None:
-        """Keep a verdict."""
+        """Keep a verdict, and say it."""
         self.verdicts[verdict.name] = verdict
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(asdict(verdict)) + "\n")
+        print(f"{verdict.name} {verdict.how:9} {verdict.module}:{verdict.line} {verdict.by}", flush=True)
+        if not verdict.killed:
+            print(f"    - {verdict.old}\n    + {verdict.new}", flush=True)
 
 
 def chosen(tests: Iterable[Test], seconds: float) -> list[Test]:
@@ -76,57 +88,54 @@ def chosen(tests: Iterable[Test], seconds: float) -> list[Test]:
     return kept
 
 
-def attempt(tree: Tree, tests: list[Test]) -> tuple[str, str]:
-    """Run tests in a tree: how it went, as in a verdict, and the test that failed or hung."""
-    choice = tree.root / "choice"
-    choice.write_text(json.dumps({test.name: PATIENCE + SLOWER * test.seconds for test in tests}))
-    code, output = tree.run(
-        {test.file for test in tests},
-        START + PATIENCE + SLOWER * sum(test.seconds for test in tests),
-        ("-x", "--tb=no", "-rfE", "--no-header"),
-        {"MUTATION_CHOICE": str(choice)},
-    )
-    if code == 0:
-        return "survived", ""
-    if code == 5:
-        raise RuntimeError(f"no test was found:\n{output}")
-    if code is None or "+ Timeout +" in output:
-        return "hung", ", ".join(dict.fromkeys(re.findall(r"in (test_\w+)", output)))
-    named = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR", "E  ", "ImportError"))]
-    return "failed", named[0].split(" - ")[0].split(" ", 1)[-1] if named else f"exit {code}"
+def in_few_files(tests: Iterable[Test], count: int) -> list[Test]:
+    """Those of the first files only."""
+    kept: dict[str, list[Test]] = defaultdict(list)
+    for test in tests:
+        file = test.name.split("::")[0]
+        if file in kept or len(kept) < count:
+            kept[file].append(test)
+    return sorted((test for them in kept.values() for test in them), key=lambda test: test.seconds)
 
 
-def try_mutant(tree: Tree, source: Path, mutant: Mutant, cover: Cover, seconds: float) -> Verdict:
-    """The verdict on a mutant, by so many seconds of tests."""
-    old, new = mutant.differs(source)
-    covering = cover.of(mutant)
-    tests = chosen(covering, seconds)
-    how, by = "uncovered", ""
-    if tests:
-        with tree.changed(mutant.module, mutant.mutated(source)):
-            how, by = attempt(tree, tests)
+def attempt(items: Sequence[pytest.Item], tests: Sequence[Test], report: Report) -> None:
+    """Run tests, announcing each with the time that it may take, until one fails."""
+    of = defaultdict(list)
+    for item in items:
+        of[test_of(item)].append(item)
+    wanted = {test.name: PATIENCE + SLOWER * test.seconds for test in tests}
+    chosen_items = [item for name in wanted for item in of[name]]
+    let_hypothesis(chosen_items, 1000)
+
+    def tell(at: int) -> None:
+        if at < len(chosen_items):
+            name = test_of(chosen_items[at])
+            report({"test": name, "within": wanted[name]})
+
+    tell(0)
+    for at, (item, _, passed) in enumerate(run(chosen_items), 1):
+        if not passed:
+            report({"failed": test_of(item)})
+            return
+        tell(at)
+    report({"survived": len(chosen_items)})
+
+
+def judge(mutant: Mutant, tests: Sequence[Test], fork: Fork[Mutant] | None = None) -> Verdict:
+    """The verdict by what a fork said that ran these tests; without a fork, no test runs the lines."""
+    how, by = ("uncovered", "") if fork is None else _ending(fork)
+    old, new = mutant.differs
+    seconds = round(sum(test.seconds for test in tests), 1)
+    line = mutant.place[0][0]
     return Verdict(
-        name=mutant.name(source),
-        module=mutant.module,
-        function=mutant.function,
-        line=mutant.place[0][0],
-        change=mutant.change,
-        old=old,
-        new=new,
-        how=how,
-        by=by,
-        tests=len(tests),
-        seconds=round(sum(test.seconds for test in tests), 1),
+        mutant.name, mutant.module, mutant.function, line, mutant.change, old, new, how, by, len(tests), seconds
     )
 
 
-def control(tree: Tree, cover: Cover, seed: int) -> None:
-    """Some tests must pass in a tree where nothing was changed, or every verdict would be worthless.
-
-    Raises:
-        SystemExit: when one fails.
-    """
-    tests = chosen(random.Random(seed).sample(cover.tests, min(150, len(cover.tests))), 20)
-    how, by = attempt(tree, tests)
-    if how != "survived":
-        raise SystemExit(f"without any change the tests {how}: {by}")
+def _ending(fork: Fork[Mutant]) -> tuple[str, str]:
+    last: Message = fork.words[-1] if fork.words else {}
+    if fork.hung:
+        return "hung", last.get("test", "")
+    if "survived" in last:
+        return "survived", ""
+    return "failed", last.get("failed") or f"{last.get('test', '')} (exit {fork.exit})"
