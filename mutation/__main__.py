@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sample", type=int, default=300, help="how many mutants are drawn (300)")
     parser.add_argument("--all", action="store_true", help="try all mutants: this takes hours")
     parser.add_argument("--seed", type=int, default=1, help="of the draw (1)")
-    parser.add_argument("--names", nargs="+", metavar="NAME", help="just these, tried anew; names stand in the report")
+    parser.add_argument("--names", nargs="+", metavar="NAME", help="just these, known from the report, tried anew")
     parser.add_argument("--only", default="", metavar="PATH", help="only files whose path has this")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many are tried at once (all cores)")
     parser.add_argument("--seconds", type=float, default=20, help="of tests a mutant, the fastest first (20)")
@@ -47,11 +47,12 @@ def main() -> None:
     if monitoring is None:
         raise SystemExit("make mutants needs Python 3.12 or newer: make clean; make PYTHON=python3.12 mutants")
     os.environ |= {"CI": "1", "HYPOTHESIS_PROFILE": "ci"}
+    ledger = Ledger(CACHE / "verdicts.jsonl")
     everything = population(Path(), given.only)
     drawn = everything if given.all else draw(everything, given.sample, given.seed)
     if given.names:
-        drawn = [mutant for mutant in everything if mutant.name in given.names]
-    ledger = Ledger(CACHE / "verdicts.jsonl")
+        modules = {ledger.verdicts[name].module for name in given.names if name in ledger.verdicts}
+        drawn = [each for each in everything if each.module in modules and each.name in given.names]
     if not given.report:
         known = {name for name, each in ledger.verdicts.items() if each.killed or not (each.void or given.again)}
         work = Work(CACHE, ledger, given.jobs, given.seconds, time.monotonic() + 60 * given.minutes)

@@ -43,7 +43,6 @@ ARITHMETIC = {
     "RShift": "LShift",
 }
 WORDS = (
-    "ExceptionReplacer",
     "NumberReplacer",
     "ReplaceAndWithOr",
     "ReplaceBreakWithContinue",
@@ -88,13 +87,44 @@ def _removable(statement: Any) -> bool:
         case "raise_stmt" | "del_stmt":
             return True
         case "return_stmt":
-            return bool(statement.children[1].get_code().strip() != "None")
+            return bool(statement.children[1].get_code().strip() not in ("None", "False"))  # which are as false
         case "atom_expr" | "power":
             return bool(statement.children[-1].get_code().startswith("("))
         case "expr_stmt":
             target, how = statement.children[:2]
             return target.type in ("atom_expr", "power") if how.get_code().strip() == "=" else how.type != "annassign"
     return False
+
+
+class CatchElse(Operator):  # type: ignore[misc]
+    """An exception that is caught becomes one that is never raised."""
+
+    def mutation_positions(self, node: Any) -> Iterator[Place]:
+        """Where this applies to a node."""
+        if node.type == "except_clause":
+            yield from ((each.start_pos, each.end_pos) for each in _caught(node))
+
+    def mutate(self, node: Any, index: int) -> Any:
+        """The node with another exception."""
+        old = _caught(node)[index]
+        siblings = old.parent.children
+        prefix = old.get_first_leaf().prefix
+        siblings[siblings.index(old)] = parso.python.tree.Name("FloatingPointError", old.start_pos, prefix=prefix)
+        return node
+
+    @classmethod
+    def examples(cls) -> tuple[Example, ...]:
+        """What cosmic-ray documents an operator with."""
+        return (Example("try: f()\nexcept OSError: pass", "try: f()\nexcept FloatingPointError: pass"),)
+
+
+def _caught(clause: Any) -> Any:
+    """The exceptions that an `except` names."""
+    named = clause.children[1]
+    if named.type != "atom":
+        return [named]
+    inner = named.children[1]
+    return inner.children[::2] if inner.type == "testlist_comp" else [inner]
 
 
 class Negate(AddNot):  # type: ignore[misc]
@@ -114,19 +144,22 @@ def changes() -> Mapping[str, Operator]:
     names += [f"ReplaceBinaryOperator_{old}_{new}" for old, new in ARITHMETIC.items()]
     return {
         **{name: known[name]() for name in (*names, *WORDS)},
+        "CatchElse": CatchElse(),
         "Negate": Negate(),
         "RemoveStatement": RemoveStatement(),
     }
 
 
 def is_needless(name: str, node: Any, index: int) -> bool:
-    """Whether this is no change or another does the same: a number plus 1 will do, and a comparison negated once."""
+    """Whether this changes nothing, or another does the same: a number plus 1 will do, a comparison negated once."""
     if name == "NumberReplacer":
         return index == 1
     if name == "Negate":
         condition = node.children[2 if node.type == "test" else 1]
         plain = condition.type == "comparison" and "in" not in condition.children[1].get_code().split()
         return plain or condition.type == "not_test"
+    if name == "ReplaceTrueWithFalse":  # `zip(..., strict=True)` asserts what holds
+        return bool(node.parent.type == "argument" and node.parent.children[0].get_code().strip() == "strict")
     if name.startswith("ReplaceBinaryOperator"):  # cosmic-ray takes the star of a signature for one
         return node.parent.type not in ("arith_expr", "term", "expr", "and_expr", "shift_expr", "power")
     return False
