@@ -16,6 +16,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from anabranch.scheduler import primitives
@@ -25,6 +26,7 @@ YOUNGEST = sys.maxsize  # the age of what has not started yet
 _REQUEST, _RELEASE, _WITHDRAW = range(3)
 
 
+@cache  # to count the cores takes 20 µs, more than a small chain
 def default_limit() -> int:
     """How many blocking calls run at once where nobody set a cap."""
     return min(32, (os.cpu_count() or 1) + 4)

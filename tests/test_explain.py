@@ -94,7 +94,7 @@ BUILD = dag(
 
 class TestText:
     def test_a_chain(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("os.cpu_count", lambda: 4)
+        monkeypatch.setattr("anabranch.viz.explaining.default_limit", lambda: 8)
         assert text_of(QA.explain()) == golden("""
             RunnableSequence: 6 steps in 3 segments
             No cap: at most 8 blocking calls at once. 2 segments can run at the same time: 1, 2.

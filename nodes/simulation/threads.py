@@ -88,6 +88,7 @@ class Stage:
         self._order = itertools.count()
         self._clock = StageClock(self)
         self._hub = self._greenlets.getcurrent()
+        self._audience: Any = None
 
     # What actors ask for
 
@@ -144,8 +145,20 @@ class Stage:
             self._ready.append(actor)
 
     def _leave(self, actor: Actor) -> None:
+        """Let somebody go on. Who is ready does so at once; what else there is to be done is done by the hub."""
+        if not self._ready or self.over or self.switches >= self._most_switches:
+            actor.loop, actor.hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
+            self._hub.switch()
+            return
+        self._audience.moved()
+        following = self._draw()
+        if following is actor:
+            return
         actor.loop, actor.hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
-        self._hub.switch()
+        if following.loop is not actor.loop:
+            asyncio._set_running_loop(following.loop)
+            sys.set_asyncgen_hooks(*following.hooks)
+        following.greenlet.switch()
 
     # The play
 
@@ -155,11 +168,11 @@ class Stage:
         Raises:
             SimulationError: when `main` can't end, or takes too many moves.
         """
-        self._hub = self._greenlets.getcurrent()
+        self._hub, self._audience = self._greenlets.getcurrent(), audience
         outer, hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
         first, ended = self.start(main, "the caller"), None
         try:
-            while self._move(audience):
+            while self._move():
                 audience.moved()
                 if first.over and ended is None:
                     ended = self.now
@@ -175,31 +188,34 @@ class Stage:
             sys.set_asyncgen_hooks(*hooks)
         return ended
 
-    def _move(self, audience: Audience) -> bool:
+    def _move(self) -> bool:
+        """Let actors go on until one ends, or nobody is ready; False when nobody ever will be."""
         while not self._ready:
             if not self._timers:
                 return False
             when, _, _, act = heapq.heappop(self._timers)
             if when > self.now:
-                audience.time_goes(when - self.now)
+                self._audience.time_goes(when - self.now)
                 self.now = when
             act()
+        first = self._draw()
+        asyncio._set_running_loop(first.loop)
+        sys.set_asyncgen_hooks(*first.hooks)
+        first.greenlet.switch()
+        last, self.current = self.current, None
+        if last is not None and last.greenlet.dead:
+            last.over = True
+            del self.actors[last]
+        return True
+
+    def _draw(self) -> Actor:
+        """Who goes on, of those who are ready."""
         ready = self._ready
         index = int(self.chance.random() * len(ready))
         ready[index], ready[-1] = ready[-1], ready[index]
-        self._resume(ready.pop())
-        return True
-
-    def _resume(self, actor: Actor) -> None:
-        self.current = actor
+        self.current = chosen = ready.pop()
         self.switches += 1
-        asyncio._set_running_loop(actor.loop)
-        sys.set_asyncgen_hooks(*actor.hooks)
-        actor.greenlet.switch()
-        self.current = None
-        if actor.greenlet.dead:
-            actor.over = True
-            del self.actors[actor]
+        return chosen
 
     def _dismiss(self) -> None:
         """End those who still wait, so that each `finally` of theirs is run. What they raise is of no interest."""
