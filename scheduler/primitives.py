@@ -97,14 +97,6 @@ def world() -> World | None:
     return WORLDS.get(_thread.get_ident()) if WORLDS else None
 
 
-def start_thread(task: Callable[[], Any]) -> None:
-    """Run a task in a new thread. It must not raise."""
-    if (here := world()) is not None:
-        here.start_thread(task)
-    else:
-        _thread.start_new_thread(task, ())
-
-
 def uniform(low: float, high: float) -> float:
     """A number between these, by chance."""
     here = world()
