@@ -137,8 +137,8 @@ class AsyncWatchedPuller(AsyncPuller):
                     yield made
             maps.end()
         except BaseException as error:
-            if (at := maps.failing) is not None:
-                self._blame.see(error, steps[at].slot, maps.runs[at])
+            if maps.runs:
+                self._blame.see(error, steps[maps.at].slot, maps.runs[maps.at])
             maps.fail(error)
             raise
 

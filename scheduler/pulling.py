@@ -265,6 +265,7 @@ def _mapped(steps: tuple[Step, ...], chunks: Iterable[Any]) -> Iterator[Any]:
         made = chunk
         for function in maps:
             made = function(made)  # type: ignore[misc] # chunk maps have that form
+        function = None  # `blaming` looks at it: what fails now is none of them
         if made is not None or chunk is None:
             yield made
 

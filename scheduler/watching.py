@@ -129,8 +129,8 @@ class WatchedPuller(Puller):
                     yield made
             maps.end()
         except BaseException as error:
-            if (at := maps.failing) is not None:
-                self._blame.see(error, steps[at].slot, maps.runs[at])
+            if maps.runs:
+                self._blame.see(error, steps[maps.at].slot, maps.runs[maps.at])
             maps.fail(error)
             raise
 
@@ -208,13 +208,8 @@ class Maps:
         self._steps = steps
         self._totals = [Tally(where=steps[0].name)]  # of the input, and of each step's output
         self._totals += [Tally(step.operator.algebra, step.name) for step in steps]
-        self._at = -1  # which of them runs
+        self.at = 0  # which of them is at work; between chunks the first, which waits for one
         self.runs: list[RunInfo] = []
-
-    @property
-    def failing(self) -> int | None:
-        """Which of them is at work; after an error, the one that raised it."""
-        return self._at if self._at >= 0 else None
 
     def push(self, chunk: Any) -> Any:
         """What they make of a chunk; `MISSING` when that is nothing."""
@@ -223,7 +218,7 @@ class Maps:
         for at, step in enumerate(self._steps):
             if at == len(self.runs):
                 self.runs.append(self._trace.start(step))
-            self._at = at
+            self.at = at
             function = step.operator.map_chunk
             assert function is not None
             before = RUN.set(self.runs[at])
@@ -232,11 +227,11 @@ class Maps:
             finally:
                 RUN.reset(before)
             if made is None and given is not None:
-                self._at = -1
+                self.at = 0
                 return MISSING
             self._totals[at + 1].push(made)
             self._trace.chunk(self.runs[at], made)
-        self._at = -1
+        self.at = 0
         return made
 
     def end(self) -> None:
@@ -252,9 +247,7 @@ class Maps:
 
     def fail(self, error: BaseException) -> None:
         """One of them, or what comes in, has failed; or they are closed."""
-        at = max(self._at, 0)
-        if isinstance(error, GeneratorExit):
-            at = len(self.runs)
+        at = len(self.runs) if isinstance(error, GeneratorExit) else self.at
         self._end(self.runs[:at])
         for run, taken in zip(self.runs[at:], self._totals[at:], strict=False):
             if not run.ended:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 import pytest
 from verbs import PATIENCE
 
-from anabranch.scheduler import clocks
 from anabranch.scheduler.clocks import CLOCK, REAL_CLOCK, RealClock, Timer, VirtualClock
 
 
@@ -250,7 +249,7 @@ def test_the_thread_that_cannot_be_started_is_asked_for_again(
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(clocks._thread, "start_new_thread", refuses)
+        patch.setattr(_thread, "start_new_thread", refuses)
         with pytest.raises(RuntimeError):
             clock.call_at(101.0, lambda: None)
     clock.call_at(102.0, lambda: None)

@@ -51,6 +51,10 @@ def entered(world: World) -> Any:
     return primitives.entered(world)  # type: ignore[arg-type]
 
 
+def world() -> Any:
+    return primitives.world()
+
+
 def all_made() -> list[Any]:
     return [getattr(primitives, name)() for name in OWN]
 
@@ -61,41 +65,41 @@ def all_are_python_s() -> bool:
 
 def test_without_a_simulation_all_is_python_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all_are_python_s()
-    assert primitives.world() is None
+    assert world() is None
     before = time.time()
     assert before <= primitives.time() <= time.time()
-    monkeypatch.setattr(random, "uniform", lambda low, high: (low, high))
-    assert primitives.uniform(2, 5) == (2, 5)
+    monkeypatch.setattr(random, "uniform", lambda low, high: low * 1000 + high)
+    assert primitives.uniform(2, 5) == 2005
 
 
 def test_the_thread_that_plays_a_simulation_gets_what_its_world_makes_and_others_do_not() -> None:
-    world, elsewhere = World(), list[Any]()
+    played, elsewhere = World(), list[Any]()
 
     def look() -> None:
         elsewhere.extend(all_made())
-        elsewhere.extend((primitives.world(), primitives.time() > 1e9, primitives.uniform(3, 3)))
+        elsewhere.extend((world(), primitives.time() > 1e9, primitives.uniform(3, 3)))
 
-    with entered(world):
+    with entered(played):
         assert all_made() == ["lock", "rlock", "event", "condition", "simple queue"]
-        assert primitives.world() is world
+        assert world() is played
         assert (primitives.time(), primitives.uniform(2, 5)) == (7.0, 205)
         thread = threading.Thread(target=look)
         thread.start()
         thread.join(PATIENCE)
     assert [type(made) for made in elsewhere[:5]] == [type(make()) for make in OWN.values()]
     assert elsewhere[5:] == [None, True, 3]
-    assert primitives.world() is None
+    assert world() is None
     assert all_are_python_s()
 
 
 def test_it_is_left_by_an_error_too_and_none_can_be_entered_twice() -> None:
     with pytest.raises(ZeroDivisionError), entered(World()):
         raise ZeroDivisionError
-    world = World()
-    with entered(world):
+    played = World()
+    with entered(played):
         with pytest.raises(RuntimeError, match="inside another one"), entered(World()):
             pass
-        assert primitives.world() is world
+        assert world() is played
     assert not primitives.WORLDS
     assert all_are_python_s()
 
@@ -107,7 +111,7 @@ def test_several_threads_may_play_one_each() -> None:
     def play(number: int) -> None:
         with entered(worlds[number]):
             inside.wait(PATIENCE)
-            seen[number] = primitives.world()
+            seen[number] = world()
             if number:
                 assert leaves.wait(PATIENCE)
                 assert primitives.Lock() == "lock", "the other has left"  # type: ignore[comparison-overlap]
