@@ -95,7 +95,8 @@ def test_without_a_cap_four_more_blocking_calls_than_cores_run_at_once_but_no_mo
     cores: int | None, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
-    assert default_limit() == limit
+    assert default_limit.__wrapped__() == limit
+    assert default_limit() == default_limit()
 
 
 def test_the_oldest_goes_first_and_of_those_of_one_age_who_asked_first() -> None:
