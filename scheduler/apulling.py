@@ -30,6 +30,7 @@ from anabranch.scheduler.calls import (
     scope_refusing,
     wait_for_permit_async,
 )
+from anabranch.scheduler.closing import AClosing, aclose_after, times_cancelled
 from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.napping import nap_async
@@ -69,26 +70,28 @@ class AsyncPuller:
         self.chunks = chunks
         self.pull: Callable[[], Any] = chunks.__anext__
 
-    async def close(self) -> None:
-        """Close all generators, the last first. The first error is raised when all are closed."""
-        first: BaseException | None = None
-        for chunks in (*reversed(self._opened), *reversed(self._fed), self._source):
-            try:
-                await aclose(chunks)
-            except BaseException as error:
-                first = error if first is None else first
-        if first is not None:
-            raise first
+    async def aclose(self) -> None:
+        """Close all generators, the last first. The first error is raised, with the others noted."""
+        async with AClosing([self._source, *self._fed]):
+            await aclose_after(None, range(len(self._opened)), self._shut)
+
+    async def _shut(self, stage: int) -> None:
+        try:
+            await aclose(self._opened[stage])
+        except BaseException as error:
+            self.blame(error, stage)
+            raise
 
     def statistics(self) -> dict[str, dict[str, int]]:
         """How many chunks are held for another attempt, by the step that may make one."""
         return {name: {"waiting": 0, "held": replay.held} for name, replay in self._replays}
 
-    def blame(self, error: BaseException) -> int:
-        """Note on an error which step raised it, and answer its slot."""
+    def blame(self, error: BaseException, last: int | None = None) -> int:
+        """Note on an error which step raised it, and answer its slot. `last`: the stage out of which it came."""
         if not isinstance(error, Exception):
             return -1  # an interrupt or a cancellation is nobody's fault
-        slot = guilty_stage(error, self._stages, self._opened)
+        end = len(self._stages) if last is None else last + 1
+        slot = guilty_stage(error, self._stages[:end], self._opened[:end])
         if slot >= 0:
             note_place(error, scope_refusing(error, self._graph) or self._graph.place(slot))
         return slot
@@ -110,7 +113,7 @@ class AsyncPuller:
     async def _loop(self, loop: Loop, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
         chunks: AsyncIterator[Any] = source
         made: list[AsyncIterator[Any]] = []
-        try:
+        async with AClosing(made):
             for phase in loop.phases:
                 total = Accumulator(phase.algebra, phase.reader)
                 if phase.maps:
@@ -125,9 +128,6 @@ class AsyncPuller:
                 made.append(chunks)
             async for chunk in chunks:
                 yield chunk
-        finally:
-            for each in reversed(made):
-                await aclose(each)
 
     async def _unfold(self, phase: Fold, value: Any) -> AsyncIterator[Any]:
         if phase.values is not None:
@@ -177,13 +177,12 @@ class AsyncPuller:
 
     async def _noted(self, step: Step, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         try:
-            async for chunk in chunks:
-                yield chunk
+            async with AClosing([chunks]):
+                async for chunk in chunks:
+                    yield chunk
         except BaseException as error:
             self._note(error, step.slot)
             raise
-        finally:
-            await aclose(chunks)
 
     # Steps
 
@@ -244,6 +243,7 @@ class AsyncPuller:
         flow: Flow = operator.flow(value, *self._arguments(step))
         last: AsyncIterator[Any] | None = None
         resume: Callable[[], Effect] = partial(next, flow)
+        cancelled = times_cancelled()
         try:
             while True:
                 try:
@@ -264,12 +264,12 @@ class AsyncPuller:
                 except (GeneratorExit, asyncio.CancelledError):
                     raise
                 except BaseException as error:
-                    if replay is not None and replay.broken:
-                        raise  # the input failed, not the attempt
+                    if times_cancelled() > cancelled or (replay is not None and replay.broken):
+                        raise  # there is no other attempt, or the input failed and not the attempt
                     resume = partial(flow.throw, error)
         finally:
-            await aclose(last)
             flow.close()
+            await aclose(last)
         raise late
 
     async def _last(self, effect: Run, replay: AsyncReplay | None) -> AsyncIterator[Any]:
@@ -282,21 +282,20 @@ class AsyncPuller:
             chunks = Once(effect.value)
         inner = self._open_stream(effect.graph, chunks, effect_config(effect))
         is_out = False
-        try:
-            async for chunk in inner:
-                if not is_out:
-                    is_out = True
-                    if replay is not None:
-                        replay.forget()
-                yield chunk
-        except (GeneratorExit, asyncio.CancelledError):
-            raise
-        except BaseException as error:
-            if is_out:
-                raise Passed(error) from None
-            raise
-        finally:
-            await aclose(inner)
+        async with AClosing([inner]):
+            try:
+                async for chunk in inner:
+                    if not is_out:
+                        is_out = True
+                        if replay is not None:
+                            replay.forget()
+                    yield chunk
+            except (GeneratorExit, asyncio.CancelledError):
+                raise
+            except BaseException as error:
+                if is_out:
+                    raise Passed(error) from None
+                raise
 
     async def _answer(self, effect: Effect) -> Any:
         if isinstance(effect, Sleep):
@@ -319,11 +318,9 @@ async def _mapped(steps: tuple[Step, ...], chunks: AsyncIterator[Any]) -> AsyncI
 
 
 async def _each(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    try:
+    async with AClosing([chunks]):
         async for chunk in chunks:
             yield chunk
-    finally:
-        await aclose(chunks)
 
 
 async def _raising(error: Exception) -> AsyncIterator[Any]:

@@ -22,6 +22,7 @@ from anabranch.scheduler.calls import (
     timeout_of,
 )
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, held_in
+from anabranch.scheduler.closing import AClosing, came_of_a_stop, cancellation, times_cancelled
 from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.roots import Root
@@ -94,26 +95,32 @@ async def _astream_straight(
     out = _Out([CHUNK])
     pulled = _pulled(pull, out)
     go_on = pulled.send
+    cancelled = times_cancelled()
     try:
-        while True:
-            if parent is not None:
-                puller_site[:] = [pulling_site(parent)]
-            waits_for = run(go_on, None)
-            if waits_for is not CHUNK:
-                await in_context(pulled, context, waits_for, CHUNK)
-            yield out.chunk
-    except StopAsyncIteration:
-        pass
-    except GeneratorExit:
+        async with AClosing([puller], lambda _: within(puller.aclose(), context)):
+            try:
+                while True:
+                    if parent is not None:
+                        puller_site[:] = [pulling_site(parent)]
+                    waits_for = run(go_on, None)
+                    if waits_for is not CHUNK:
+                        await in_context(pulled, context, waits_for, CHUNK)
+                    yield out.chunk
+            except StopAsyncIteration:
+                pass
+            except GeneratorExit:
+                raise
+            except BaseException as error:
+                puller.blame(error)
+                raise
+            finally:
+                if parent is not None:
+                    parent.unhook(site)
+                run(pulled.close)
+    except Exception as error:
+        if parent is None and came_of_a_stop(error) and times_cancelled() > cancelled:
+            raise cancellation(error) from error
         raise
-    except BaseException as error:
-        puller.blame(error)
-        raise
-    finally:
-        if parent is not None:
-            parent.unhook(site)
-        run(pulled.close)
-        await within(puller.close(), context)
 
 
 CHUNK = object()

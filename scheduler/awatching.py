@@ -10,11 +10,11 @@ from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
 from anabranch.scheduler.blaming import Blame, note_here
+from anabranch.scheduler.closing import AClosing
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.reporting import aease, is_busy
 from anabranch.scheduler.shapes import ends_at_once, starts_early
 from anabranch.scheduler.sites import Site
-from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import Fold, Loop, Stage
 from anabranch.scheduler.traces import Trace
 from anabranch.scheduler.watching import Maps
@@ -68,17 +68,17 @@ class AsyncWatchedPuller(AsyncPuller):
     def _note(self, error: BaseException, slot: int) -> None:
         note_here(error, self._graph.place(slot))
 
-    def blame(self, error: BaseException) -> int:
+    def blame(self, error: BaseException, last: int | None = None) -> int:
         """See `AsyncPuller`."""
         slot = self._blame.slot_of(error)
-        return super().blame(error) if slot is None else slot
+        return super().blame(error, last) if slot is None else slot
 
     # Loops
 
     async def _loop(self, loop: Loop, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
         chunks = source
         made: list[AsyncIterator[Any]] = []
-        try:
+        async with AClosing(made):
             for phase in loop.phases:
                 if phase.maps:
                     chunks = self._watched_maps(phase.maps, chunks)
@@ -90,9 +90,6 @@ class AsyncWatchedPuller(AsyncPuller):
                 made.append(chunks)
             async for chunk in chunks:
                 yield chunk
-        finally:
-            for each in reversed(made):
-                await aclose(each)
 
     async def _watched_fold(self, phase: Fold, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Take a step's whole input, and begin to make chunks of it."""
@@ -150,30 +147,26 @@ class AsyncWatchedPuller(AsyncPuller):
         trace, pull = self._trace, chunks.__anext__
         total, at_once = Tally(step.operator.algebra, step.name), ends_at_once(step, run)
         try:
-            while True:
-                before = RUN.set(run)
-                try:
-                    chunk = await pull()
-                except StopAsyncIteration:
-                    break
-                finally:
-                    RUN.reset(before)
-                total.push(chunk)
-                if at_once:
-                    trace.end_early(run, chunk)
-                trace.chunk(run, chunk)
-                if is_busy(run, trace.reporter):
-                    await aease(run, trace.reporter)
-                yield chunk
-        except GeneratorExit:
-            await aclose(chunks)
-            trace.end(run, total.value, taken.value)
-            raise
+            async with AClosing([chunks]):  # it goes on, if it was a listener that raised or was waited for
+                while True:
+                    before = RUN.set(run)
+                    try:
+                        chunk = await pull()
+                    except StopAsyncIteration:
+                        break
+                    finally:
+                        RUN.reset(before)
+                    total.push(chunk)
+                    if at_once:
+                        trace.end_early(run, chunk)
+                    trace.chunk(run, chunk)
+                    if is_busy(run, trace.reporter):
+                        await aease(run, trace.reporter)
+                    yield chunk
         except BaseException as error:
-            await aclose(chunks)  # it goes on, if it was a listener that raised or was waited for
             if run.started:
                 self._blame.see(error, step.slot, run)
-            trace.fail(run, error, taken.value)
+            trace.fail(run, error, taken.value, total.value)
             raise
         trace.end(run, total.value, taken.value)
         await trace.reporter.settle()

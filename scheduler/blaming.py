@@ -19,12 +19,15 @@ from anabranch.scheduler.units import Unit
 
 
 def guilty_stage(error: BaseException, stages: Sequence[Stage], opened: Sequence[Any]) -> int:
-    """The slot of the step that raised; -1 when the error came with the input of a run that a step makes.
+    """The slot of the step that raised; -1 when none did.
+
+    The error came with the input of a run that a step makes, or the consumer has thrown it.
 
     `opened` holds the generator of each stage.
     """
     frames = list(_frames(error))
-    at = guilty = last = len(stages) - 1
+    at = last = len(stages) - 1
+    guilty = -1
     found = away = 0
     for number, frame in enumerate(frames):
         if at < last:
@@ -33,6 +36,8 @@ def guilty_stage(error: BaseException, stages: Sequence[Stage], opened: Sequence
                 return -1
         if at >= 0 and not away and frame.f_code is _code(opened[at]):
             guilty, at, found = at, at - 1, number
+    if guilty < 0:
+        return -1
     stage = stages[guilty]
     if not isinstance(stage, Loop):
         return stage.step.slot

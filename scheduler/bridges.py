@@ -17,6 +17,7 @@ from typing import Any
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import wait_for_permit_async
+from anabranch.scheduler.closing import AClosing, aclose_after, came_of_a_stop, close_after, counting
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.loops import on_loop
 from anabranch.scheduler.pools import POOL
@@ -58,15 +59,16 @@ def portal_chunks(
                 note_foreign_loop(said, name)
                 raise said
             yield said
-    except GeneratorExit:
+    except GeneratorExit as error:
+        close_after(error, [link])
         raise
-    except BaseException:
+    except BaseException as error:
         link.interrupt()
+        close_after(error, [link])
         raise
     finally:
         if site is not None:
             site.unhook(link)
-        link.close()
 
 
 class _PortalLink:
@@ -79,6 +81,7 @@ class _PortalLink:
         self._task: asyncio.Task[None] | None = None
         self._begun = False
         self._last: Message | None = None  # what it said when it ended
+        self._given: BaseException | None = None  # an error of the input that it hasn't got yet
         self._cancelled = False
         self._closing = False
 
@@ -102,12 +105,15 @@ class _PortalLink:
         while True:
             word, said = self._hear()
             if word is not Word.NEED:
+                if self._given is not None:  # the task was cancelled before it got the error
+                    raise counting(self._given, said) if word is Word.ERROR else self._given
                 return word, said
             try:
                 self._say((Word.CHUNK, next(source)))
             except StopIteration:
                 self._say((Word.END, None))
             except BaseException as error:
+                self._given = error
                 self._say((Word.ERROR, error))
 
     def close(self) -> None:
@@ -120,7 +126,7 @@ class _PortalLink:
             word, said = self._hear()
             if word is Word.NEED:
                 self._say((Word.END, None))
-            elif word is Word.ERROR and not self._cancelled:
+            elif word is Word.ERROR and not (self._cancelled and isinstance(said, Stopped)):
                 raise said
 
     def interrupt(self) -> None:
@@ -171,8 +177,7 @@ class _PortalLink:
         except BaseException as error:
             last = (Word.ERROR, error)
         try:
-            if chunks is not None and hasattr(chunks, "aclose"):
-                await chunks.aclose()
+            await aclose_after(last[1], [chunks])
         except BaseException as error:
             last = (Word.ERROR, error)
         self._heard.put(last)
@@ -191,6 +196,7 @@ class _PortalLink:
             if word is Word.END:
                 return
             if word is Word.ERROR:
+                self._given = None
                 raise said
             yield said
 
@@ -212,14 +218,12 @@ async def thread_chunks(
         age: that of the step, for the ledger.
     """
     link = _ThreadLink(asyncio.get_running_loop(), open_chunks, source, context, ledger, age)
-    try:
+    async with AClosing([link]):
         while True:
             word, said = await link.pull()
             if word is Word.END:
                 return
             yield said
-    finally:
-        await link.close()
 
 
 class _ThreadLink:
@@ -245,6 +249,7 @@ class _ThreadLink:
         self._answers: primitives.QueueLike = primitives.SimpleQueue()
         self._interrupt: BaseException | None = None  # a cancellation that came while a chunk of the input was made
         self._closing = False
+        self._stopped = False  # by a cancellation
 
     # On the loop
 
@@ -252,7 +257,7 @@ class _ThreadLink:
         """The next chunk or the end."""
         return await self._visit(self._advance)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the generator, in a thread."""
         self._closing = True
         if self._chunks is not None and hasattr(self._chunks, "close"):
@@ -269,7 +274,7 @@ class _ThreadLink:
                     word, said = await asyncio.shield(self._said)
                 except asyncio.CancelledError as error:
                     cancelled = error
-                    self._closing = True
+                    self._closing = self._stopped = True
                     continue
                 if word is not Word.NEED:
                     break
@@ -278,12 +283,11 @@ class _ThreadLink:
         finally:
             if self._ledger is not None:
                 self._ledger.release()
-        cancelled = cancelled or self._interrupt
-        if cancelled is not None:
-            self._interrupt = None
-            raise cancelled
-        if word is Word.ERROR:
+        cancelled, self._interrupt = cancelled or self._interrupt, None
+        if word is Word.ERROR and (cancelled is None or (isinstance(said, Exception) and came_of_a_stop(said))):
             raise said
+        if cancelled is not None:
+            raise cancelled
         return word, said
 
     async def _take_permit(self, *, begun: bool) -> BaseException | None:
@@ -314,7 +318,10 @@ class _ThreadLink:
         except BaseException as error:
             answer = (Word.ERROR, error)
         late = await self._take_permit(begun=True)  # the thread waits for the answer
-        return answer if late is None else self._interrupted(late)
+        if late is None:
+            return answer
+        stop = self._interrupted(late)
+        return answer if answer[0] is Word.ERROR else stop
 
     def _interrupted(self, error: BaseException) -> Message:
         self._closing = True
@@ -361,3 +368,5 @@ class _ThreadLink:
             if word is Word.ERROR:
                 raise said
             yield said
+        if self._stopped:
+            raise Stopped("the call around this step was stopped")

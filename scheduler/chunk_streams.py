@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from anabranch.engine.chunks import Algebra
+from anabranch.scheduler.closing import aclose_after, close_after, note_late
+from anabranch.scheduler.sites import SITE
 
 Statistics = dict[str, Any]
 Output = TypeVar("Output", covariant=True)
@@ -52,7 +55,7 @@ class ChunkStream(Generator[Output, None, None]):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        close_after(error, [self])
 
 
 class AsyncChunkStream(AsyncGenerator[Output, None]):
@@ -90,7 +93,13 @@ class AsyncChunkStream(AsyncGenerator[Output, None]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        await self.aclose()
+        if not isinstance(error, asyncio.CancelledError) or SITE.get() is not None:
+            await aclose_after(error, [self])
+            return
+        try:
+            await self.aclose()
+        except Exception as late:
+            note_late(error, late)  # the cancellation must not be lost
 
 
 class Holding(Protocol):

@@ -21,6 +21,7 @@ from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.blocking import batch, invoke
 from anabranch.scheduler.bridges import portal_chunks
 from anabranch.scheduler.calls import Passed, counted_down, effect_config, note_place, scope_refusing
+from anabranch.scheduler.closing import Closing, close_after
 from anabranch.scheduler.napping import nap
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import Replay
@@ -61,25 +62,27 @@ class Puller:
         self.pull: Callable[[], Any] = chunks.__next__
 
     def close(self) -> None:
-        """Close all generators, the last first. The first error is raised when all are closed."""
-        first: BaseException | None = None
-        for chunks in (*reversed(self._opened), *reversed(self._fed), self._source):
-            try:
-                close(chunks)
-            except BaseException as error:
-                first = error if first is None else first
-        if first is not None:
-            raise first
+        """Close all generators, the last first. The first error is raised, with the others noted."""
+        with Closing([self._source, *self._fed]):
+            close_after(None, range(len(self._opened)), self._shut)
+
+    def _shut(self, stage: int) -> None:
+        try:
+            close(self._opened[stage])
+        except BaseException as error:
+            self.blame(error, stage)
+            raise
 
     def statistics(self) -> dict[str, dict[str, int]]:
         """How many chunks are held for another attempt, by the step that may make one."""
         return {name: {"waiting": 0, "held": replay.held} for name, replay in self._replays}
 
-    def blame(self, error: BaseException) -> int:
-        """Note on an error which step raised it, and answer its slot."""
+    def blame(self, error: BaseException, last: int | None = None) -> int:
+        """Note on an error which step raised it, and answer its slot. `last`: the stage out of which it came."""
         if not isinstance(error, Exception):
             return -1  # an interrupt or a cancellation is nobody's fault
-        slot = guilty_stage(error, self._stages, self._opened)
+        end = len(self._stages) if last is None else last + 1
+        slot = guilty_stage(error, self._stages[:end], self._opened[:end])
         if slot >= 0:
             note_place(error, scope_refusing(error, self._graph) or self._graph.place(slot))
         return slot
@@ -101,7 +104,7 @@ class Puller:
     def _loop(self, loop: Loop, source: Iterator[Any]) -> Iterator[Any]:
         chunks: Iterable[Any] = source
         made: list[Iterable[Any]] = []
-        try:
+        with Closing(made):
             for phase in loop.phases:
                 total = Accumulator(phase.algebra, phase.reader)
                 if phase.maps:
@@ -112,9 +115,6 @@ class Puller:
                 chunks = self._unfold(phase, total.value)
                 made.append(chunks)
             yield from _mapped(loop.maps, chunks) if loop.maps else chunks
-        finally:
-            for each in reversed(made):
-                close(each)
 
     def _unfold(self, phase: Fold, value: Any) -> Iterable[Any]:
         if phase.values is not None:
@@ -219,8 +219,8 @@ class Puller:
                 except GeneratorExit:
                     raise
                 except BaseException as error:
-                    if replay is not None and replay.broken:
-                        raise  # the input failed, not the attempt
+                    if self._site.stopped or (replay is not None and replay.broken):
+                        raise  # there is no other attempt, or the input failed and not the attempt
                     resume = partial(flow.throw, error)
         finally:
             flow.close()
@@ -235,20 +235,19 @@ class Puller:
         inner = self._open_stream(effect.graph, chunks, effect_config(effect))
         is_out = False
         try:
-            for chunk in inner:
-                if not is_out:
-                    is_out = True
-                    if replay is not None:
-                        replay.forget()
-                yield chunk
+            with Closing([inner]):  # in here, for what closing raises is no failed attempt either
+                for chunk in inner:
+                    if not is_out:
+                        is_out = True
+                        if replay is not None:
+                            replay.forget()
+                    yield chunk
         except GeneratorExit:
             raise
         except BaseException as error:
             if is_out:
                 raise Passed(error) from None
             raise
-        finally:
-            inner.close()  # type: ignore[attr-defined]
 
     def _answer(self, effect: Effect) -> Any:
         if isinstance(effect, Sleep):

@@ -9,8 +9,9 @@ from typing import Any
 from anabranch.engine.chunks import Algebra, Tally
 from anabranch.engine.graphs import INPUT_SLOT
 from anabranch.engine.runs import RunInfo
+from anabranch.scheduler.closing import AClosing, Closing
 from anabranch.scheduler.reporting import aease, ease, is_busy
-from anabranch.scheduler.sources import Once, aclose, close
+from anabranch.scheduler.sources import Once
 from anabranch.scheduler.traces import Trace
 
 
@@ -46,21 +47,17 @@ class Root:
         self._taken.push(value)
 
     def _passed(self, source: Iterator[Any]) -> Iterator[Any]:
-        try:
+        with Closing([source]):
             for chunk in source:
                 self._take(chunk)
                 yield chunk
-        finally:
-            close(source)
         self._end_input()
 
     async def _apassed(self, source: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        try:
+        async with AClosing([source]):
             async for chunk in source:
                 self._take(chunk)
                 yield chunk
-        finally:
-            await aclose(source)
         self._end_input()
 
     def _take(self, chunk: Any) -> None:
@@ -80,14 +77,18 @@ class Root:
         run: RunInfo | None = None
         try:
             run = self._begin()
-            for chunk in chunks:
-                if run is not None:
-                    total.push(chunk)
-                    trace.tell_chunk(run, chunk)
-                    ease(run)
-                yield chunk
+            with Closing([chunks]):
+                try:
+                    for chunk in chunks:
+                        if run is not None:
+                            total.push(chunk)
+                            trace.tell_chunk(run, chunk)
+                            ease(run)
+                        yield chunk
+                except GeneratorExit:
+                    trace.closes = True
+                    raise
         except GeneratorExit:
-            chunks.close()
             trace.close(None, output=total.value)
             raise
         except BaseException as error:
@@ -102,15 +103,19 @@ class Root:
         run: RunInfo | None = None
         try:
             run = self._begin()
-            async for chunk in chunks:
-                if run is not None:
-                    total.push(chunk)
-                    trace.tell_chunk(run, chunk)
-                    if is_busy(run, trace.reporter):
-                        await aease(run, trace.reporter)
-                yield chunk
+            async with AClosing([chunks]):
+                try:
+                    async for chunk in chunks:
+                        if run is not None:
+                            total.push(chunk)
+                            trace.tell_chunk(run, chunk)
+                            if is_busy(run, trace.reporter):
+                                await aease(run, trace.reporter)
+                        yield chunk
+                except GeneratorExit:
+                    trace.closes = True
+                    raise
         except GeneratorExit:
-            await chunks.aclose()
             trace.close(None, output=total.value)
             await trace.reporter.settle()
             raise

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
+from operator import itemgetter
 from typing import Any
 
 from anabranch.engine.graphs import INPUT_SLOT
 from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import note_place, scope_refusing
+from anabranch.scheduler.closing import STOPS, came_of_a_stop, counting
 from anabranch.scheduler.inlets import FlowInlet, FoldInlet, Inlet
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.stages import ChunkPlan, ChunkSegment
@@ -86,6 +88,8 @@ class Strands:
         self.newly_ready: deque[Strand] = deque()
         self.failure: Failure | None = None
         self.stopped = False
+        self._closed = False
+        self._late: list[tuple[int, Exception]] = []  # what closing raised, each with the last slot of its strand
         if primitives.WORLDS and (world := primitives.world()) is not None:
             world.watch(self)
 
@@ -138,15 +142,15 @@ class Strands:
         if reader.putters:
             reader.putters.popleft()()
 
-    def end(self, strand: Strand, error: BaseException | None = None, slot: int = -1) -> None:
-        """A strand is over, by itself or by an error."""
+    def end(self, strand: Strand, error: BaseException | None = None, slot: int = -1, *, closing: bool = False) -> None:
+        """A strand is over, by itself or by an error. `closing`: it was raised when all of the strand was closed."""
         strand.state = State.OVER
         if strand.inlet is not None:
             strand.inlet.detached = True
         while strand.putters:
             strand.putters.popleft()()
         if error is not None:
-            self.fail(error, slot)
+            self.take_error(error, slot, strand, closing)
         if self.stopped:
             return
         for reader, leaf in strand.feeds:
@@ -154,12 +158,38 @@ class Strands:
                 reader.inlet.close(leaf)
                 self._look(reader)
 
+    def take_error(self, error: BaseException, slot: int, strand: Strand | None = None, closing: bool = False) -> None:
+        """Keep an error that came out of a strand's code, if it is one: it fails the run, or it came of its stop."""
+        if self.stopped and isinstance(error, STOPS):
+            return
+        if self.stopped and isinstance(error, Exception) and (closing or came_of_a_stop(error)):
+            steps = strand.segment.steps if strand is not None and strand.segment is not None else ()
+            self._late.append((steps[-1].slot if steps else -1, error))
+            return
+        self.fail(error, slot)
+
     def fail(self, error: BaseException, slot: int) -> None:
         """Note an error, the one of the lowest slot first, and stop."""
         if (place := scope_refusing(error, self.plan.graph)) is not None:
             note_place(error, place)
         self.failure = first_failure(self.failure, Failure(error, 0, slot))
         self.stop()
+
+    def close(self) -> None:
+        """The consumer wants no more. That is no error, and what has failed is of no interest any more."""
+        self._closed = True
+        self.stop()
+
+    def settle(self) -> None:
+        """When all is over: see which error is the failure. What closing raised is noted on it, or is it.
+
+        Streams are closed from their end, so the error of the last step goes before others.
+        """
+        if self._closed and self.failure is not None and isinstance(self.failure.error, (Exception, *STOPS)):
+            self.failure = None
+        for slot, late in sorted(self._late, key=itemgetter(0), reverse=True):
+            error = late if self.failure is None else counting(self.failure.error, late)
+            self.failure = Failure(error, 0, slot)
 
     def stop(self) -> None:
         """Nothing starts any more, and everybody who waits is woken to see it."""

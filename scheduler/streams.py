@@ -13,11 +13,13 @@ from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.calls import Stay, ledger_for, opened_config, take_permit, timeout_of
 from anabranch.scheduler.chunk_streams import ChunkStream, held_in
+from anabranch.scheduler.closing import Closing
 from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.pulling import Puller
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.roots import Root
 from anabranch.scheduler.sites import SITE, Site, pulling_site, site_of
+from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
 from anabranch.scheduler.thread_streams import ThreadStream
 from anabranch.scheduler.traces import Trace
@@ -78,25 +80,25 @@ def _stream_straight(
     context.run(SITE.set, site)
     puller = context.run(open_puller, plan.segments[0].stages, source, site, plan.graph, stream)
     opened.append(puller)
-    run = context.run
+    run: Callable[..., Any] = context.run
     pull: Callable[[], Any] = partial(run, puller.pull)
     if parent is not None:
         site.age = parent.age
         pull = _staying(parent, site, pull)
-    try:
-        while True:
-            yield pull()
-    except StopIteration:
-        pass
-    except GeneratorExit:
-        raise
-    except BaseException as error:
-        puller.blame(error)
-        raise
-    finally:
-        if parent is not None:
-            parent.unhook(site)
-        run(puller.close)
+    with Closing([puller], partial(run, close)):
+        try:
+            while True:
+                yield pull()
+        except StopIteration:
+            pass
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            puller.blame(error)
+            raise
+        finally:
+            if parent is not None:
+                parent.unhook(site)
 
 
 def _staying(parent: Site, site: Site, pull: Callable[[], Any]) -> Callable[[], Any]:

@@ -17,6 +17,8 @@ from anabranch.scheduler.advancing import within
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
 from anabranch.scheduler.calls import AStay, cap_for, take_permit_async
 from anabranch.scheduler.chunk_streams import held_in
+from anabranch.scheduler.closing import STOPS, counting
+from anabranch.scheduler.consumers import Consumer
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Waiter
 from anabranch.scheduler.loops import on_loop, resolve
@@ -60,9 +62,7 @@ class TaskStream:
         self._puller: AsyncPuller | None = None
         self._opened: list[AsyncPuller] = []
         self._outlet: AsyncIterator[Any] | None = None
-        self._pulling: asyncio.Task[Any] | None = None  # the consumer's task, while it pulls
-        self._interrupted = False  # we have cancelled it
-        self._late: asyncio.CancelledError | None = None  # a cancellation that came before we could close
+        self._consumer = Consumer(outermost=parent is None)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def statistics(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class TaskStream:
         context = self._context.copy()
         context.run(SITE.set, self._seat)
         timer: asyncio.TimerHandle | None = None
-        interrupt: BaseException | None = None
+        self._consumer.begin()
         try:
             timer = await self._begin()
             pull = await self._pull(context, self._open)
@@ -87,11 +87,7 @@ class TaskStream:
         except StopAsyncIteration:
             pass
         except GeneratorExit:
-            strands.failure = None  # closing is no error
-            self._stop()
-            raise
-        except asyncio.CancelledError as error:
-            interrupt = self._cancelled(error)
+            strands.close()
             self._stop()
         except BaseException as error:
             self._fail(error, self._puller)
@@ -99,21 +95,12 @@ class TaskStream:
             if timer is not None:
                 timer.cancel()
             try:
-                interrupt = await self._seated(context, self._end) or interrupt
+                await self._seated(context, self._end)
             finally:
                 if self._parent is not None:
                     self._parent.unhook(self)
-        if interrupt is not None:
-            raise interrupt
-        if strands.failure is not None:
-            raise strands.failure.error
-
-    def _cancelled(self, error: asyncio.CancelledError) -> asyncio.CancelledError | None:
-        """The cancellation, unless it was only ours."""
-        task = asyncio.current_task()
-        if self._interrupted and task is not None and not task.uncancel():
-            return None
-        return error
+        strands.settle()
+        self._consumer.raise_outcome(None if strands.failure is None else strands.failure.error)
 
     # The consumer
 
@@ -152,9 +139,7 @@ class TaskStream:
     def _stop(self) -> None:
         """Stop the strands, and cancel the tasks of those that run; the consumer's own, where it runs the last one."""
         self._strands.stop()
-        if self._pulling is not None and self._pulling is not asyncio.current_task() and not self._interrupted:
-            self._interrupted = True
-            self._pulling.cancel()
+        self._consumer.cancel()
         for strand in (self._strands.source, *self._strands.all):
             pump: _Pump | None = strand.host if isinstance(strand.host, _Pump) else None
             if pump is not None and strand.state is State.RUNNING and pump.begun and not pump.cancelled:
@@ -162,9 +147,9 @@ class TaskStream:
                 pump.task.cancel()
 
     def _fail(self, error: BaseException, puller: AsyncPuller | None) -> None:
-        slot = -1 if puller is None or isinstance(error, Stopped) else puller.blame(error)
-        if not (self._strands.stopped and isinstance(error, Stopped)):
-            self._strands.fail(error, slot)
+        slot = -1 if puller is None else puller.blame(error)
+        if (fault := self._consumer.fault(error)) is not None:
+            self._strands.take_error(fault, slot, self._strands.tail)
         self._stop()
 
     async def _seated(self, context: Context, act: Callable[[], Awaitable[Any]]) -> Any:
@@ -175,11 +160,8 @@ class TaskStream:
             return await self._permitted(context, act)
 
     async def _pull(self, context: Context, pull: Callable[[], Awaitable[Any]]) -> Any:
-        self._pulling = asyncio.current_task()
-        try:
+        with self._consumer:
             return await self._seated(context, pull)
-        finally:
-            self._pulling = None
 
     async def _permitted(self, context: Context, act: Callable[[], Awaitable[Any]]) -> Any:
         if self._cap is None:
@@ -189,7 +171,7 @@ class TaskStream:
         except asyncio.CancelledError as error:
             if act != self._end:
                 raise
-            self._late = error
+            self._consumer.interrupt = error
             return await self._permitted(context, act)  # what runs is to be closed all the same
         try:
             return await within(context.run(act), context)
@@ -214,21 +196,15 @@ class TaskStream:
         self._opened.append(self._puller)
         return self._puller.pull
 
-    async def _end(self) -> BaseException | None:
-        """Close the last segment, wait until all strands are over, and answer a cancellation that came meanwhile."""
+    async def _end(self) -> None:
+        """Close the last segment, and wait until all strands are over."""
         strands, error = self._strands, None
-        interrupt: BaseException | None = self._late
-        if self._outlet is not None:
-            await aclose(self._outlet)
-        if self._puller is not None:
-            try:
-                await self._puller.close()
-            except asyncio.CancelledError as raised:
-                interrupt = raised
-            except BaseException as raised:
-                error = raised
+        try:
+            await aclose(self._outlet if self._puller is None else self._puller)
+        except BaseException as raised:
+            error = self._consumer.fault(raised)
         if strands.tail is not None:
-            strands.end(strands.tail, error)
+            strands.end(strands.tail, error, closing=True)
         assert strands.outlet.inlet is not None
         strands.outlet.inlet.detached = True
         strands.wake_all()
@@ -239,14 +215,17 @@ class TaskStream:
             try:
                 await self._wait(self._seat, partial(setattr, strands.outlet, "getter"))
             except asyncio.CancelledError as raised:
-                interrupt = raised
+                self._consumer.interrupt = raised
                 self._stop()
         for strand in (strands.source, *strands.all):
             if isinstance(strand.host, Waiter) and self._cap is not None:
                 self._cap.withdraw(strand.host)  # nobody may be there to give the permit back
                 strand.host = None
-        await aclose(self._input)
-        return interrupt
+        try:
+            await aclose(self._input)
+        except BaseException as raised:
+            if (error := self._consumer.fault(raised)) is not None:
+                strands.take_error(error, -1, closing=True)
 
     # Strands
 
@@ -289,7 +268,7 @@ class TaskStream:
     async def _pump(self, strand: Strand, site: Site, pump: _Pump) -> None:
         """Pull a strand's chunks and deliver them until there are no more, or nobody reads them."""
         pump.begun = True
-        error, slot, puller = None, -1, None
+        error, slot, puller, closing = None, -1, None, False
         try:
             if strand.segment is None:
                 chunks = self._input
@@ -303,26 +282,23 @@ class TaskStream:
                     break
         except BaseException as raised:
             error = raised
-            if puller is not None and not isinstance(error, Stopped | asyncio.CancelledError):
+            if puller is not None:
                 slot = puller.blame(error)
         try:
-            if puller is None:
-                await aclose(self._input)
-            else:
-                await puller.close()
-        except BaseException as raised:
-            error = raised if error is None else error
+            await aclose(self._input if puller is None else puller)
+        except BaseException as late:
+            closing = error is None or isinstance(error, STOPS)
+            if closing or not isinstance(late, STOPS):  # a cancellation is ours, and goes before nothing
+                error = counting(error, late)
         if site.end() and site.ledger is not None:
             site.ledger.release()
-        self._over(strand, error, slot)
+        self._over(strand, error, slot, closing)
 
-    def _over(self, strand: Strand, error: BaseException | None, slot: int) -> None:
+    def _over(self, strand: Strand, error: BaseException | None, slot: int, closing: bool) -> None:
         strands = self._strands
         strand.site = None
-        if strands.stopped and isinstance(error, Stopped | asyncio.CancelledError):
-            error = None
         try:
-            strands.end(strand, error, slot)
+            strands.end(strand, error, slot, closing=closing)
         except Exception as late:  # what a reader's inlet made of the last chunk
             strands.fail(late, slot)
         if strands.stopped:

@@ -21,6 +21,7 @@ from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import Stay, ledger_for, take_permit
 from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.clocks import CLOCK, Timer
+from anabranch.scheduler.closing import STOPS, counting
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Ledger, Waiter, default_limit
 from anabranch.scheduler.pools import POOL
@@ -89,9 +90,7 @@ class ThreadStream:
             pass
         except GeneratorExit:
             with self._lock:
-                strands.failure = None  # closing is no error
-                strands.stop()
-            raise
+                strands.close()
         except BaseException as error:
             self._fail(error, self._puller)
         finally:
@@ -100,6 +99,7 @@ class ThreadStream:
                 timer.cancel()
             if self._parent is not None:
                 self._parent.unhook(self)
+        strands.settle()
         if strands.failure is not None:
             raise strands.failure.error
 
@@ -138,10 +138,9 @@ class ThreadStream:
                 self._strands.fail(error, -1)
 
     def _fail(self, error: BaseException, puller: Puller | None) -> None:
-        slot = -1 if puller is None or isinstance(error, Stopped) else puller.blame(error)
+        slot = -1 if puller is None else puller.blame(error)
         with self._lock:
-            if not (self._strands.stopped and isinstance(error, Stopped)):
-                self._strands.fail(error, slot)
+            self._strands.take_error(error, slot, self._strands.tail)
 
     def _seated(self, act: Callable[..., Any], *arguments: Any) -> Any:
         """Do the consumer's part, with a permit for its code where there is a cap."""
@@ -206,14 +205,13 @@ class ThreadStream:
     def _end(self, run: Callable[..., Any]) -> None:
         """Close the last segment, and wait until all strands are over."""
         strands, error = self._strands, None
-        for opened in (self._puller, self._outlet):
-            try:
-                run(close, opened)
-            except BaseException as raised:
-                error = raised
+        try:
+            run(close, self._outlet if self._puller is None else self._puller)
+        except BaseException as raised:
+            error = raised
         with self._lock:
             if strands.tail is not None:
-                strands.end(strands.tail, error)
+                strands.end(strands.tail, error, closing=True)
             assert strands.outlet.inlet is not None
             strands.outlet.inlet.detached = True
             strands.wake_all()
@@ -227,7 +225,11 @@ class ThreadStream:
                 if strand.host is not None:  # it never began
                     self._ledger.withdraw(strand.host)
                     strand.host = None
-        run(close, self._input)
+        try:
+            run(close, self._input)
+        except BaseException as raised:
+            with self._lock:
+                strands.take_error(raised, -1, closing=True)
 
     # Strands. With the lock held, unless they say otherwise.
 
@@ -287,7 +289,7 @@ class ThreadStream:
         context = self._context.copy()
         context.run(SITE.set, site)
         strand.site = site
-        error, slot, puller = None, -1, None
+        error, slot, puller, closing = None, -1, None, False
         try:
             if strand.segment is None:
                 pull = self._input.__next__
@@ -304,22 +306,21 @@ class ThreadStream:
             pass
         except BaseException as raised:
             error = raised
-            if puller is not None and not isinstance(error, Stopped):
+            if puller is not None:
                 slot = puller.blame(error)
         try:
             context.run(close, self._input if puller is None else puller)
-        except BaseException as raised:
-            error = raised if error is None else error
+        except BaseException as late:
+            closing = error is None or isinstance(error, STOPS)
+            error = counting(error, late)
         with self._lock:
-            self._over(strand, error, slot)
+            self._over(strand, error, slot, closing)
 
-    def _over(self, strand: Strand, error: BaseException | None, slot: int) -> None:
+    def _over(self, strand: Strand, error: BaseException | None, slot: int, closing: bool) -> None:
         strands = self._strands
         strand.site = None
-        if strands.stopped and isinstance(error, Stopped):
-            error = None
         try:
-            strands.end(strand, error, slot)
+            strands.end(strand, error, slot, closing=closing)
         except Exception as late:  # what a reader's inlet made of the last chunk
             strands.fail(late, slot)
         self._launch()

@@ -19,6 +19,7 @@ from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler import primitives
+from anabranch.scheduler.closing import STOPS
 from anabranch.scheduler.gathering import gathered
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet
 from anabranch.scheduler.managers import CallbackManager, children, claim, manager_of
@@ -62,6 +63,8 @@ class Trace:
         self._refusals: dict[int, StepInputError] = {}  # of scopes whose output can't be made
         self._open: dict[RunInfo, None] = {}
         self._lock = primitives.RLock()
+        self.closes = False
+        """The consumer closes the stream: what is stopped now has ended, and hasn't failed."""
 
     # Runs
 
@@ -179,9 +182,19 @@ class Trace:
         run.output = output
         self._over(run, "ended")
 
-    def fail(self, run: RunInfo, error: BaseException, value: Any = MISSING) -> None:
-        """A step has failed. One that is held back passed on what its input failed with."""
+    def is_end(self, error: BaseException) -> bool:
+        """Whether an error only tells code that the stream is closed."""
+        return isinstance(error, GeneratorExit) or (self.closes and isinstance(error, STOPS))
+
+    def fail(self, run: RunInfo, error: BaseException, value: Any = MISSING, output: Any = None) -> None:
+        """An error came out of a step's code: it has failed, or has ended with this output if it was only closed.
+
+        One that is held back passed on what its input failed with.
+        """
         if run.wake is not None:
+            return
+        if self.is_end(error):
+            self.end(run, output, value)
             return
         if run.input is MISSING:
             run.input = value
@@ -241,7 +254,7 @@ class Trace:
             around, left = self._shape.steps[slot].scopes, self._left
             for at in around:
                 left[at] -= 1
-            if self._in_chunks:
+            if self._in_chunks and not self.closes:
                 self.close_slot(slot)
             for at in around:
                 if not left[at]:

@@ -13,12 +13,12 @@ from anabranch.engine.chunks import Accumulator, Tally
 from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.blaming import Blame, note_here
+from anabranch.scheduler.closing import Closing
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.pulling import OpenStream, Puller
 from anabranch.scheduler.reporting import ease
 from anabranch.scheduler.shapes import ends_at_once, starts_early
 from anabranch.scheduler.sites import Site
-from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import Fold, Loop, Stage
 from anabranch.scheduler.traces import Trace
 
@@ -65,17 +65,17 @@ class WatchedPuller(Puller):
     def _note(self, error: BaseException, slot: int) -> None:
         note_here(error, self._graph.place(slot))
 
-    def blame(self, error: BaseException) -> int:
+    def blame(self, error: BaseException, last: int | None = None) -> int:
         """See `Puller`."""
         slot = self._blame.slot_of(error)
-        return super().blame(error) if slot is None else slot
+        return super().blame(error, last) if slot is None else slot
 
     # Loops
 
     def _loop(self, loop: Loop, source: Iterator[Any]) -> Iterator[Any]:
         chunks: Iterable[Any] = source
         made: list[Iterable[Any]] = []
-        try:
+        with Closing(made):
             for phase in loop.phases:
                 if phase.maps:
                     chunks = self._watched_maps(phase.maps, chunks)
@@ -86,9 +86,6 @@ class WatchedPuller(Puller):
                 chunks = self._watched_maps(loop.maps, chunks)
                 made.append(chunks)
             yield from chunks
-        finally:
-            for each in reversed(made):
-                close(each)
 
     def _watched_fold(self, phase: Fold, chunks: Iterable[Any]) -> Iterator[Any]:
         """Take a step's whole input, and begin to make chunks of it."""
@@ -142,29 +139,25 @@ class WatchedPuller(Puller):
         trace, pull = self._trace, chunks.__next__
         total, at_once = Tally(step.operator.algebra, step.name), ends_at_once(step, run)
         try:
-            while True:
-                before = RUN.set(run)
-                try:
-                    chunk = pull()
-                except StopIteration:
-                    break
-                finally:
-                    RUN.reset(before)
-                total.push(chunk)
-                if at_once:
-                    trace.end_early(run, chunk)
-                trace.chunk(run, chunk)
-                ease(run)
-                yield chunk
-        except GeneratorExit:
-            close(chunks)
-            trace.end(run, total.value, taken.value)
-            raise
+            with Closing([chunks]):  # it goes on, if it was a listener that raised
+                while True:
+                    before = RUN.set(run)
+                    try:
+                        chunk = pull()
+                    except StopIteration:
+                        break
+                    finally:
+                        RUN.reset(before)
+                    total.push(chunk)
+                    if at_once:
+                        trace.end_early(run, chunk)
+                    trace.chunk(run, chunk)
+                    ease(run)
+                    yield chunk
         except BaseException as error:
-            close(chunks)  # it goes on, if it was a listener that raised
             if run.started:
                 self._blame.see(error, step.slot, run)
-            trace.fail(run, error, taken.value)
+            trace.fail(run, error, taken.value, total.value)
             raise
         trace.end(run, total.value, taken.value)
 
@@ -247,7 +240,7 @@ class Maps:
 
     def fail(self, error: BaseException) -> None:
         """One of them, or what comes in, has failed; or they are closed."""
-        at = len(self.runs) if isinstance(error, GeneratorExit) else self.at
+        at = len(self.runs) if self._trace.is_end(error) else self.at
         self._end(self.runs[:at])
         for run, taken in zip(self.runs[at:], self._totals[at:], strict=False):
             if not run.ended:
