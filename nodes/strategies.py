@@ -1,7 +1,8 @@
 """Hypothesis strategies of runnables, and of what they are run with: `pip install "anabranch[testing]"`.
 
 What is drawn is a value whose code can be printed (`code_of`), as Hypothesis does when it shows an example. It is made
-of steps of `sample_steps`, so that what must come of it can be reckoned. It shrinks to few and simple steps.
+of steps of `sample_steps`, so that what must come of it can be reckoned. It shrinks to few and simple steps. The faults
+that `failures` draws are steps, too, and can be put anywhere by hand.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from anabranch.nodes.checking.dag_strategies import dag_of_dicts, dag_of_vertice
 from anabranch.nodes.checking.fault_steps import Cancels, PutsNone, Raises, Silences, Sleeps
 from anabranch.nodes.checking.law_examples import cuts_of, typed_inputs
 from anabranch.nodes.checking.law_table import LawsError
-from anabranch.nodes.checking.printing_programs import WRITERS, ProgramScript
+from anabranch.nodes.checking.printing_programs import WRITERS, ProgramScript, code_of
 from anabranch.nodes.checking.sample_steps import (
     AsyncCalls,
     AsyncPuts,
@@ -45,7 +46,22 @@ else:
     st = import_extra("hypothesis.strategies", "testing", "anabranch.nodes.strategies")
     pretty = import_extra("hypothesis.vendor.pretty", "testing", "anabranch.nodes.strategies")
 
-__all__ = ["chunk_streams", "configs", "dag_shapes", "dags", "failures", "inputs_of", "programs", "runnables"]
+__all__ = [
+    "Cancels",
+    "PutsNone",
+    "Raises",
+    "Silences",
+    "Sleeps",
+    "chunk_streams",
+    "code_of",
+    "configs",
+    "dag_shapes",
+    "dags",
+    "failures",
+    "inputs_of",
+    "programs",
+    "runnables",
+]
 
 AnyRunnable = Runnable[Any, Any]
 Grow = Callable[[Any, Any], AnyRunnable]
