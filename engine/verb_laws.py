@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Sequence
+from operator import eq
 from typing import Any
 
-from anabranch.engine.law_outcomes import Outcome, Verbs, afolded, agree, aoutcome, folded, outcome, same
+from anabranch.engine.law_outcomes import Outcome, Verbs, afolded, agree, aoutcome, compared_by, folded, outcome, same
 
 
 def called_twice_it_gives_the_same(a: Verbs, value: Any) -> None:
@@ -56,11 +57,12 @@ async def abatch_is_map_of_ainvoke(a: Verbs, values: Sequence[Any]) -> None:
 def one_failure_spoils_no_other(a: Any, values: Sequence[Any]) -> None:
     """`batch` with `return_exceptions` has in each place what `invoke` gives for that input alone: value or error."""
     results: list[Any] = a.batch(values, return_exceptions=True)
-    agree("len(a.batch(values, return_exceptions=True))", len(results), "len(values)", len(values), values=values)
-    for at, (value, result) in enumerate(zip(values, results, strict=True)):
+    with compared_by(eq):
+        agree("len(a.batch(values, return_exceptions=True))", len(results), "len(values)", len(values), values=values)
+    for at, result in enumerate(results):
         found = Outcome(error=result) if isinstance(result, Exception) else Outcome(result)
         code = f"a.batch(values, return_exceptions=True)[{at}]"
-        same(code, found, f"a.invoke(values[{at}])", outcome(a.invoke, value), values=values)
+        same(code, found, f"a.invoke(values[{at}])", outcome(a.invoke, values[at]), values=values)
 
 
 def sync_equals_async(a: Verbs, value: Any) -> None:
@@ -79,7 +81,8 @@ def in_order(pairs: Any) -> list[Any]:
     """The results of `batch_as_completed` in the order of their inputs, each of which must have come once."""
     known = list(pairs)
     indexes = sorted(index for index, _ in known)
-    agree("the indexes of the results", indexes, "those of the inputs", list(range(len(known))))
+    with compared_by(eq):
+        agree("the indexes of the results", indexes, "those of the inputs", list(range(len(known))))
     return [result for _, result in sorted(known, key=lambda pair: pair[0])]
 
 
