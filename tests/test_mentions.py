@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from types import FunctionType
 from typing import Any
 
 import pytest
 
-from anabranch.engine.mentions import called_names, keys_read, reads_only
+from anabranch.engine.mentions import called_names, keys_read, lambda_source, reads_only, returns_value
 
 Func = Callable[..., Any]
 
@@ -21,6 +22,11 @@ def several(x: Any) -> Any:
 
 async def asynchronous(x: Any) -> Any:
     return x["b"]["inner"], x["a"]
+
+
+def without_positions(func: Any) -> Func:
+    """The function as where Python keeps no columns: its instructions don't tell from where in the line they come."""
+    return FunctionType(func.__code__.replace(co_linetable=b""), globals())
 
 
 class Reader:
@@ -112,6 +118,12 @@ class TestKeysRead:
         for func in (len, str, lambda x: x, lambda: 1, print, functools.partial(several, {})):
             assert keys_read(func) is None
 
+    def test_of_a_line_without_positions_only_the_one_lambda_is_known(self) -> None:
+        one = lambda x: x["a"]  # noqa: E731
+        pair = (lambda x: x["a"], lambda x: x["b"])
+        assert keys_read(without_positions(one)) == ("a",)
+        assert [keys_read(without_positions(each)) for each in pair] == [None, None]
+
     def test_it_is_the_same_a_second_time(self) -> None:
         def made() -> Func:
             return lambda x: x["a"]
@@ -182,6 +194,15 @@ class Owner:
     def asks(self, x: Any) -> Any:
         return self.lazy
 
+    def gathers(*args: Any) -> Any:
+        return args.chain  # type: ignore[attr-defined]
+
+    def spells(self, x: Any) -> Any:
+        return "self".chain  # type: ignore[attr-defined]
+
+    def hides(self, x: Any) -> Any:
+        return lambda self: self.chain
+
     def __call__(self, x: Any) -> Any:
         return self.chain
 
@@ -223,6 +244,18 @@ class TestCalledNames:
         assert called_names(owner.later) == [owner.chain]
         assert called_names(owner) == [owner.chain]
 
+    def test_only_what_is_the_object_is_looked_at_for_its_attributes(self) -> None:
+        owner = Owner()
+        for method in (owner.gathers, owner.spells, owner.hides):
+            assert called_names(method) == []
+
+    def test_a_function_may_mention_very_much(self) -> None:
+        many = Chain("many")
+        vars(many).update({f"a{number}": number for number in range(300)})
+        spaces: dict[str, Any] = {"many": many}
+        exec(f"def func(x):\n    return {', '.join(f'many.a{number}' for number in range(300))}", spaces)
+        assert called_names(spaces["func"]) == [many, *range(300)]
+
     def test_a_property_is_not_run(self) -> None:
         owner = Owner()
         assert called_names(owner.asks) == []
@@ -256,6 +289,106 @@ class TestCalledNames:
     def test_what_has_no_code_mentions_nothing(self) -> None:
         for func in (len, str, print, operator.itemgetter("a"), functools.partial(len)):
             assert called_names(func) == []
+
+
+class Generates:
+    def __call__(self, x: Any) -> Generator[Any, Any, Any]:
+        yield x
+        return x
+
+    def method(self, x: Any) -> Generator[Any, Any, Any]:
+        yield x
+        return x
+
+
+def gives(x: Any) -> Generator[Any, Any, Any]:
+    yield x
+    return x
+
+
+def gives_a_constant(x: Any) -> Generator[Any, Any, Any]:
+    yield x
+    return 1
+
+
+def gives_perhaps(x: Any) -> Generator[Any, Any, Any]:
+    yield x
+    return x or None
+
+
+def gives_early(x: Any) -> Generator[Any, Any, Any]:
+    if x:
+        return (yield x)
+    yield x
+    return None
+
+
+def gives_none(x: Any) -> Generator[Any, Any, Any]:
+    if x:
+        return
+    for each in x:
+        yield each
+        if each:
+            return None
+
+    def inner() -> Any:
+        return x
+
+    yield inner
+
+
+def gives_nothing(x: Any) -> Iterator[Any]:
+    yield x
+
+
+async def gives_later(x: Any) -> AsyncIterator[Any]:
+    yield x
+
+
+class TestReturnsValue:
+    @pytest.mark.parametrize(
+        "func",
+        [
+            *(gives, gives_a_constant, gives_perhaps, gives_early, Generates(), Generates().method),
+            functools.partial(functools.partial(gives)),
+            functools.partial(Generates()),
+        ],
+    )
+    def test_of_a_generator_that_returns_something_nobody_gets_it(self, func: Func) -> None:
+        assert returns_value(func) is True
+
+    @pytest.mark.parametrize(
+        "func",
+        [
+            *(gives_none, gives_nothing, gives_later, several, asynchronous, len, str, Reader(), Generates),
+            functools.partial(gives_nothing),
+            operator.itemgetter("a"),
+        ],
+    )
+    def test_any_other_function_returns_nothing_that_is_lost(self, func: Func) -> None:
+        assert returns_value(func) is False
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise ValueError("no")
+
+
+class TestLambdaSource:
+    def test_it_is_the_text_on_one_line(self) -> None:
+        assert lambda_source(lambda x: x["a"] + 1) == "lambda x: x['a'] + 1"
+        assert lambda_source(lambda: 1) == "lambda : 1"
+        several_lines = lambda first, *rest, key=None: [  # noqa: E731
+            first,
+            (rest, key),
+        ]
+        assert lambda_source(several_lines) == "lambda first, *rest, key=None: [first, (rest, key)]"
+
+    def test_nothing_else_has_one(self) -> None:
+        wrapped = functools.partial(lambda x: x)
+        for func in (several, len, str, wrapped, Reader(), Reader().method, eval("lambda x: x")):
+            assert lambda_source(func) is None
+        assert lambda_source(lambda x=Unprintable(): x) is None  # noqa: B008
 
 
 def test_nothing_is_known_of_a_function_whose_source_is_not_where_it_says() -> None:

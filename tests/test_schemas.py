@@ -217,6 +217,12 @@ class TestOlderNames:
         assert model.schema(ref_template="#/x/{model}")["items"] == {"$ref": "#/x/Document"}
         assert "#/x/Document" in model.schema_json(ref_template="#/x/{model}")
 
+    def test_text_has_the_names_of_the_keys_unless_those_of_the_fields_are_asked_for(self) -> None:
+        model = schema_of(DictType({"a b": int}), TITLE)
+        assert issubclass(model, SchemaModel)
+        assert list(json.loads(model.schema_json())["properties"]) == ["a b"]
+        assert list(json.loads(model.schema_json(by_alias=False))["properties"]) == ["field_a_32_b"]
+
     def test_another_generator_can_be_given(self) -> None:
         class Empty(GenerateJsonSchema):
             def generate(self, schema: Any, mode: Any = "validation") -> dict[str, Any]:
