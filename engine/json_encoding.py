@@ -139,7 +139,7 @@ def _key(key: Any) -> str:
     if isinstance(key, Enum):
         key = key.value
     if isinstance(key, str):
-        return str(key)
+        return str.__str__(key)
     encoded = _encoded(key, ())
     return encoded if isinstance(encoded, str) else json.dumps(encoded)
 

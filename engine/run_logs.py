@@ -250,17 +250,11 @@ class Output:
         self._size: int | None = None  # of a list
         self._keys: dict[str, Output] | None = None  # of a dict
         self._known: Any = None
-        self._text: str | None = None  # as long as all of it is text, which is added up here
 
     def push(self, chunk: Any) -> list[Op]:
         """The operations for one more chunk."""
         if chunk is None:
             return []
-        if type(chunk) is str and (self._text is not None or self._is_fresh):
-            return self._push_text(chunk)
-        if self._text is not None:
-            self._total.push(self._text)
-            self._known, self._text = self._text, None
         if self._algebra is not Algebra.SNAPSHOTS:
             if isinstance(chunk, AddableDict):
                 return self._push_keys(chunk)
@@ -276,29 +270,10 @@ class Output:
             if key not in keys:
                 algebra = Algebra.SNAPSHOTS if key in chunk.snapshots else None
                 keys[key] = Output(f"{self._path}/{escaped(key)}", algebra, "add")
-                ops.append(_op("add", keys[key]._path, value))
-                keys[key].push(value)
                 if value is None:
-                    keys[key]._first = "replace"
-            else:
-                ops += keys[key].push(value)
+                    ops.append(_op("add", keys[key]._path, None))
+            ops += keys[key].push(value)
         return [_op(self._first, self._path, chunk)] if fresh else ops
-
-    @property
-    def _is_fresh(self) -> bool:
-        """Whether it is the first chunk, of those that add up."""
-        return (
-            self._algebra is not Algebra.SNAPSHOTS and self._total.empty and self._size is None and self._keys is None
-        )
-
-    def _push_text(self, chunk: str) -> list[Op]:
-        if self._text is None:
-            self._text = chunk
-            return [{"op": self._first, "path": self._path, "value": chunk}]
-        if not chunk:
-            return []
-        self._text += chunk
-        return [{"op": "replace", "path": self._path, "value": self._text}]
 
     def _push_items(self, chunk: list[Any]) -> list[Op]:
         start = self._size
@@ -313,7 +288,7 @@ class Output:
         before, self._known = self._known, self._total.value
         if fresh:
             return [_op(self._first, self._path, self._known)]
-        if isinstance(before, dict) and isinstance(self._known, dict):
+        if isinstance(self._known, dict):
             return growth(before, self._known, self._path)
         return [] if same(before, self._known) else [_op("replace", self._path, self._known)]
 
