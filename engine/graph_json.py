@@ -132,7 +132,7 @@ def _path(thing: Any) -> str:
     path = f"{thing.__module__}:{thing.__qualname__}"
     try:
         found = _found(path)
-    except (GraphError, ImportError):
+    except GraphError:
         found = None
     if found is not thing:
         raise GraphError(f"{path} can't be imported")

@@ -172,7 +172,9 @@ def test_how_chunks_combine_is_written_too() -> None:
 
 
 def test_a_bound_config_that_is_no_json_is_refused_with_its_step() -> None:
-    for value in (object(), {1, 2}):
+    in_itself: list[Any] = []
+    in_itself.append(in_itself)
+    for value in (object(), {1, 2}, in_itself):
         bound = RunnableLambda(upper, name="up").with_config(configurable={"x": value})
         with pytest.raises(GraphError, match=r"config bound to .*up.* can't be written as JSON"):
             graph_to_json((RunnableLambda(twice) | bound).graph)
