@@ -33,7 +33,8 @@ os.register_at_fork(after_in_child=_random.seed)
 _FREE_BITS = (1 << 128) - 1 & ~(0xF000 << 64) & ~(0xC000 << 48)
 _VERSION_4 = 0x4000 << 64 | 0x8000 << 48
 _blank: Any = object.__new__
-_put = object.__setattr__
+_put_int, _put_safe = UUID.__dict__["int"].__set__, UUID.__dict__["is_safe"].__set__
+_getrandbits = _random.getrandbits
 _UNKNOWN = SafeUUID.unknown
 
 
@@ -41,8 +42,8 @@ def new_id() -> UUID:
     """A random id (version 4), made without asking the operating system for each."""
     made: UUID = _blank(UUID)
     # As `UUID(int=...)` does it, without looking at what is known to be right.
-    _put(made, "int", _random.getrandbits(128) & _FREE_BITS | _VERSION_4)
-    _put(made, "is_safe", _UNKNOWN)
+    _put_int(made, _getrandbits(128) & _FREE_BITS | _VERSION_4)
+    _put_safe(made, _UNKNOWN)
     return made
 
 
@@ -71,13 +72,9 @@ class RunInfo:
         wake: of one that is told of only if something happens in it: has it start.
     """
 
-    # Of many runs most of these stay as they are, and a run is made for every step.
-    input: Any = MISSING
-    output: Any = MISSING
+    # A run is made for every step. What is set of each is no attribute of the class, which would be slow to find.
     error: BaseException | None = None
     started = 0.0
-    ended = 0.0
-    is_first = False
     tells_chunks = True
     slot = -1
     node: Any = None
@@ -88,7 +85,6 @@ class RunInfo:
     config: Any = None
     came_late = False
     claimed: dict[UUID, str] | None = None
-    wake: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -107,6 +103,11 @@ class RunInfo:
         self.tags = tags
         self.metadata = metadata
         self.listeners = listeners
+        self.input: Any = MISSING
+        self.output: Any = MISSING
+        self.ended = 0.0
+        self.is_first = False
+        self.wake: Callable[[], None] | None = None
 
     @property
     def parent_id(self) -> UUID | None:

@@ -31,13 +31,17 @@ def follow(unit: Unit, site: Site, context: Context) -> Effect | None:
         try:
             if trace.reporter.posts:
                 trace.reporter.flush()
-            effect = _act(unit, action, site, own)
+            if action.kind is CALL:
+                effect = take(action, unit, own.run(action.run, unit.value))
+            else:
+                effect = _act(unit, action, site, own)
         except BaseException as error:
             _fail(unit, trace, error)
             trace.reporter.flush()
             raise
         if effect is None:
-            _end(unit, trace)
+            unit.run = None
+            trace.end(run, unit.value)
     trace.reporter.flush()
     return effect
 

@@ -34,7 +34,7 @@ class Reporter:
     Asynchronous calls inside each other put down their facts in one place, so that their order is kept.
     """
 
-    __slots__ = ("_flushing", "_loop", "_settling", "_upper", "posts")
+    __slots__ = ("_flushing", "_is_free", "_loop", "_settling", "_upper", "posts")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
@@ -49,10 +49,11 @@ class Reporter:
                 self._upper = around if around._loop is not None else around._upper
             else:
                 self._join(around)
+        self._is_free = loop is None and self._upper is None  # the common case: a blocking call, and none around it
 
     def enter(self, loop: asyncio.AbstractEventLoop) -> None:
         """The call turns out to be one of this loop, before anything was told."""
-        self._loop = loop
+        self._loop, self._is_free = loop, False
         if self._upper is not None:
             self._join(self._upper)
 
@@ -66,24 +67,20 @@ class Reporter:
         broken: BaseException | None = None
         for listener in run.listeners:
             try:
-                if not (listener.inline or (not listener.is_async and self._is_free())):
+                if not (listener.inline or (self._is_free and not (listener.is_async or self.posts or SITE.get()))):
                     self._post(listener, what, (run, *data))
-                elif not listener.deaf_to or (run.run_type, what) not in listener.deaf_to:
-                    try:
-                        if data:
-                            getattr(listener, what)(run, *data)
-                        else:
-                            getattr(listener, what)(run)
-                    except Exception as error:
-                        listener.broke(error, what)
+                    continue
+                try:
+                    if data:
+                        getattr(listener, what)(run, *data)
+                    else:
+                        getattr(listener, what)(run)
+                except Exception as error:
+                    listener.broke(error, what)
             except BaseException as error:
                 broken = broken or error
         if broken is not None:
             raise broken
-
-    def _is_free(self) -> bool:
-        """The common case, without detours: a blocking call, and none around it."""
-        return not self.posts and self._loop is None and self._upper is None and SITE.get() is None
 
     def _post(self, listener: Listener, what: str, data: tuple[Any, ...]) -> None:
         if (data[0].run_type, what) in listener.deaf_to:

@@ -151,7 +151,10 @@ class Trace:
                 run = self._hidden(manager, step.tags, step.config)
             run.slot = step.slot
             run.input = value
-            (self._hold if held else self._begin)(run)
+            if held:
+                self._hold(run)
+            else:
+                self._begin(run)
         return run
 
     def reach(self, step: Step) -> None:
@@ -175,7 +178,18 @@ class Trace:
         if not run.ended:
             run.output = output
             self._over(run, "ended")
-        self._step_over(run.slot, output)
+        slot, left = run.slot, self._left
+        around = self._shape.steps[slot].scopes
+        with self._lock:
+            if slot in self._shape.kept:
+                self._values[slot] = output
+            for at in around:
+                left[at] -= 1
+            if self._in_chunks and not self.closes:
+                self.close_slot(slot)
+            for at in around:
+                if not left[at]:
+                    self._look(at)
 
     def end_early(self, run: RunInfo, output: Any) -> None:
         """A step is over, but for its output, which is still to be handed on."""
@@ -206,7 +220,10 @@ class Trace:
             run.wake()
         run.ended = primitives.time()
         self._open.pop(run, None)
-        (self.reporter.defer if later else self.reporter.tell)(run, what)
+        if later:
+            self.reporter.defer(run, what)
+        else:
+            self.reporter.tell(run, what)
 
     def know_input(self, value: Any) -> None:
         """The whole of the graph's input, before it starts."""
@@ -246,19 +263,6 @@ class Trace:
             leaf.path[0]: self._values[leaf.slot] for leaf in ports.leaves if leaf.path and leaf.slot in self._values
         }
         return known or MISSING
-
-    def _step_over(self, slot: int, output: Any) -> None:
-        with self._lock:
-            if slot in self._shape.kept:
-                self._values[slot] = output
-            around, left = self._shape.steps[slot].scopes, self._left
-            for at in around:
-                left[at] -= 1
-            if self._in_chunks and not self.closes:
-                self.close_slot(slot)
-            for at in around:
-                if not left[at]:
-                    self._look(at)
 
     def _look(self, index: int) -> None:
         """End a scope if nothing of it is left. The root of a stream is ended by whoever reads it."""
