@@ -248,10 +248,17 @@ def expected(program: Program, value: Any) -> Expected:
             return _fall_back([expected(each, value).whole for each in (inner, *others)])
         case Retry(inner) | Returns(inner) | Bound(inner, True):
             return expected(inner, value).whole
-        case Calls(inner):
-            return replace(expected(inner, value), vague=False).whole
+        case Calls(inner, verb):
+            called = replace(expected(inner, value), vague=False).whole
+            return replace(called, errors=_failable(inner)) if called.errors and verb.endswith("stream") else called
         case Bound(inner):
             return expected(inner, value)
+
+
+def _failable(program: Program) -> frozenset[str]:
+    """The marks of all that may fail: in a stream a later step may fail first, of an early chunk."""
+    leaves = [part for part in parts_of(program) if isinstance(part, Fn | Chunked | Mapped) and part.fails]
+    return frozenset("mapped" if isinstance(leaf, Mapped) else leaf.mark for leaf in leaves)
 
 
 def _each(program: Program, inputs: list[str]) -> Expected:
