@@ -94,11 +94,10 @@ class Strands:
             world.watch(self)
 
     def _strand(self, segment: ChunkSegment, capacity: int) -> Strand:
-        reads_input = self.direct and segment.ports.slots == (INPUT_SLOT,)
-        if reads_input:
+        if self.direct and segment.ports.slots == (INPUT_SLOT,):
             return Strand(segment, None)
         if segment.folds:
-            return Strand(segment, FoldInlet(segment.ports, segment.steps[0].name if segment.steps else "the output"))
+            return Strand(segment, FoldInlet(segment.ports, segment.steps[0].name))
         return Strand(segment, FlowInlet(segment.ports, capacity))
 
     @property
