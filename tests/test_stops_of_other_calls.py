@@ -32,23 +32,23 @@ async def cancelled_later(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
     raise asyncio.CancelledError("of another task")
 
 
-def tail(step: Any) -> Runnable[Any, Any]:
+def tail(step: Runnable[Any, Any]) -> Runnable[Any, Any]:
     return RunnableParallel(a=RunnablePassthrough(), b=RunnablePassthrough()) | step
 
 
-def branch(step: Any) -> Runnable[Any, Any]:
+def branch(step: Runnable[Any, Any]) -> Runnable[Any, Any]:
     return RunnableParallel(a=step, b=RunnablePassthrough())
 
 
-def branch_before_more(step: Any) -> Runnable[Any, Any]:
+def branch_before_more(step: Runnable[Any, Any]) -> Runnable[Any, Any]:
     return RunnableParallel(a=step, b=RunnablePassthrough()) | RunnableLambda(str)
 
 
-def source(step: Any) -> Runnable[Any, Any]:
+def source(step: Runnable[Any, Any]) -> Runnable[Any, Any]:
     return step | RunnableParallel(a=RunnablePassthrough(), b=RunnablePassthrough())
 
 
-PLACES: list[Callable[[Any], Runnable[Any, Any]]] = [tail, branch, branch_before_more, source]
+PLACES: list[Callable[[Runnable[Any, Any]], Runnable[Any, Any]]] = [tail, branch, branch_before_more, source]
 at_each_place = pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
 
 
