@@ -131,6 +131,8 @@ class RunnableRetry(Around[Input, Output]):
             for attempt in range(1, self.max_attempt_number):
                 try:
                     return (yield Run(graph, INPUT, last=True, tag=_attempt(attempt)))
+                except GeneratorExit:  # it is closed, whatever is to be handled
+                    raise
                 except self.retry_exception_types as error:
                     wait = self._wait_after(attempt) if self.wait_exponential_jitter else 0.0
                     if (run := current_run()) is not None:
@@ -260,6 +262,8 @@ class RunnableWithFallbacks(Guarded[Input, Output]):
         for graph in graphs:
             try:
                 return (yield Run(graph, value, last=True))
+            except GeneratorExit:
+                raise
             except self.exceptions_to_handle as error:
                 first = error if first is None else first
                 if self.exception_key is not None:
