@@ -7,6 +7,7 @@ reader's own loop and doesn't await can't wait; its facts are kept however many 
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from contextvars import copy_context
@@ -89,9 +90,9 @@ class Mailbox(Listener):
             self.full = len(self._items) >= CAPACITY and not self._closed
             self._tell()
 
+    @abstractmethod
     def _tell(self) -> None:
         """Wake the reader."""
-        raise NotImplementedError
 
 
 class AsyncMailbox(Mailbox):
