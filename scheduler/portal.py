@@ -22,7 +22,7 @@ class Errand:
         self._done = primitives.Lock()
         self._done.acquire()
         self.is_scheduled = False
-        self.is_dead = False  # the thread was interrupted before it was scheduled
+        self.is_dead = False  # it was cancelled before it was scheduled
         self.over = False  # nobody is to wait any more
         self._task: asyncio.Task[Any] | None = None
         self._cancelled = False
@@ -34,10 +34,10 @@ class Errand:
         self._task = asyncio.current_task()
         try:
             if self._cancelled:
-                raise Stopped("the call around this step was stopped")
+                raise _stopped()
             self._result = await main()
         except asyncio.CancelledError as error:
-            self._error = Stopped("the call around this step was stopped") if self._cancelled else error
+            self._error = _stopped() if self._cancelled else error
         except BaseException as error:
             self._error = error
         finally:
@@ -52,7 +52,7 @@ class Errand:
         if self._task is not None:
             self._task.cancel()
         elif not self.is_scheduled and not self.is_dead:
-            self.is_dead = True
+            self.is_dead, self._error = True, _stopped()
             self._end()
 
     def _end(self) -> None:
@@ -76,6 +76,10 @@ class Errand:
         if self._error is not None:
             raise self._error
         return self._result
+
+
+def _stopped() -> Stopped:
+    return Stopped("the call around this step was stopped")
 
 
 class Portal:
