@@ -89,6 +89,11 @@ class Ledger:
         self._inbox.append((_WITHDRAW, waiter))
         self._settle()
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody waits, or did so lately."""
+        return bool(self._waiting)
+
     def contended(self, age: int) -> bool:
         """Whether somebody older waits."""
         waiting = self._waiting

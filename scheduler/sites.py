@@ -180,13 +180,13 @@ def site_of(
 SITE: ContextVar[Site | None] = ContextVar("anabranch_site", default=None)
 
 
-def give_up(site: Site) -> list[Site]:
-    """Give up what permits are held for code that is about to wait; they are to be had again afterwards.
+def holders(site: Site) -> list[PermitSite]:
+    """Who holds the permits of code that is about to wait; they are to be given up, and to be had again afterwards.
 
     A nested run reads its step's input with the permit that it was lent, so that is looked for, too.
     """
     at = SITE.get()
-    return [each for each in (site, None if at is site else at) if each is not None and each.give_up()]
+    return [each for each in (site, None if at is site else at) if isinstance(each, PermitSite) and each.held]
 
 
 def pulling_site(parent: Site) -> Site:

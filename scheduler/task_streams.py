@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextvars import Context, copy_context
 from functools import partial
+from operator import call
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig
@@ -23,10 +24,11 @@ from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Waiter
 from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.pools import POOL
-from anabranch.scheduler.sites import SITE, Site, give_up, pulling_site, site_of
+from anabranch.scheduler.sites import SITE, Site, holders, pulling_site, site_of
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
+from anabranch.scheduler.turns import Turn, Turns
 
 
 class TaskStream:
@@ -63,6 +65,7 @@ class TaskStream:
         self._opened: list[AsyncPuller] = []
         self._outlet: AsyncIterator[Any] | None = None
         self._consumer = Consumer(outermost=parent is None)
+        self._turns = Turns()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def statistics(self) -> dict[str, Any]:
@@ -164,7 +167,7 @@ class TaskStream:
             return await self._seated(context, pull)
 
     async def _permitted(self, context: Context, act: Callable[[], Awaitable[Any]]) -> Any:
-        if self._cap is None:
+        if self._cap is None or self._strands.tail is None:  # then there is no code to run
             return await within(context.run(act), context)
         try:
             await take_permit_async(self._seat)
@@ -242,7 +245,7 @@ class TaskStream:
             strand.host = waiter = Waiter(next(AGES))
             assert self._loop is not None
             waiter.on_grant = partial(on_loop, self._loop, partial(self._granted, strand, waiter))
-            self._cap.request(waiter)
+            self._turns.ask(self._cap, waiter)
 
     def _granted(self, strand: Strand, waiter: Waiter) -> None:
         if strand.host is not waiter:
@@ -318,6 +321,8 @@ class TaskStream:
                 break
             await self._wait(site, full.putters.append)
         self._launch()
+        if (age := self._turns.behind(site)) is not None:
+            await self._wait(site, call, age)
         return strands.is_read(strand)
 
     async def _reader(self, strand: Strand, site: Site) -> AsyncIterator[Any]:
@@ -343,15 +348,21 @@ class TaskStream:
                 return chunk
             await self._wait(site, partial(setattr, strand, "getter"))
 
-    async def _wait(self, site: Site, leave: Callable[[Callable[[], None]], Any]) -> None:
-        """Wait, without a permit, until somebody calls the waker that is left."""
+    async def _wait(self, site: Site, leave: Callable[[Callable[[], Any]], Any], age: int | None = None) -> None:
+        """Wait, without a permit, until somebody calls the waker that is left. `age`: the place in line then."""
         assert self._loop is not None
         woken = self._loop.create_future()
-        leave(partial(resolve, woken))
-        held = give_up(site)
+        wake, held, turn = partial(resolve, woken), holders(site), None
+        if held:
+            turn = Turn(self._turns, held[0], partial(on_loop, self._loop, wake), age)
+        leave(turn or wake)
+        for each in held:
+            each.give_up()
         try:
             await woken
         finally:
+            if turn is not None:
+                turn.settle()
             for each in held:
                 await take_permit_async(each)
 

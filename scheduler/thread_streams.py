@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
+from operator import call
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig
@@ -26,10 +27,11 @@ from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Ledger, Waiter, default_limit
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.pulling import OpenStream, Puller
-from anabranch.scheduler.sites import SITE, Site, give_up, pulling_site, site_of
+from anabranch.scheduler.sites import SITE, Site, holders, pulling_site, site_of
 from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import ChunkPlan
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
+from anabranch.scheduler.turns import Turn, Turns
 
 
 class ThreadStream:
@@ -67,6 +69,7 @@ class ThreadStream:
         self._opened: list[Puller] = []
         self._outlet: Iterator[Any] | None = None
         self._refused: deque[tuple[Strand, BaseException]] = deque()
+        self._turns = Turns()
 
     def statistics(self) -> dict[str, Any]:
         """See `ChunkStream`."""
@@ -154,7 +157,7 @@ class ThreadStream:
             self._seat.give_up()
 
     def _permitted(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        if self._ledger.is_cap:
+        if self._ledger.is_cap and self._strands.tail is not None:  # else there is no code to run
             take_permit(self._seat)
         return act(*arguments)
 
@@ -245,7 +248,7 @@ class ThreadStream:
                 continue
             strand.host = waiter = Waiter(next(AGES))
             waiter.on_grant = partial(self._granted, strand)
-            self._ledger.request(waiter)
+            self._turns.ask(self._ledger, waiter)
         self._see_refused()
 
     def _granted(self, strand: Strand) -> None:
@@ -256,8 +259,9 @@ class ThreadStream:
             self._refused.append((strand, error))
             for each in self._strands.all:
                 if (getter := each.getter) is not None:
+                    wake = getter.wake if isinstance(getter, Turn) else getter  # now, and not when there is a permit
                     with suppress(RuntimeError):  # it has been woken meanwhile
-                        getter()
+                        wake()
 
     def _see_refused(self) -> None:
         """End the run if a strand could get no thread."""
@@ -339,6 +343,8 @@ class ThreadStream:
                     break
                 self._wait(site, full.putters.append)
             self._launch()
+            if (age := self._turns.behind(site)) is not None:
+                self._wait(site, call, age)
             return strands.is_read(strand)
 
     def _reader(self, strand: Strand, site: Site) -> Iterator[Any]:
@@ -364,17 +370,22 @@ class ThreadStream:
                     return chunk
                 self._wait(site, partial(setattr, strand, "getter"))
 
-    def _wait(self, site: Site, leave: Callable[[Callable[[], None]], Any]) -> None:
-        """Wait, without lock and permit, until somebody calls the waker that is left."""
+    def _wait(self, site: Site, leave: Callable[[Callable[[], Any]], Any], age: int | None = None) -> None:
+        """Wait, without lock and permit, until somebody calls the waker that is left. `age`: the place in line then."""
         woken = primitives.Lock()
         woken.acquire()
-        leave(woken.release)
+        held = holders(site)
+        turn = Turn(self._turns, held[0], woken.release, age) if held else None
+        leave(turn or woken.release)
         self._see_refused()
-        held = give_up(site)
+        for each in held:
+            each.give_up()
         self._lock.release()
         try:
             woken.acquire()
         finally:
+            if turn is not None:
+                turn.settle()
             for each in held:
                 take_permit(each)
             self._lock.acquire()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -13,8 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anabranch.engine.laws import makespan_within_bound
-from anabranch.nodes import Runnable, RunnableLambda, Simulation, from_dag, simulate
+from anabranch.engine.runs import Listener, RunInfo
+from anabranch.nodes import (
+    Runnable,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnablePassthrough,
+    Simulation,
+    from_dag,
+    simulate,
+)
 from anabranch.nodes.simulation.steps import StepRun
+from anabranch.scheduler import primitives
 
 VERBS = ("invoke", "ainvoke")
 Edges = frozenset[tuple[int, int]]
@@ -147,3 +159,62 @@ def test_inputs_of_a_batch_begin_in_their_order_and_none_is_overtaken_for_long(
     simulate(chain, list(range(12)), verb=verb, seed=seed, durations=1, max_concurrency=permits)
     for order in (began, ended):  # who ends at the same moment does so in any order
         assert all(abs(place - value) < 2 * permits for place, value in enumerate(order))
+
+
+# Chunks under a cap
+
+
+def slowly(chunks: Iterator[Any]) -> Iterator[Any]:
+    for _ in chunks:
+        for number in range(3):
+            yield number
+            time.sleep(10)
+
+
+async def aslowly(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for _ in chunks:
+        for number in range(3):
+            yield number
+            await asyncio.sleep(10)
+
+
+def reads(chunks: Iterator[Any]) -> Iterator[Any]:
+    yield from chunks
+
+
+async def areads(chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+    async for chunk in chunks:
+        yield chunk
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+@pytest.mark.parametrize("form", [(slowly, reads), (aslowly, areads)])
+def test_a_chunk_is_read_before_its_maker_goes_on_though_there_is_one_permit(verb: Any, form: Any) -> None:
+    maker: Any = RunnableGenerator(form[0], name="maker")
+    readers: dict[str, Any] = {name: RunnableGenerator(form[1], name=name) for name in "xyz"}
+    for seed in range(5):
+        found = simulate(maker | readers, 0, verb=verb, seed=seed, max_concurrency=1)
+        assert {run.name: run.started for run in found.runs} == dict.fromkeys(("maker", "x", "y", "z"), 0.0)
+        assert found.makespan == 30
+        assert found.peak == 1
+        found = simulate({name: readers[name] | maker for name in "xy"}, 0, verb=verb, seed=seed, max_concurrency=1)
+        assert {run.started for run in found.runs} == {0.0}  # the one doesn't wait until the other is over
+        assert found.makespan == 60
+        assert found.peak == 1
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+def test_who_reads_the_output_waits_for_no_permit_where_no_code_is_to_run(verb: Any) -> None:
+    times: list[float] = []
+
+    class Clocked(Listener):
+        inline = True
+
+        def chunk(self, run: RunInfo, chunk: Any) -> None:
+            if run.parent is None:
+                times.append(primitives.time())
+
+    maker = RunnableGenerator(slowly if verb == "stream" else aslowly)
+    config: Any = {"callbacks": [Clocked()]}
+    simulate(maker | {"x": RunnablePassthrough(), "y": RunnablePassthrough()}, 0, config, verb=verb, max_concurrency=1)
+    assert [time - times[0] for time in times] == [0, 0, 10, 10, 20, 20]
