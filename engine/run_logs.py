@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonpatch
 
-from anabranch.engine.chunks import Accumulator, AddableDict, Algebra
+from anabranch.engine.chunks import AddableDict, Algebra, add
 from anabranch.engine.events import Filter, answered
 from anabranch.engine.json_encoding import to_json
 from anabranch.engine.json_growth import escaped, growth, same
@@ -246,13 +246,16 @@ class Output:
         self._path = path
         self._algebra = algebra
         self._first = first  # the operation that brings the first value
-        self._total = Accumulator(algebra, path)
         self._size: int | None = None  # of a list
         self._keys: dict[str, Output] | None = None  # of a dict
-        self._known: Any = None
+        self._known: Any = None  # of anything else: the sum so far
 
     def push(self, chunk: Any) -> list[Op]:
         """The operations for one more chunk."""
+        known = self._known
+        if type(chunk) is str and type(known) is str and self._algebra is not Algebra.SNAPSHOTS:  # mostly; no detours
+            self._known = known + chunk
+            return [{"op": "replace", "path": self._path, "value": self._known}] if chunk else []
         if chunk is None:
             return []
         if self._algebra is not Algebra.SNAPSHOTS:
@@ -283,11 +286,10 @@ class Output:
         return [_op("add", f"{self._path}/{start + at}", item) for at, item in enumerate(chunk)]
 
     def _push_whole(self, chunk: Any) -> list[Op]:
-        fresh = self._total.empty
-        self._total.push(chunk)
-        before, self._known = self._known, self._total.value
-        if fresh:
-            return [_op(self._first, self._path, self._known)]
+        before = self._known
+        self._known = chunk if before is None else add(before, chunk, self._algebra, self._path)
+        if before is None:
+            return [_op(self._first, self._path, chunk)]
         if isinstance(self._known, dict):
             return growth(before, self._known, self._path)
         return [] if same(before, self._known) else [_op("replace", self._path, self._known)]
