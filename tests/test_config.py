@@ -239,10 +239,12 @@ class TestGetConfigList:
 
     def test_gives_a_run_id_to_the_first_input_only_and_warns(self) -> None:
         config: RunnableConfig = {"run_id": uuid.uuid4()}
-        with pytest.warns(RuntimeWarning, match="only the first"):
-            first, *rest = get_config_list(config, 3)
-        assert first["run_id"] == config["run_id"]
-        assert all("run_id" not in later for later in rest)
+        for length in (2, 3):
+            with pytest.warns(RuntimeWarning, match="only the first") as caught:
+                first, *rest = get_config_list(config, length)
+            assert [warning.filename for warning in caught] == [__file__]
+            assert first["run_id"] == config["run_id"]
+            assert all("run_id" not in later for later in rest)
 
     def test_does_not_warn_for_a_single_input_or_an_id_each(self) -> None:
         config: RunnableConfig = {"run_id": uuid.uuid4()}
@@ -288,7 +290,12 @@ class TestCheckConfig:
             *[("tags", tags) for tags in (["a"], ("a",), {"a"}, frozenset({"a"}), [])],
             *[("timeout", seconds) for seconds in (0, 0.5, 3, float("inf"))],
             *[("callbacks", callbacks) for callbacks in ([], (), [object()], Manager())],
-            *[("max_concurrency", 1), ("metadata", MappingProxyType({})), ("unknown", object())],
+            *[
+                ("max_concurrency", 1),
+                ("recursion_limit", 0),
+                ("metadata", MappingProxyType({})),
+                ("unknown", object()),
+            ],
         ],
     )
     def test_takes(self, key: str, value: Any) -> None:

@@ -14,7 +14,7 @@ from anabranch.engine.building import Builder, Part, Place, build
 from anabranch.engine.errors import GraphError
 from anabranch.engine.graph_json import graph_from_json, graph_to_json
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Scope, Step, joins_of, slots_of
-from anabranch.engine.operators import Operator, Run
+from anabranch.engine.operators import Composable, Operator, Run
 from anabranch.nodes import RunnableLambda, RunnablePassthrough
 
 
@@ -343,5 +343,7 @@ def test_an_operator_is_by_default_a_blocking_step_that_is_traced() -> None:
     assert (made.reads, made.optional, made.picks, made.algebra) == (None, frozenset(), None, None)
     assert (made.whole, made.max_batch, made.abandon, made.streams, made.is_run) == (True, None, False, True, True)
     assert (made.shows, made.metadata, made.view) == (None, None, None)
+    with pytest.raises(NotImplementedError):
+        _ = Composable().__graph__
     run = Run(Graph((), (), 0))
     assert (run.config, run.last, run.timeout, run.tag) == (None, False, None, None)

@@ -25,7 +25,9 @@ def test_a_run_that_has_not_started_knows_nothing_yet() -> None:
     assert (run.name, run.run_type, run.tags, run.metadata, run.listeners) == ("mine", "chain", ["t"], {"m": 1}, ())
     assert run.input is run.output is MISSING
     assert not MISSING
-    assert (run.error, run.node, run.about, run.children_of, run.reporter, run.config, run.claimed) == (None,) * 7
+    assert (run.error, run.node, run.about, run.children_of, run.reporter, run.config, run.claimed, run.wake) == (
+        None,
+    ) * 8
     assert (run.started, run.ended, run.slot, run.named) == (0.0, 0.0, -1, (None, None))
     assert (run.is_first, run.tells_chunks, run.came_late) == (False, True, False)
     assert run.end_time is None
