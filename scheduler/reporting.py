@@ -58,7 +58,6 @@ class Reporter:
             self._join(self._upper)
 
     def _join(self, around: Reporter) -> None:
-        self._upper = None
         if around._loop is self._loop:
             self.posts, self._settling = around.posts, around._settling
 
@@ -168,7 +167,7 @@ class Reporter:
 def _apart(call: Callable[..., None], *args: Any) -> None:
     """Call something that is no part of the run whose code is running."""
     site, run = SITE.get(), RUN.get()
-    if site is None and run is None:
+    if site is None:
         return call(*args)
     SITE.set(None)
     RUN.set(None)

@@ -169,6 +169,13 @@ class TestARun:
         assert CallbackManager(tags=["a"], inheritable_tags=["b"]).run("name", "chain", ["b"]).tags == ["a", "b"]
         assert CallbackManager(metadata={"m": 1}).run("name", "chain").metadata == {"m": 1}
 
+    def test_has_the_one_around_it_begin_if_that_was_held_back(self) -> None:
+        woken: list[str] = []
+        around = CallbackManager().run("around", "chain")
+        around.wake = lambda: woken.append("around")
+        assert children(around).run("name", "chain").parent is around
+        assert woken == ["around"]
+
     def test_takes_a_list_of_handlers_that_is_bound_to_it(self) -> None:
         (bound,) = listeners(1)
         run = CallbackManager().run("name", "chain", (), {"callbacks": [bound]})

@@ -73,6 +73,10 @@ class Awaits(Hears):
         self._note(*facts)
 
 
+class AwaitsAndForgives(Awaits, Forgives):
+    pass
+
+
 def run_of(*listeners: Listener, reporter: Any = None) -> RunInfo:
     run = RunInfo("mine", "chain", None, [], {}, listeners)
     run.reporter = reporter
@@ -293,9 +297,13 @@ class TestAnAsynchronousCall:
             reporter.tell(run_of(forgives), "started")
             await reporter.settle()
             assert forgives.broken == [(error, "started")]
+            later = AwaitsAndForgives("later", facts, raises=error)
+            reporter.tell(run_of(later), "started")
+            await reporter.settle()
+            assert later.broken == [(error, "started")]
 
         on_a_loop(main)
-        assert [name for name, *_ in facts] == ["first", "second", "third", "forgives"]
+        assert [name for name, *_ in facts] == ["first", "second", "third", "forgives", "later"]
 
     def test_takes_an_answer_that_is_not_awaitable(self) -> None:
         async def main(reporter: Reporter) -> None:
@@ -339,11 +347,13 @@ class TestAnAsynchronousCall:
         facts: Facts = []
 
         async def main(reporter: Reporter) -> None:
-            run = run_of(Hears("plain", facts), Awaits("awaits", facts), Inline("inline", facts))
+            awaits = Awaits("awaits", facts)
+            run = run_of(Hears("plain", facts), awaits, Inline("inline", facts))
             await reporter.atell(run, "told", "text", 1)
             assert facts == [("inline", "text", 1), ("plain", "text", 1), ("awaits", "text", 1)]
             await asyncio.to_thread(asyncio.run, reporter.atell(run, "told", "text", 2))
             assert facts[3:] == [("inline", "text", 2), ("plain", "text", 2), ("awaits", "text", 2)]
+            assert awaits.loop is asyncio.get_running_loop()
             blocking = Reporter()
             await blocking.atell(run_of(Hears("plain", facts)), "told", "text", 3)
             assert facts[6:] == [("plain", "text", 3)]
