@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from verbs import PATIENCE
 
-from anabranch.nodes import ConfigError, Runnable, RunnableLambda
+from anabranch.nodes import ConfigError, Runnable, RunnableLambda, RunnableParallel
 
 Seen = list[tuple[int, int]]
 
@@ -92,6 +94,36 @@ def test_each_input_is_told_while_others_still_run() -> None:
 
     RunnableLambda(look).batch(range(4), {"progress": lambda *each: seen.append(each), "max_concurrency": 1})
     assert told_by_then == [0, 1, 2, 3]
+
+
+def test_each_input_is_told_before_the_next_step_runs_and_while_the_caller_waits() -> None:
+    told, inside = threading.Event(), threading.Event()
+    caller = threading.get_ident()
+
+    def both_at_once(number: int) -> int:
+        """In the caller's thread it ends first; in the other when that was told."""
+        if threading.get_ident() == caller:
+            assert inside.wait(PATIENCE)
+        else:
+            inside.set()
+            assert told.wait(PATIENCE)
+        return number
+
+    config: Any = {"progress": lambda *_: told.set(), "max_concurrency": 2}
+    chain = RunnableLambda(both_at_once) | {"a": double}
+    assert chain.batch([1, 2], config) == [{"a": 2}, {"a": 4}]
+
+    seen: Seen = []
+    told_by_then: list[int] = []
+
+    def look(number: int) -> int:
+        told_by_then.append(len(seen))
+        return number
+
+    chain = RunnableParallel(a=look, b=look)
+    chain.batch([0, 1, 2], {"progress": lambda *each: seen.append(each), "max_concurrency": 1})
+    assert told_by_then == sorted(told_by_then)
+    assert told_by_then[-1] >= 1
 
 
 def test_results_that_come_one_by_one_were_told_before() -> None:
