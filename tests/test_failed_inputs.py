@@ -11,7 +11,7 @@ from verbs import VERBS
 from anabranch.engine import laws
 from anabranch.engine.runs import RunInfo
 from anabranch.engine.trace_laws import Recorder, check_facts, failure_reaches_the_root
-from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnablePassthrough
+from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnablePassthrough, dispatch_custom_event
 
 Some = Runnable[Any, Any]
 in_every_streaming_verb = pytest.mark.parametrize("verb", ["stream", "transform", "astream", "atransform"])
@@ -107,3 +107,17 @@ def test_what_a_step_calls_when_its_input_failed_is_part_of_its_run(verb: str) -
             "same",
         ]
     )
+
+
+@in_every_streaming_verb
+def test_what_a_step_tells_when_its_input_failed_is_told_of_its_run(verb: str) -> None:
+    def tell() -> list[Any]:
+        dispatch_custom_event("recovered", 1)
+        return []
+
+    recorder = Recorder()
+    VERBS[verb](first | recovering(tell), 3, {"callbacks": [recorder]})
+    check_facts(recorder.facts)
+    assert [(run.name, *data) for what, run, data in recorder.facts if what == "told"] == [
+        ("recover", "custom_event", "recovered", 1)
+    ]

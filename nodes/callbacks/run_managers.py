@@ -172,6 +172,8 @@ TOLD = _Told()
 def tell(run: RunInfo | None, fact: str, *data: Any) -> _Told:
     """Tell those who listen to a run of a fact; on an event loop as soon as the driver awaits."""
     if run is not None:
+        if run.wake is not None:
+            run.wake()
         reporter = run.reporter
         if asyncio._get_running_loop() is None:
             reporter.tell(run, fact, *data)
@@ -184,4 +186,6 @@ def tell(run: RunInfo | None, fact: str, *data: Any) -> _Told:
 async def atell(run: RunInfo | None, fact: str, *data: Any) -> None:
     """The same, awaiting that they were told."""
     if run is not None:
+        if run.wake is not None:
+            run.wake()
         await run.reporter.atell(run, fact, *data)
