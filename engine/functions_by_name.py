@@ -82,7 +82,7 @@ def _takes_functions_along() -> bool:
 
     Another machine's `__main__` is another program; that of a process of ours, which plain pickles go to, is not.
     """
-    frame = sys._getframe(1)
+    frame = sys._getframe()
     while frame.f_back is not None and _module(frame)[0] in ("anabranch", "pickle"):
         frame = frame.f_back
     return not {"cloudpickle", "dill"}.isdisjoint(_module(frame))

@@ -159,7 +159,7 @@ def _named(
             found = free.get(name, _NOTHING)
             base = own.get(name, found)
         elif "LOAD_FAST" in operation and outermost:
-            base = own.get(name[-1] if isinstance(name, tuple) else name, _NOTHING)
+            base = own.get(name[1] if isinstance(name, tuple) else name, _NOTHING)  # of two the last is on top
         else:
             base = _NOTHING
         if found is not _NOTHING:
@@ -226,7 +226,5 @@ def _parsed(text: str) -> ast.Module:
 def _holds(node: ast.expr, span: tuple[Any, ...]) -> bool:
     """Whether a piece of code comes from inside an expression."""
     line, column, end_line, end_column = span
-    return (node.lineno, node.col_offset) <= (line, column) and (end_line, end_column) <= (
-        node.end_lineno or 0,
-        node.end_col_offset or 0,
-    )
+    ends = node.end_lineno, node.end_col_offset
+    return (node.lineno, node.col_offset) <= (line, column) and (end_line, end_column) <= ends

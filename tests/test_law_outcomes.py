@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -70,6 +71,8 @@ def test_two_outcomes_are_as_each_other_by_value_or_by_the_type_of_the_error() -
     assert not laws.Outcome().is_as(laws.Outcome(error=ValueError()))
     assert not laws.Outcome(error=ValueError()).is_as(laws.Outcome())
     assert (str(value), str(error)) == ("1", "the error ValueError('a')")
+    with pytest.raises(FrozenInstanceError):
+        value.value = 2  # type: ignore[misc]
     assert value != laws.Outcome(1)  # which two are the same is for the law to say
 
 
@@ -95,6 +98,8 @@ def test_a_broken_law_says_what_was_compared_and_shows_the_error_it_came_from() 
             same("left", found, "right", wanted, a=1, b="two")
         assert raised.value.__cause__ is cause
         assert raised.value.sides == (Side("left", found), Side("right", wanted))
+        with pytest.raises(FrozenInstanceError):
+            raised.value.sides[0].code = "other"  # type: ignore[misc]
         assert str(raised.value) == f"left gives {found}, but right gives {wanted}, where a = 1, b = 'two'"
     with pytest.raises(laws.LawBroken, match=r"^so it is not$") as held:
         holds(False, "so it is not")

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 
 import pytest
 
+from anabranch.engine.functions_by_name import HeldFunction, by_name, held_function, names_for
 from anabranch.nodes import (
     BM25Retriever,
     ChatPromptTemplate,
@@ -150,3 +151,24 @@ def test_of_main_functions_go_by_name_but_for_what_takes_them_along(monkeypatch:
     by_cloudpickle: Any = {"__name__": "cloudpickle.cloudpickle", "made": made}
     exec("state = made.__getstate__()", by_cloudpickle)
     assert by_cloudpickle["state"]["__dict__"]["func"] is mine
+
+
+def test_a_function_goes_as_it_is_unless_a_runnable_bears_its_name() -> None:
+    def local() -> None: ...
+
+    nowhere, absent, plain = (eval("lambda: 1") for _ in range(3))
+    nowhere.__module__, absent.__module__, plain.__module__ = "no.such.module", __name__, "json"
+    absent.__qualname__, plain.__qualname__ = "no_such_name", "dumps"
+    for value in (local, nowhere, absent, plain, divide, len, 5, multiply, None):
+        assert by_name(value) is value
+    held = names_for({"func": multiply.func, "size": size})  # type: ignore[attr-defined]
+    assert held["size"] is size
+    assert isinstance(held["func"], HeldFunction)
+    assert held["func"].where == (__name__, "multiply", "func")
+
+
+def test_a_module_is_imported_where_it_is_not_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    assert held_function("colorsys", "rgb_to_hsv", "__name__") == "rgb_to_hsv"
+    assert held_function(__name__, "multiply", "func") is multiply.func  # type: ignore[attr-defined]
+    assert held_function(__name__, "Order.keys", "__name__") == "keys"

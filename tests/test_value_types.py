@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Mapping
 from dataclasses import FrozenInstanceError
 from functools import reduce
 from typing import Annotated, Any, Final, NewType, NotRequired, Required, Union
 
 import pytest
 import typing_extensions
+from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from anabranch.engine.signatures import describe
@@ -29,6 +33,18 @@ class Strict(TypedDict):
     may: NotRequired[str]
 
 
+class Question(TypedDict):
+    question: str
+
+
+class Filed(Question):
+    context: NotRequired[list[str]]
+
+
+class Model(BaseModel):
+    text: str = ""
+
+
 class Anything:
     def __eq__(self, other: object) -> bool:
         return True
@@ -43,6 +59,36 @@ def around(inner: Any, _: int) -> Any:
 def named(inner: Any, at: int) -> Any:
     made: Any = NewType  # under other names than mypy wants
     return made(f"Named{at}", inner)
+
+
+class TestDictTypes:
+    def test_it_is_a_mapping_from_key_to_type(self) -> None:
+        tp = DictType({"b": str, "a": int})
+        assert list(tp) == ["b", "a"]
+        assert tp["b"] is str
+        assert {**tp, "c": Any} == {"b": str, "a": int, "c": Any}
+
+    def test_it_keeps_its_own_copy(self) -> None:
+        types: dict[str, type] = {"a": int}
+        tp = DictType(types)
+        types["b"] = str
+        assert tp == DictType({"a": int})
+
+    def test_two_of_the_same_keys_and_types_are_equal_and_hash_alike(self) -> None:
+        one, other = DictType({"a": int, "b": str}), DictType({"b": str, "a": int})
+        assert one == other
+        assert hash(one) == hash(other)
+        assert one != DictType({"a": int})
+        assert one != {"a": int, "b": str}
+
+    def test_it_can_be_copied_and_pickled(self) -> None:
+        tp = DictType({"a": int, "b": DictType({"c": str})})
+        hash(tp)
+        assert pickle.loads(pickle.dumps(tp)) == copy.deepcopy(tp) == tp
+
+    def test_its_repr_reads_as_a_dict_of_types(self) -> None:
+        assert repr(DictType({"context": str, "question": Any})) == "{'context': str, 'question': Any}"
+        assert repr(DictType({})) == "{}"
 
 
 class TestEquality:
@@ -94,6 +140,30 @@ class TestEquality:
 
 
 class TestKeys:
+    def test_those_of_a_join_are_all_there_and_no_other(self) -> None:
+        keys = keys_of(DictType({"a": int}))
+        assert keys is not None
+        assert keys.closed
+        assert keys.types == DictType({"a": int})
+        assert keys.required == frozenset("a")
+
+    def test_those_of_a_typed_dict_may_be_optional_and_there_may_be_more(self) -> None:
+        keys = keys_of(Filed)
+        assert keys is not None
+        assert keys.types == {"question": str, "context": list[str]}
+        assert keys.required == frozenset(["question"])
+        assert not keys.closed
+
+    def test_keys_whose_types_cannot_be_resolved_are_known_by_name(self) -> None:
+        Broken = TypedDict("Broken", {"a": "Nowhere", "b": int})  # type: ignore[name-defined]  # noqa: F821, UP013
+        keys = keys_of(Broken)
+        assert keys is not None
+        assert keys.types == {"a": Any, "b": Any}
+
+    def test_other_types_have_none(self) -> None:
+        for tp in (dict, dict[str, int], Mapping[str, int], Model, Any, None, "Nowhere"):
+            assert keys_of(tp) is None
+
     def test_which_are_there_is_said_by_the_class_or_by_each_key(self) -> None:
         for tp in (Loose, Strict):
             keys = keys_of(tp)
