@@ -12,7 +12,7 @@ from anabranch.engine.graphs import INPUT_SLOT, Graph, Scope, Step
 from anabranch.engine.operators import Operator
 from anabranch.scheduler.calls import Stay, take_permit
 from anabranch.scheduler.ledger import Ledger
-from anabranch.scheduler.sites import SITE, PermitSite, Site, give_up, inherited_config, pulling_site, site_of
+from anabranch.scheduler.sites import SITE, PermitSite, Site, holders, inherited_config, pulling_site, site_of
 
 STEP = Operator(name="step", invoke=str)
 
@@ -222,22 +222,19 @@ def test_who_waits_gives_its_permit_up() -> None:
     assert free(ledger) == 1
 
 
-def test_both_the_stream_s_and_the_step_s_permit_are_given_up() -> None:
+def test_both_the_stream_s_and_the_step_s_permit_are_to_be_given_up() -> None:
     ledger = Ledger(2, taken=2)
     around, own, without = permitted(ledger), permitted(ledger), permitted(ledger, held=False)
 
-    def inside(at: Site | None, site: Site) -> list[Site]:
-        def act() -> list[Site]:
+    def inside(at: Site | None, site: Site) -> list[PermitSite]:
+        def act() -> list[PermitSite]:
             SITE.set(at)
-            return give_up(site)
+            return holders(site)
 
         return contextvars.copy_context().run(act)
 
     assert inside(around, own) == [own, around]
-    assert free(ledger) == 2
-    around.held = own.held = True
     assert inside(own, own) == [own]
-    own.held = True
     assert inside(None, own) == [own]
     assert inside(around, without) == [around]
     assert inside(without, without) == []
