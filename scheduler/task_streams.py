@@ -1,6 +1,6 @@
 """The asynchronous driver for chunks: the consumer pulls, and what can't be pulled in one line runs as tasks.
 
-It is `streams` for an event loop. All state belongs to the loop's thread, so there is no lock.
+It is `thread_streams` for an event loop: what runs in the consumer's task stands here, the rest in `task_pumps`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextvars import Context, copy_context
 from functools import partial
-from operator import call
 from typing import Any
 
 from anabranch.engine.config import RunnableConfig
@@ -18,17 +17,13 @@ from anabranch.scheduler.advancing import within
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
 from anabranch.scheduler.calls import AStay, cap_for, take_permit_async
 from anabranch.scheduler.chunk_streams import held_in
-from anabranch.scheduler.closing import STOPS, counting
 from anabranch.scheduler.consumers import Consumer
-from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
-from anabranch.scheduler.ledger import AGES, Waiter
-from anabranch.scheduler.loops import on_loop, resolve
-from anabranch.scheduler.pools import POOL
-from anabranch.scheduler.sites import SITE, Site, holders, pulling_site, site_of
+from anabranch.scheduler.loops import on_loop
+from anabranch.scheduler.sites import SITE, Site, pulling_site, site_of
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import ChunkPlan
-from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
-from anabranch.scheduler.turns import Turn, Turns
+from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strands
+from anabranch.scheduler.task_pumps import TaskPumps, halt
 
 
 class TaskStream:
@@ -45,12 +40,8 @@ class TaskStream:
         open_stream: OpenStream,
         open_puller: Callable[..., AsyncPuller] = AsyncPuller,
     ) -> None:
-        self._open_puller = open_puller
-        self._open_stream = open_stream
-        self._graph = plan.graph
         self._input = source
         self._whole = whole
-        self._config = config
         self._parent = parent
         self._timeout = timeout
         self._cap = cap_for(config, parent, plan.graph)
@@ -58,23 +49,23 @@ class TaskStream:
         if self._cap is not None and not self._shares:
             self._cap.release()  # the consumer has a permit only while it pulls
         self._context = copy_context()
-        self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY), _halt)
+        self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY), halt)
+        self._consumer = Consumer(outermost=parent is None)
+        self._pumps = TaskPumps(
+            self._strands, source, config, parent, self._cap, self._context, self._consumer, open_stream, open_puller
+        )
         self._seat = site_of(config, plan.graph, self._cap, held=False, age=parent.age if parent else None)
         self._seat.parent = parent
         self._puller: AsyncPuller | None = None
-        self._opened: list[AsyncPuller] = []
         self._outlet: AsyncIterator[Any] | None = None
-        self._consumer = Consumer(outermost=parent is None)
-        self._turns = Turns()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def statistics(self) -> dict[str, Any]:
         """See `AsyncChunkStream`."""
-        return {**self._strands.statistics(), **held_in(self._opened)}
+        return {**self._strands.statistics(), **held_in(self._pumps.opened)}
 
     async def chunks(self) -> AsyncGenerator[Any, None]:
         """Run, and yield the output."""
-        self._loop = asyncio.get_running_loop()
+        self._pumps.loop = asyncio.get_running_loop()
         strands = self._strands
         context = self._context.copy()
         context.run(SITE.set, self._seat)
@@ -91,7 +82,7 @@ class TaskStream:
             pass
         except GeneratorExit:
             strands.close()
-            self._stop()
+            self._pumps.stop()
         except BaseException as error:
             self._fail(error, self._puller)
         finally:
@@ -108,8 +99,7 @@ class TaskStream:
     # The consumer
 
     async def _begin(self) -> asyncio.TimerHandle | None:
-        assert self._loop is not None
-        loop = self._loop
+        loop = asyncio.get_running_loop()
         if self._parent is not None:
             if self._parent.stopped:
                 raise Stopped("the call around this step was stopped")
@@ -137,23 +127,13 @@ class TaskStream:
     def _abort(self, error: BaseException) -> None:
         if not self._strands.over:
             self._strands.fail(error, -1)
-            self._stop()
-
-    def _stop(self) -> None:
-        """Stop the strands, and cancel the tasks of those that run; the consumer's own, where it runs the last one."""
-        self._strands.stop()
-        self._consumer.cancel()
-        for strand in (self._strands.source, *self._strands.all):
-            pump: _Pump | None = strand.host if isinstance(strand.host, _Pump) else None
-            if pump is not None and strand.state is State.RUNNING and pump.begun and not pump.cancelled:
-                pump.cancelled = True  # once: a second time would hit it while it closes
-                pump.task.cancel()
+            self._pumps.stop()
 
     def _fail(self, error: BaseException, puller: AsyncPuller | None) -> None:
         slot = -1 if puller is None else puller.blame(error)
         if (fault := self._consumer.fault(error)) is not None:
             self._strands.take_error(fault, slot, self._strands.tail)
-        self._stop()
+        self._pumps.stop()
 
     async def _seated(self, context: Context, act: Callable[[], Awaitable[Any]]) -> Any:
         """Do the consumer's part, with a permit for its code where there is a cap."""
@@ -185,18 +165,16 @@ class TaskStream:
     async def _open(self) -> Callable[[], Awaitable[Any]]:
         """Open the last segment; what it answers makes the next chunk."""
         strands, tail = self._strands, self._strands.tail
-        self._launch()
+        self._pumps.launch()
         if tail is None or tail.segment is None:
-            self._outlet = self._reader(strands.outlet, self._seat)
+            self._outlet = self._pumps.reader(strands.outlet, self._seat)
             return self._outlet.__anext__
         while tail.state is State.WAITING and not strands.stopped:
-            await self._wait(self._seat, partial(setattr, tail, "getter"))
+            await self._pumps.wait(self._seat, partial(setattr, tail, "getter"))
         if tail.state is State.READY:
             tail.state = State.RUNNING
             tail.site = self._seat
-        chunks = self._reader(tail, self._seat)
-        self._puller = self._open_puller(tail.segment.stages, chunks, self._seat, self._graph, self._open_stream)
-        self._opened.append(self._puller)
+        self._puller = self._pumps.open(tail, self._seat)
         return self._puller.pull
 
     async def _end(self) -> None:
@@ -211,174 +189,19 @@ class TaskStream:
         assert strands.outlet.inlet is not None
         strands.outlet.inlet.detached = True
         strands.wake_all()
-        self._launch()
+        self._pumps.launch()
         if error is not None:
-            self._stop()
+            self._pumps.stop()
         while not strands.over:
             try:
-                await self._wait(self._seat, partial(setattr, strands.outlet, "getter"))
+                await self._pumps.wait(self._seat, partial(setattr, strands.outlet, "getter"))
             except asyncio.CancelledError as raised:
                 self._consumer.interrupt = raised
-                self._stop()
+                self._pumps.stop()
         for strand in (strands.source, *strands.all):
-            if isinstance(strand.host, Waiter) and self._cap is not None:
-                self._cap.withdraw(strand.host)  # nobody may be there to give the permit back
-                strand.host = None
+            self._pumps.withdraw(strand)
         try:
             await aclose(self._input)
         except BaseException as raised:
             if (error := self._consumer.fault(raised)) is not None:
                 strands.take_error(error, -1, closing=True)
-
-    # Strands
-
-    def _launch(self) -> None:
-        """Start a task for what is ready, when there is a permit."""
-        strands = self._strands
-        while strands.newly_ready:
-            strand = strands.newly_ready.popleft()
-            if strand is strands.tail or strand.state is not State.READY:
-                continue
-            if self._cap is None:
-                self._start(strand)
-                continue
-            strand.host = waiter = Waiter(next(AGES))
-            assert self._loop is not None
-            waiter.on_grant = partial(on_loop, self._loop, partial(self._granted, strand, waiter))
-            self._turns.ask(self._cap, waiter)
-
-    def _granted(self, strand: Strand, waiter: Waiter) -> None:
-        if strand.host is not waiter:
-            return  # it was withdrawn meanwhile, and so was the permit
-        strand.host = None
-        if strand.state is State.READY:
-            self._start(strand)
-        else:
-            assert self._cap is not None
-            self._cap.release()
-
-    def _start(self, strand: Strand) -> None:
-        """With a permit, where there is a cap."""
-        assert self._loop is not None
-        strand.state = State.RUNNING
-        strand.site = site_of(self._config, self._graph, self._cap, held=self._cap is not None)
-        strand.site.parent = self._parent
-        context = self._context.copy()
-        context.run(SITE.set, strand.site)
-        strand.host = _Pump()
-        strand.host.task = self._loop.create_task(self._pump(strand, strand.site, strand.host), context=context)
-
-    async def _pump(self, strand: Strand, site: Site, pump: _Pump) -> None:
-        """Pull a strand's chunks and deliver them until there are no more, or nobody reads them."""
-        pump.begun = True
-        error, slot, puller, closing = None, -1, None, False
-        try:
-            if strand.segment is None:
-                chunks = self._input
-            else:
-                source = self._reader(strand, site)
-                puller = self._open_puller(strand.segment.stages, source, site, self._graph, self._open_stream)
-                self._opened.append(puller)
-                chunks = puller.chunks
-            async for chunk in chunks:
-                if not await self._deliver(strand, chunk, site):
-                    break
-        except BaseException as raised:
-            error = raised
-            if puller is not None:
-                slot = puller.blame(error)
-        try:
-            await aclose(self._input if puller is None else puller)
-        except BaseException as late:
-            closing = error is None or isinstance(error, STOPS)
-            if closing or not isinstance(late, STOPS):  # a cancellation is ours, and goes before nothing
-                error = counting(error, late)
-        if site.end() and site.ledger is not None:
-            site.ledger.release()
-        self._over(strand, error, slot, closing)
-
-    def _over(self, strand: Strand, error: BaseException | None, slot: int, closing: bool) -> None:
-        strands = self._strands
-        strand.site = None
-        try:
-            strands.end(strand, error, slot, closing=closing)
-        except Exception as late:  # what a reader's inlet made of the last chunk
-            strands.fail(late, slot)
-        if strands.stopped:
-            self._stop()
-        self._launch()
-        if strands.over:
-            strands.wake_all()
-
-    async def _deliver(self, strand: Strand, chunk: Any, site: Site) -> bool:
-        """Put a chunk into the readers' inlets, waiting for room. False when nobody reads any more."""
-        strands = self._strands
-        while True:
-            if strands.stopped:
-                raise Stopped("the call around this step was stopped")
-            full = strands.put(strand, chunk)
-            if full is None:
-                break
-            await self._wait(site, full.putters.append)
-        self._launch()
-        if (age := self._turns.behind(site)) is not None:
-            await self._wait(site, call, age)
-        return strands.is_read(strand)
-
-    async def _reader(self, strand: Strand, site: Site) -> AsyncIterator[Any]:
-        """What comes in at a strand's inlet."""
-        inlet = strand.inlet
-        if inlet is None:
-            async for chunk in self._input:
-                yield chunk
-        elif isinstance(inlet, FoldInlet):
-            yield inlet.value()
-        else:
-            while (chunk := await self._take(strand, inlet, site)) is not CLOSED:
-                yield chunk
-
-    async def _take(self, strand: Strand, inlet: FlowInlet, site: Site) -> Any:
-        strands = self._strands
-        while True:
-            if strands.stopped:
-                raise Stopped("the call around this step was stopped")
-            chunk = inlet.take()
-            if chunk is not EMPTY:
-                strands.took(strand)
-                return chunk
-            await self._wait(site, partial(setattr, strand, "getter"))
-
-    async def _wait(self, site: Site, leave: Callable[[Callable[[], Any]], Any], age: int | None = None) -> None:
-        """Wait, without a permit, until somebody calls the waker that is left. `age`: the place in line then."""
-        assert self._loop is not None
-        woken = self._loop.create_future()
-        wake, held, turn = partial(resolve, woken), holders(site), None
-        if held:
-            turn = Turn(self._turns, held[0], partial(on_loop, self._loop, wake), age)
-        leave(turn or wake)
-        for each in held:
-            each.give_up()
-        try:
-            await woken
-        finally:
-            if turn is not None:
-                turn.settle()
-            for each in held:
-                await take_permit_async(each)
-
-
-class _Pump:
-    """A strand's task. One that has not begun can't be cancelled: it would never tell."""
-
-    __slots__ = ("begun", "cancelled", "task")
-
-    def __init__(self) -> None:
-        self.begun = False
-        self.cancelled = False
-        self.task: asyncio.Task[None] = None  # type: ignore[assignment]
-
-
-def _halt(site: Site) -> None:
-    """Stop a site; its hooks may take locks, so not on the loop."""
-    site.stopped = True
-    POOL.submit(site.stop)
