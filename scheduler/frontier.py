@@ -15,53 +15,16 @@ from __future__ import annotations
 from asyncio import CancelledError
 from collections import deque
 from operator import length_hint
-from typing import Any, Protocol
+from typing import Any
 
-from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
 from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import counted_down, explain_output, heard_at, places_of
 from anabranch.scheduler.gathering import gather
-from anabranch.scheduler.plans import Plan, Segment
-from anabranch.scheduler.reporting import Reporter
+from anabranch.scheduler.hosts import Host, Outcome
+from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.units import PARKED, READY, RUNNING, Activation, Failure, Group, Unit, first_failure
-
-
-class Host(Protocol):
-    """What a frontier needs of its driver. `reporter` tells those who listen."""
-
-    reporter: Reporter
-
-    def plan(self, effect: Run | RunEach) -> Plan:
-        """The plan of an effect's graph."""
-
-    def config_at(self, unit: Unit) -> RunnableConfig | None:
-        """The config that a run made by this unit's step inherits."""
-
-    def explain(self, error: BaseException, unit: Unit) -> None:
-        """Note on an error where it came from."""
-
-    def cancel(self, unit: Unit) -> None:
-        """Cancel a running unit. It is still to be told of by `finish` or `fail`."""
-
-    def cancel_plain(self, group: Group, key: Any, host: Any) -> None:
-        """Cancel what runs inputs without activations. Its end is still to be told of by `end_plain`."""
-
-    def wake_at(self, seconds: float, unit: Unit) -> Any:
-        """Call `wake(unit)` after so many seconds; answer something with `cancel()`."""
-
-    def limit(self, seconds: float, group: Group) -> Any:
-        """Call `expire(group)` after so many seconds; answer something with `cancel()`."""
-
-    def settled(self, index: int, result: Any) -> None:
-        """The result of an input of the call itself is there."""
-
-    def ended(self) -> None:
-        """The call itself is over."""
-
-
-Outcome = tuple[Unit, Effect | None, BaseException | None]
 
 
 class Frontier:

@@ -10,7 +10,7 @@ from anabranch.engine.operators import Effect
 from anabranch.scheduler.advancing import aadvance, advance, begin, within
 from anabranch.scheduler.calls import config_at
 from anabranch.scheduler.following import afollow, begin_together, end_together, follow
-from anabranch.scheduler.frontier import Outcome
+from anabranch.scheduler.hosts import Outcome
 from anabranch.scheduler.managers import below
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.units import Unit

@@ -19,9 +19,9 @@ from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import ASYNC, THREAD
 from anabranch.scheduler.advancing import Expanded, arun_calls
-from anabranch.scheduler.calls import AStay, config_at, explain, ledger_for, raisable, take_permit_async
-from anabranch.scheduler.frontier import Frontier, Outcome
+from anabranch.scheduler.calls import AStay, ledger_for, raisable, take_permit_async
 from anabranch.scheduler.hopping import hop, loop_ledger
+from anabranch.scheduler.hosts import Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter
 from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.outcomes import aadvance_unit, aoutcomes, outcomes
@@ -29,13 +29,15 @@ from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.units import RUNNING, Activation, Group, Unit
+from anabranch.scheduler.value_calls import ValueCall
 
 
-class TaskCall:
+class TaskCall(ValueCall):
     """One call of the asynchronous driver. `held`: a permit was lent to it, for its first unit."""
 
     def __init__(self, config: RunnableConfig | None, parent: Site | None, graph: Graph) -> None:
         self._loop = loop = asyncio.get_running_loop()
+        super().__init__(Reporter(loop))
         # Without a factory `loop.create_task` comes to the same, by a longer way.
         self._new_task: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] = (
             partial(asyncio.Task, loop=loop) if loop.get_task_factory() is None else loop.create_task
@@ -46,11 +48,6 @@ class TaskCall:
         self._blocking = ledger or loop_ledger(self._loop)
         self._age = YOUNGEST if parent is None else parent.age
         self._context = copy_context()
-        self.reporter = Reporter(loop)
-        self._frontier = Frontier(self)
-        self._group: Group | None = None
-        self._aborted: BaseException | None = None
-        self._settled: deque[tuple[int, Any]] | None = None
         self._asked: Waiter | None = None
         self._awaits_company = False  # vectorised units are to be started after this turn of the loop
         self._changed: asyncio.Future[None] | None = None
@@ -86,13 +83,6 @@ class TaskCall:
         if self._group is not None:
             self._frontier.stop(self._group, error)
         self._dispatch()
-
-    def _open(self, group: Group) -> None:
-        self._group = group
-        self._put_down_progress("begin")
-        self._frontier.open(group)
-        if self._aborted is not None:  # before it began
-            self._frontier.stop(group, self._aborted)
 
     async def _run(self, group: Group) -> Any:
         self._open(group)
@@ -313,9 +303,6 @@ class TaskCall:
         """See `Host`."""
         return plan_of(effect.graph, ASYNC)
 
-    config_at = staticmethod(config_at)
-    explain = staticmethod(explain)
-
     def cancel(self, unit: Unit) -> None:
         """See `Host`."""
         if unit.task is not asyncio.current_task():
@@ -367,27 +354,14 @@ class TaskCall:
 
     def settled(self, index: int, result: Any) -> None:
         """See `Host`."""
-        if self._settled is not None:
-            self._settled.append((index, result))
-            self._look()
-        if self._group is not None and self._group.progress is not None:
-            self._group.progress.count()
-            self._put_down_progress("tick")
+        super().settled(index, result)
+        if self._settled is not None or self._tells_progress:
             self._look()
 
     def ended(self) -> None:
         """See `Host`."""
-        self._put_down_progress("close")
+        super().ended()
         self._look()
-
-    def _put_down_progress(self, what: str) -> None:
-        """Have the progress told, in a thread, by the task that waits for the call."""
-        if self._group is not None and self._group.progress is not None:
-            self.reporter.posts.append((self._group.progress, what, ()))
-
-    @property
-    def _tells_progress(self) -> bool:
-        return bool(self.reporter.posts) and self._group is not None and self._group.progress is not None
 
     def _look(self) -> None:
         """Whoever waits for the call looks whether that is enough."""

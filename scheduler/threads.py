@@ -26,14 +26,12 @@ from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.advancing import Expanded, run_calls
 from anabranch.scheduler.calls import (
     Stay,
-    config_at,
-    explain,
     ledger_for,
     raisable,
     wait_for_permit,
 )
 from anabranch.scheduler.clocks import CLOCK, Timer
-from anabranch.scheduler.frontier import Frontier, Outcome
+from anabranch.scheduler.hosts import Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
 from anabranch.scheduler.outcomes import outcomes
 from anabranch.scheduler.plans import Plan, plan_of
@@ -41,25 +39,22 @@ from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.sites import SITE, Site, site_of
 from anabranch.scheduler.units import Group, Unit
+from anabranch.scheduler.value_calls import ValueCall
 
 MOST_ASKED = 2  # helpers asked for at once; each asks for more when it comes
 
 
-class ThreadCall:
+class ThreadCall(ValueCall):
     """One call of the blocking driver. `held`: the caller has a permit in hand."""
 
     def __init__(self, config: RunnableConfig | None, parent: Site | None, graph: Graph) -> None:
+        super().__init__(Reporter())
         self._parent = parent
         self.ledger = ledger_for(config, parent, graph) or Ledger(default_limit(), is_cap=False, taken=1)
         self._age = YOUNGEST if parent is None else parent.age
         self._clock = CLOCK.get()
         self._context = copy_context()
         self._lock = primitives.Lock()
-        self._frontier = Frontier(self)
-        self._group: Group | None = None
-        self._aborted: BaseException | None = None
-        self._settled: deque[tuple[int, Any]] | None = None
-        self.reporter = Reporter()
         self._idle: deque[_Idle] = deque()
         self._asked: dict[Waiter, None] = {}  # in order, so that a simulation can be repeated
         self._alone = False  # no helper could come
@@ -130,13 +125,6 @@ class ThreadCall:
             if self._group is not None:
                 self._frontier.stop(self._group, error)
             self._look()
-
-    def _open(self, group: Group) -> None:
-        self._group = group
-        self._put_down_progress("begin")
-        self._frontier.open(group)
-        if self._aborted is not None:  # before it began
-            self._frontier.stop(group, self._aborted)
 
     def _run(self, group: Group, opened: bool = False) -> Any:
         with self._lock:
@@ -331,9 +319,6 @@ class ThreadCall:
         """See `Host`."""
         return plan_of(effect.graph, SYNC)
 
-    config_at = staticmethod(config_at)
-    explain = staticmethod(explain)
-
     def cancel(self, unit: Unit) -> None:
         """See `Host`."""
         if unit.site is not None:
@@ -358,26 +343,6 @@ class ThreadCall:
                 self._look()
 
         return self._clock.call_at(self._clock.now() + seconds, fire)
-
-    def settled(self, index: int, result: Any) -> None:
-        """See `Host`."""
-        if self._settled is not None:
-            self._settled.append((index, result))
-        if self._group is not None and self._group.progress is not None:
-            self._group.progress.count()
-            self._put_down_progress("tick")
-
-    def ended(self) -> None:
-        """See `Host`."""
-        self._put_down_progress("close")
-
-    @property
-    def _tells_progress(self) -> bool:
-        return bool(self.reporter.posts) and self._group is not None and self._group.progress is not None
-
-    def _put_down_progress(self, what: str) -> None:
-        if self._group is not None and self._group.progress is not None:
-            self.reporter.posts.append((self._group.progress, what, ()))
 
 
 class _Idle:
