@@ -31,7 +31,7 @@ def guilty_stage(error: BaseException, stages: Sequence[Stage], opened: Sequence
     found = away = 0
     for number, frame in enumerate(frames):
         if at < last:
-            away += _AWAY.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name), 0)
+            away += _away(frame)
             if away < 0:
                 return -1
         if at >= 0 and not away and frame.f_code is _code(opened[at]):
@@ -52,7 +52,13 @@ _AWAY = {
     ("anabranch.scheduler.thread_streams", "chunks"): 1,
     ("anabranch.scheduler.task_streams", "chunks"): 1,
     ("anabranch.scheduler.replays", "attempt"): -1,
+    ("anabranch.scheduler.pulling", "_noted"): 1,  # nor does what a step of a loop makes of its whole input read any
+    ("anabranch.scheduler.apulling", "_noted"): 1,
 }
+
+
+def _away(frame: FrameType) -> int:
+    return _AWAY.get((frame.f_globals.get("__name__", ""), frame.f_code.co_name), 0)
 
 
 def _guilty_in_loop(loop: Loop, frames: list[FrameType]) -> int:
@@ -77,19 +83,20 @@ def _code(chunks: Any) -> Any:
 
 
 def _frames(error: BaseException) -> Iterator[FrameType]:
-    """The frames that an error went through, outermost first.
+    """The frames that an error went through, outermost first, each once: one that catches an error may raise it again.
 
     Python makes a `RuntimeError` of a `StopIteration` that leaves a generator or a coroutine. Its traceback begins
     there; that of the original goes on.
     """
-    last: FrameType | None = None
+    seen: set[FrameType] = set()
     at: BaseException | None = error
     while at is not None:
         traceback = at.__traceback__
         while traceback is not None:
-            if traceback.tb_frame is not last:
+            if traceback.tb_frame not in seen:
+                seen.add(traceback.tb_frame)
                 yield traceback.tb_frame
-            last, traceback = traceback.tb_frame, traceback.tb_next
+            traceback = traceback.tb_next
         cause = at.__cause__
         at = cause if isinstance(at, RuntimeError) and isinstance(cause, StopIteration | StopAsyncIteration) else None
 
@@ -99,20 +106,35 @@ class Blame:
 
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
-        self._seen: tuple[BaseException, int] | None = None
+        self._seen: list[tuple[BaseException, int]] = []  # other steps are closed meanwhile, and may raise as well
 
     def see(self, error: BaseException, slot: int, run: RunInfo) -> None:
-        """A step's run sees an error. The first to see it has it noted."""
-        if self._seen is None or self._seen[0] is not error:
-            self._seen = error, slot
+        """A step's run sees an error. The first to see it has it noted, unless it came with the run's input."""
+        if self._find(error) is None and not _came_in(error):
+            self._seen.append((error, slot))
             note_place(error, self._graph.place(slot), run.id)
 
     def slot_of(self, error: BaseException) -> int | None:
         """The slot of the step that raised it; None if none has seen it. Python may have made another error of it."""
-        if self._seen is None or (error is not self._seen[0] and error.__cause__ is not self._seen[0]):
-            return None
-        note_place(error, self._graph.place(self._seen[1]))
-        return self._seen[1]
+        slot = self._find(error)
+        if slot is None:
+            slot = self._find(error.__cause__)
+        if slot is not None:
+            note_place(error, self._graph.place(slot))
+        return slot
+
+    def _find(self, error: BaseException | None) -> int | None:
+        return next((slot for seen, slot in self._seen if seen is error), None)
+
+
+def _came_in(error: BaseException) -> bool:
+    """Whether an error came with the input of the run that a step makes, whose frames are those seen so far."""
+    away = 0
+    for frame in _frames(error):
+        away += _away(frame)
+        if away < 0:
+            return True
+    return False
 
 
 def note_here(error: BaseException, place: str) -> None:

@@ -283,12 +283,14 @@ class TestWhatItIsDeafTo:
         assert everything - HandlerListener(handler).deaf_to == heard
 
     def test_is_not_known_of_a_handler_that_finds_its_methods_as_it_is_asked(self) -> None:
-        class Finds(BaseCallbackHandler):
+        class Finds:
             def __getattribute__(self, name: str) -> Any:
                 return super().__getattribute__(name)
 
         tokenless = {(run_type, "chunk") for run_type in EVENTS if EVENTS[run_type] != "llm"}
-        assert HandlerListener(Finds()).deaf_to == tokenless
+        for bases in ((Finds, BaseCallbackHandler), (BaseCallbackHandler, Finds)):
+            handler: Any = type("Handler", bases, {})()
+            assert HandlerListener(handler).deaf_to == tokenless
 
 
 class TestCoroutines:
