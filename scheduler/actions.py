@@ -25,9 +25,10 @@ from anabranch.engine.errors import GraphError, Stopped
 from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.operators import Operator
 from anabranch.scheduler.abandoning import abandonable
+from anabranch.scheduler.closing import AClosing, Closing
 from anabranch.scheduler.portal import PORTAL
 from anabranch.scheduler.sites import SITE
-from anabranch.scheduler.sources import Once, aclose, close
+from anabranch.scheduler.sources import Once
 
 
 class Mode(Enum):
@@ -204,13 +205,11 @@ def folding(operator: Operator, stream: Callable[..., Iterator[Any]]) -> Callabl
     def fold(value: Any, *config: Any) -> Any:
         total = Accumulator(operator.algebra, operator.name)
         site, chunks = SITE.get(), stream(value, *config)
-        try:
+        with Closing([chunks]):
             for chunk in chunks:
                 total.push(chunk)
                 if site is not None and site.stopped:
                     raise Stopped("the call around this step was stopped")
-        finally:
-            close(chunks)
         return total.value
 
     return fold
@@ -222,11 +221,9 @@ def afolding(operator: Operator, stream: Callable[..., AsyncIterator[Any]]) -> C
     async def fold(value: Any, *config: Any) -> Any:
         total = Accumulator(operator.algebra, operator.name)
         chunks = stream(value, *config)
-        try:
+        async with AClosing([chunks]):
             async for chunk in chunks:
                 total.push(chunk)
-        finally:
-            await aclose(chunks)
         return total.value
 
     return fold

@@ -22,7 +22,7 @@ from anabranch.nodes.langchain.relays import relay
 from anabranch.nodes.langchain.values import from_langchain_value, to_langchain_value
 from anabranch.nodes.langchain.views import chat_view, llm_view, tool_view
 from anabranch.nodes.runnables import Runnable
-from anabranch.scheduler.sources import aclose, close
+from anabranch.scheduler.closing import AClosing, Closing
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -162,22 +162,18 @@ def _streamed(config: RunnableConfig, open_chunks: Callable[[Any], Iterator[Any]
     """The chunks of an object of LangChain's as ours. Nothing runs before the first is asked for."""
     with _inside(config, is_streamed=True) as theirs:
         chunks = open_chunks(theirs)
-        try:
+        with Closing([chunks]):
             for chunk in chunks:
                 yield from_langchain_value(chunk)
-        finally:
-            close(chunks)
 
 
 async def _astreamed(config: RunnableConfig, open_chunks: Callable[[Any], AsyncIterator[Any]]) -> AsyncIterator[Any]:
     """See `_streamed`."""
     with _inside(config, is_streamed=True) as theirs:
         chunks = open_chunks(theirs)
-        try:
+        async with AClosing([chunks]):
             async for chunk in chunks:
                 yield from_langchain_value(chunk)
-        finally:
-            await aclose(chunks)
 
 
 def _present(chunks: Iterator[Any]) -> Iterator[Any]:

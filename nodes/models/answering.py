@@ -23,7 +23,7 @@ from anabranch.nodes.caching import Kept
 from anabranch.nodes.callbacks.model_runs import AsyncModelRunManager, ModelRunManager, ModelView, note_result
 from anabranch.nodes.callbacks.run_managers import takes_run_manager
 from anabranch.nodes.models.caches import GLOBAL
-from anabranch.scheduler.sources import aclose, close
+from anabranch.scheduler.closing import AClosing, Closing
 
 FORMS = ("_generate", "_stream", "_agenerate", "_astream")
 
@@ -287,11 +287,9 @@ class Answering:
     ) -> Generator[Any, None, None]:
         given = self._given("_stream", kwargs, config, is_streamed)
         chunks = self._stream(self._asked(input), **given)  # type: ignore[attr-defined]
-        try:
+        with Closing([chunks]):
             for chunk in chunks:
                 yield answer.label(chunk)
-        finally:
-            close(chunks)
         yield from answer.ending()
 
     async def _made_apieces(
@@ -304,10 +302,8 @@ class Answering:
     ) -> AsyncGenerator[Any, None]:
         given = self._given("_astream", kwargs, config, is_streamed)
         chunks = self._astream(self._asked(input), **given)  # type: ignore[attr-defined]
-        try:
+        async with AClosing([chunks]):
             async for chunk in chunks:
                 yield answer.label(chunk)
-        finally:
-            await aclose(chunks)
         for ending in answer.ending():
             yield ending

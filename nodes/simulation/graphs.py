@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Operator
 from anabranch.scheduler import primitives
-from anabranch.scheduler.sources import aclose, close
+from anabranch.scheduler.closing import AClosing, Closing
 
 if TYPE_CHECKING:
     from anabranch.nodes.simulation.steps import StepRun, Watch
@@ -87,25 +87,25 @@ def _chunks(run: Callable[..., Iterator[Any]], key: str, name: str) -> Callable[
     def call(*arguments: Any) -> Iterator[Any]:
         watch = _watch()
         step, error = watch.begin(key, name), None
-        made: Iterator[Any] | None = None
+        made: list[Iterator[Any]] = []
         try:
-            while True:
-                token = watch.enter(step)
-                try:
-                    if made is None:
-                        watch.last(step)
-                        made = iter(run(*arguments))
-                    chunk = next(made)
-                except StopIteration:
-                    return
-                finally:
-                    watch.leave(step, token)
-                yield chunk
+            with Closing(made):
+                while True:
+                    token = watch.enter(step)
+                    try:
+                        if not made:
+                            watch.last(step)
+                            made.append(iter(run(*arguments)))
+                        chunk = next(made[0])
+                    except StopIteration:
+                        return
+                    finally:
+                        watch.leave(step, token)
+                    yield chunk
         except BaseException as raised:
             error = raised
             raise
         finally:
-            close(made)
             watch.end(step, error)
 
     return call
@@ -115,25 +115,25 @@ def _achunks(run: Callable[..., AsyncIterator[Any]], key: str, name: str) -> Cal
     async def call(*arguments: Any) -> AsyncIterator[Any]:
         watch = _watch()
         step, error = watch.begin(key, name), None
-        made: AsyncIterator[Any] | None = None
+        made: list[AsyncIterator[Any]] = []
         try:
-            while True:
-                token = watch.enter(step)
-                try:
-                    if made is None:
-                        await watch.alast(step)
-                        made = aiter(run(*arguments))
-                    chunk = await anext(made)
-                except StopAsyncIteration:
-                    return
-                finally:
-                    watch.leave(step, token)
-                yield chunk
+            async with AClosing(made):
+                while True:
+                    token = watch.enter(step)
+                    try:
+                        if not made:
+                            await watch.alast(step)
+                            made.append(aiter(run(*arguments)))
+                        chunk = await anext(made[0])
+                    except StopAsyncIteration:
+                        return
+                    finally:
+                        watch.leave(step, token)
+                    yield chunk
         except BaseException as raised:
             error = raised
             raise
         finally:
-            await aclose(made)
             watch.end(step, error)
 
     return call
