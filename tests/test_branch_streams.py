@@ -18,7 +18,7 @@ from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, Runnabl
 from anabranch.scheduler.clocks import CLOCK, VirtualClock
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE
-from anabranch.scheduler.thread_streams import ThreadStream
+from anabranch.scheduler.thread_pumps import ThreadPumps
 
 heard_or_not = pytest.mark.parametrize("heard", [False, True])
 in_every_streaming_verb = pytest.mark.parametrize("verb", ["stream", "transform", "astream", "atransform"])
@@ -175,7 +175,7 @@ def test_a_branch_that_gets_no_thread_fails_the_stream_whether_its_reader_waits_
         for chunk in chunks:
             if not reader_waits:
                 yield chunk
-        while reader_waits and not waits_in(ThreadStream._wait, reader):
+        while reader_waits and not waits_in(ThreadPumps.wait, reader):
             pass
 
     idle = POOL._idle
