@@ -73,15 +73,15 @@ async def afollow(unit: Unit, site: Site, context: Context) -> Effect | None:
 
 
 def _resume(unit: Unit, trace: Trace, context: Context) -> Effect | None:
-    """Give the unit its input, or the answer that it was parked for."""
-    run = unit.run
+    """Give the unit its input, or the answer that it was parked for. That may end the run of its step."""
+    run, was_parked = unit.run, unit.answer is not None
     try:
         effect = begin(unit, context if run is None else _context_of(run, context))
     except BaseException as error:
         if run is not None:
             _fail(unit, trace, error)
         raise
-    if effect is None and run is not None:
+    if effect is None and was_parked:
         _end(unit, trace)
     return effect
 
