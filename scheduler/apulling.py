@@ -72,14 +72,15 @@ class AsyncPuller:
 
     async def aclose(self) -> None:
         """Close all generators, the last first. The first error is raised, with the others noted."""
-        async with AClosing([self._source, *self._fed]):
-            await aclose_after(None, range(len(self._opened)), self._shut)
+        await aclose_after(None, [self._source, *self._fed, *self._opened], self._shut)
 
-    async def _shut(self, stage: int) -> None:
+    async def _shut(self, chunks: Any) -> None:
         try:
-            await aclose(self._opened[stage])
+            await aclose(chunks)
         except BaseException as error:
-            self.blame(error, stage)
+            stage = next((at for at, each in enumerate(self._opened) if each is chunks), None)
+            if stage is not None:
+                self.blame(error, stage)
             raise
 
     def statistics(self) -> dict[str, dict[str, int]]:

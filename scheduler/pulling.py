@@ -63,14 +63,15 @@ class Puller:
 
     def close(self) -> None:
         """Close all generators, the last first. The first error is raised, with the others noted."""
-        with Closing([self._source, *self._fed]):
-            close_after(None, range(len(self._opened)), self._shut)
+        close_after(None, [self._source, *self._fed, *self._opened], self._shut)
 
-    def _shut(self, stage: int) -> None:
+    def _shut(self, chunks: Any) -> None:
         try:
-            close(self._opened[stage])
+            close(chunks)
         except BaseException as error:
-            self.blame(error, stage)
+            stage = next((at for at, each in enumerate(self._opened) if each is chunks), None)
+            if stage is not None:
+                self.blame(error, stage)
             raise
 
     def statistics(self) -> dict[str, dict[str, int]]:

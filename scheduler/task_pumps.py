@@ -174,7 +174,7 @@ class TaskPumps:
                 break
             await self.wait(site, full.putters.append)
         self.launch()
-        if (age := self._turns.behind(site)) is not None:
+        if self._cap is not None and self._cap.is_waited_for and (age := self._turns.behind(site)) is not None:
             await self.wait(site, call, age)
         return strands.is_read(strand)
 

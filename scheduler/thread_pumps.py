@@ -187,7 +187,7 @@ class ThreadPumps:
                     break
                 self.wait(site, full.putters.append)
             self.launch()
-            if (age := self._turns.behind(site)) is not None:
+            if self._ledger.is_waited_for and (age := self._turns.behind(site)) is not None:
                 self.wait(site, call, age)
             return strands.is_read(strand)
 

@@ -30,7 +30,7 @@ class Turns:
     def behind(self, site: Site) -> int | None:
         """The age with which a strand stands in line behind all whom it is to let pass. None if there are none."""
         ledger = site.ledger
-        if ledger is None or not site.held or not ledger.is_waited_for:
+        if ledger is None or not site.held:
             return None
         ages = [each.age for each in self._asking if not (each.granted or each.withdrawn)]
         if ages:
