@@ -37,7 +37,6 @@ CONTAINERS = (
     collections.abc.Sequence,
     collections.abc.Mapping,
     collections.abc.Iterable,
-    collections.abc.Iterator,
 )
 NULL = {"type": "null"}
 

@@ -2,7 +2,7 @@
 
 import operator
 from abc import ABCMeta
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
 from inspect import Parameter, Signature
 from typing import Annotated, Any, Generic, TypeVar
 
@@ -111,6 +111,10 @@ def test_chunks_are_of_streams_only() -> None:
     def half(x: Iterator[int]) -> list[str]:
         return []
 
+    def asynchronous(x: AsyncIterable[int]) -> AsyncGenerator[str, None]:
+        raise NotImplementedError
+
+    assert chunk_types(asynchronous) == (int, str)
     assert chunk_types(listed) == (Any, Any)
     assert chunk_types(half) == (int, Any)
 

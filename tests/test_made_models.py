@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
-from typing import Annotated, Any, NamedTuple, TypedDict
+from typing import Annotated, Any, NamedTuple, TypedDict, Union
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
@@ -33,6 +33,9 @@ class Aliased(BaseModel):
     model_config = ConfigDict(populate_by_name=True)
     text: str = Field(alias="the text")
     number: int = 5
+
+
+PART: Any = DictType({"a": int})
 
 
 class Question(TypedDict):
@@ -136,6 +139,26 @@ class TestKeyedModels:
             depth += 1
         assert depth == 32
         assert at["properties"]["inner"] == {"title": "Inner", "type": "object", "additionalProperties": True}
+
+    @pytest.mark.parametrize(
+        ("tp", "said"),
+        [
+            *((tp, "items") for tp in (list[PART], set[PART], frozenset[PART], Sequence[PART], Iterable[PART])),
+            *((tp, "additionalProperties") for tp in (dict[str, PART], Mapping[str, PART])),
+            (tuple[PART, ...], "items"),
+        ],
+    )
+    def test_dicts_within_containers_are_known_too(self, tp: Any, said: str) -> None:
+        schema = schema_of(tp, "Part").model_json_schema()
+        assert schema[said] == {"$ref": "#/$defs/Part"}
+        assert schema["$defs"]["Part"]["properties"] == {"a": {"title": "A", "type": "integer"}}
+
+    def test_each_of_several_types_is_known(self) -> None:
+        pair = schema_of(tuple[PART, str], "Part").model_json_schema()
+        assert pair["prefixItems"] == [{"$ref": "#/$defs/Part"}, {"type": "string"}]
+        either = schema_of(Union[PART, str, None], "Part").model_json_schema()  # noqa: UP007
+        assert either["anyOf"] == [{"$ref": "#/$defs/Part"}, {"type": "string"}, {"type": "null"}]
+        assert schema_of(Iterator[PART], "Part").model_json_schema() == {"title": "Part"}  # can't be looked into
 
     def test_a_type_that_cannot_be_had_is_anything_and_leaves_the_others(self) -> None:
         class Broken:
