@@ -305,3 +305,72 @@ def test_an_asynchronous_stream_of_which_nothing_was_read_is_told_of_no_run() ->
         pass
     assert recorder.facts == []
     assert awaited(lambda: alist((RunnableLambda(one) | two).astream("x"))) == ["x12"]
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+@of_every_kind
+def test_whoever_gets_the_error_of_a_stream_or_closes_it_was_told_what_came_of_it(verb: str, kind: Any) -> None:
+    def halting(chunks: Iterator[str]) -> Iterator[str]:
+        for chunk in chunks:
+            yield from chunk
+        raise ValueError("halted")
+
+    chain = (RunnableLambda(one) | RunnableGenerator(halting)).with_config(run_name="root")
+    failed, closed = kind(), kind()
+
+    async def main() -> None:
+        with pytest.raises(ValueError, match="halted"):
+            await alist(chain.astream("ab", {"callbacks": [failed]}))
+        assert failed.facts[-2:] == [("failed", "halting"), ("failed", "root")]
+        async with chain.astream("ab", {"callbacks": [closed]}) as chunks:
+            assert await anext(aiter(chunks)) == "a"
+        assert closed.facts[-1] == ("ended", "root")
+
+    if verb == "astream":
+        asyncio.run(main())
+    else:
+        with pytest.raises(ValueError, match="halted"):
+            list(chain.stream("ab", {"callbacks": [failed]}))
+        with chain.stream("ab", {"callbacks": [closed]}) as chunks:
+            assert next(iter(chunks)) == "a"
+    assert failed.facts[-2:] == [("failed", "halting"), ("failed", "root")]
+    assert closed.facts[-1] == ("ended", "root")
+    assert ("ended", "halting") in closed.facts
+    assert not [fact for fact in closed.facts if fact[0] == "failed"]
+
+
+@in_streams
+def test_a_stream_waits_after_each_chunk_of_a_step_and_of_itself_for_whoever_is_full(verb: str) -> None:
+    class Full(Inline):
+        full = True
+
+        async def room(self) -> None:
+            self.facts.append(("waited",))
+
+        def wait_for_room(self) -> None:
+            self.facts.append(("waited",))
+
+    def letters(chunks: Iterator[str]) -> Iterator[str]:
+        for chunk in chunks:
+            yield from chunk
+
+    listener = Full()
+    chain = (RunnableLambda(one) | RunnableGenerator(letters)).with_config(run_name="root")
+    assert VERBS[verb](chain, "a", {"callbacks": [listener]}) == ["a", "1"]
+    told = [fact for fact in listener.facts if fact[0] in ("chunk", "waited")]
+    chunks = [("chunk", "one", "a1")]
+    chunks += [("chunk", name, letter) for letter in "a1" for name in ("letters", "root")]
+    assert told == [fact for chunk in chunks for fact in (chunk, ("waited",))]
+
+
+@pytest.mark.parametrize("verb", ["transform", "atransform"])
+def test_an_input_without_chunks_is_none(verb: str) -> None:
+    recorder = Recorder()
+    chain = (RunnablePassthrough() | RunnableLambda(one)).with_config(run_name="root")
+    config: Any = {"callbacks": [recorder]}
+    if verb == "transform":
+        assert list(chain.transform(iter([]), config)) == ["None1"]
+    else:
+        assert awaited(lambda: alist(chain.atransform(aiterate([]), config))) == ["None1"]
+    (root,) = [run for what, run, _ in recorder.facts if what == "ended" and run.name == "root"]
+    assert (root.input, root.output) == (None, "None1")
