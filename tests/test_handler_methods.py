@@ -379,6 +379,8 @@ class TestWhoListensForAHandler:
         made = listener_of(handler)
         assert isinstance(made, HandlerListener)
         assert made.handler is handler
+        with pytest.raises(NotImplementedError):
+            listener_of(Fresh())
 
     def test_is_what_another_library_s_handlers_are_told_by(self, monkeypatch: pytest.MonkeyPatch) -> None:
         theirs, mine, listener = object(), handler_with("on_chain_start"), Listener()

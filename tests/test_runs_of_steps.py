@@ -105,6 +105,7 @@ def test_a_step_s_run_has_its_input_and_output_and_what_it_calls_is_inside(verb:
         assert (runs[name].input, runs[name].output) == ("x", "x!")
         assert runs["inner"].parent is runs[name]
         assert (runs["inner"].input, runs["inner"].output) == ("x", "x!")
+        assert ("branch:default" in runs["inner"].tags) == (name == "RunnableBranch")
         names = [run.name for what, run, _ in recorder.facts if what == "started"]
         assert names.count(name) == names.count("inner") == 1
 
