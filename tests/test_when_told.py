@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
-from verbs import VERBS, aiterate, alist, awaited, in_every_verb
+from verbs import PATIENCE, VERBS, aiterate, alist, awaited, in_every_verb, until
 
 from anabranch.engine.runs import MISSING, Listener, RunInfo
 from anabranch.engine.trace_laws import Recorder
@@ -374,3 +374,32 @@ def test_an_input_without_chunks_is_none(verb: str) -> None:
         assert awaited(lambda: alist(chain.atransform(aiterate([]), config))) == ["None1"]
     (root,) = [run for what, run, _ in recorder.facts if what == "ended" and run.name == "root"]
     assert (root.input, root.output) == (None, "None1")
+
+
+@pytest.mark.parametrize("kind", [Blocks, Awaits])
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_came_of_a_step_is_told_while_others_still_run(kind: Any, is_async: bool) -> None:
+    listener = kind()
+
+    def done(x: Any) -> Any:
+        if x == "fails":
+            raise ValueError(x)
+        return x
+
+    async def adone(x: Any) -> Any:
+        return done(x)
+
+    async def waits(x: Any) -> Any:
+        wanted = {("failed" if x == "waits" else "ended", "done")}
+        async with asyncio.timeout(PATIENCE):
+            await until(lambda: wanted <= set(listener.facts))
+        return x
+
+    step = RunnableLambda(adone if is_async else done, name="done")
+    fork = RunnableParallel(a=step, b=waits)
+    assert awaited(lambda: fork.ainvoke("x", {"callbacks": [listener]})) == {"a": "x", "b": "x"}
+    listener.facts.clear()
+    routed = RunnableLambda(lambda x: step if x == "fails" else RunnableLambda(waits), name="routed")
+    made = awaited(lambda: routed.abatch(["fails", "waits"], {"callbacks": [listener]}, return_exceptions=True))
+    assert isinstance(made[0], ValueError)
+    assert made[1] == "waits"
