@@ -97,8 +97,13 @@ def _frames(error: BaseException) -> Iterator[FrameType]:
                 seen.add(traceback.tb_frame)
                 yield traceback.tb_frame
             traceback = traceback.tb_next
-        cause = at.__cause__
-        at = cause if isinstance(at, RuntimeError) and isinstance(cause, StopIteration | StopAsyncIteration) else None
+        at = _stop_behind(at)
+
+
+def _stop_behind(error: BaseException) -> BaseException | None:
+    """The stop of an iteration of which Python has made an error."""
+    cause = error.__cause__
+    return cause if isinstance(error, RuntimeError) and isinstance(cause, StopIteration | StopAsyncIteration) else None
 
 
 class Blame:
@@ -118,7 +123,7 @@ class Blame:
         """The slot of the step that raised it; None if none has seen it. Python may have made another error of it."""
         slot = self._find(error)
         if slot is None:
-            slot = self._find(error.__cause__)
+            slot = self._find(_stop_behind(error))
         if slot is not None:
             note_place(error, self._graph.place(slot))
         return slot

@@ -137,3 +137,58 @@ def test_of_a_step_that_is_closed_because_of_it_there_is_no_place(verb: str, hea
     raised = [note for note in caught.value.__notes__ if note.startswith("raised in step")]
     assert len(raised) == 1
     assert raised[0].startswith("raised in step RunnableSequence > culprit (run ")
+
+
+def places(error: BaseException) -> list[str]:
+    return [note.removeprefix("raised in step ").partition(" (run ")[0] for note in error.__notes__]
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+def test_of_chunks_that_do_not_add_up_it_is_that_of_who_reads_them(verb: str) -> None:
+    def odd(source: Iterator[Any]) -> Iterator[Any]:
+        yield from ("a", 1)
+
+    for after in (value, mapping, making):
+        for reader in (value(passes, "culprit"), making(passes, "culprit")):
+            with pytest.raises(TypeError) as caught:
+                VERBS[verb](RunnableGenerator(odd) | reader | after(passes, "after"), "x")
+            assert places(caught.value) == ["RunnableSequence > culprit"]
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+@pytest.mark.parametrize("heard", [False, True])
+@pytest.mark.parametrize("other", [Boom, RuntimeError])
+def test_that_is_made_of_another_it_is_that_of_who_made_it(verb: str, heard: bool, other: type[Exception]) -> None:
+    def translates(source: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from source
+        except LookupError as error:
+            raise other("translated") from error
+
+    def fails_otherwise(text: Any) -> Any:
+        raise LookupError(text)
+
+    for kind in (value, chunks, mapping):
+        maker = RunnableGenerator(translates, name="culprit")
+        chain = kind(fails_otherwise, "before") | maker | chunks(passes, "after")
+        with pytest.raises(other, match="translated") as caught:
+            VERBS[verb](chain, "x", _heard(heard))
+        assert places(caught.value) == ["RunnableSequence > culprit"]
+        assert isinstance(caught.value.__cause__, LookupError)
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+@pytest.mark.parametrize("heard", [False, True])
+def test_that_python_makes_of_a_stop_it_is_that_of_who_raised_the_stop(verb: str, heard: bool) -> None:
+    def stops(text: Any) -> Any:
+        raise StopIteration(text)
+
+    for kind in (chunks, value, making):
+        chain = chunks(passes, "before") | kind(stops, "culprit") | chunks(passes, "after")
+        with pytest.raises(RuntimeError) as caught:
+            VERBS[verb](chain, "x", _heard(heard))
+        assert places(caught.value) == ["RunnableSequence > culprit"]
+
+
+def _heard(heard: bool) -> Any:
+    return {"callbacks": [Recorder()]} if heard else None
