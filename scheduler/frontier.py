@@ -140,9 +140,8 @@ class Frontier:
         if not taken:
             return None
         for unit in taken:
-            unit.state = RUNNING
+            unit.state, unit.together = RUNNING, taken
         self.running += len(taken)
-        taken[0].together = taken
         return taken[0]
 
     # Inputs without activations

@@ -305,6 +305,10 @@ class TaskCall(ValueCall):
 
     def cancel(self, unit: Unit) -> None:
         """See `Host`."""
+        if (units := unit.together) is not None:
+            unit = units[0]
+            if unit.site.stopped or not all(each.activation.stopped for each in units):
+                return  # it was stopped with another of them, or some go on
         if unit.task is not asyncio.current_task():
             if unit.segment.lane is THREAD:
                 unit.site.stopped = True  # `hop` calls its hooks, which may take locks, in a thread

@@ -321,8 +321,10 @@ class ThreadCall(ValueCall):
 
     def cancel(self, unit: Unit) -> None:
         """See `Host`."""
-        if unit.site is not None:
-            unit.site.stop()
+        units = unit.together or (unit,)
+        site = units[0].site
+        if site is not None and not site.stopped and all(each.activation.stopped for each in units):
+            site.stop()
 
     def cancel_plain(self, group: Group, key: Site, host: object) -> None:
         """See `Host`."""
