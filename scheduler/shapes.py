@@ -61,7 +61,7 @@ def _shape(graph: Graph) -> Shape:
     for each in steps:
         for at in each.scopes:
             scopes[at].steps += 1
-    has_root_scope = bool(graph.scopes) and graph.scopes[0].parent < 0 and all(step.scope >= 0 for step in graph.steps)
+    has_root_scope = bool(graph.scopes) and all(step.scope >= 0 for step in graph.steps)
     feeds: dict[int, list[tuple[int, int]]] = {}
     kept: set[int] = {INPUT_SLOT}
     for index, scope in enumerate(scopes):
