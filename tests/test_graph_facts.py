@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, fields, replace
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import networkx as nx
 import pytest
 
 from anabranch.engine.building import Builder, Part, Place, build
 from anabranch.engine.errors import GraphError
+from anabranch.engine.events import Filter
 from anabranch.engine.graph_json import graph_from_json, graph_to_json
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Scope, Step, joins_of, slots_of
-from anabranch.engine.operators import Composable, Operator, Run
+from anabranch.engine.operators import Composable, Operator, Run, RunEach, Sleep
 from anabranch.nodes import RunnableLambda, RunnablePassthrough
 
 
@@ -343,7 +344,53 @@ def test_an_operator_is_by_default_a_blocking_step_that_is_traced() -> None:
     assert (made.reads, made.optional, made.picks, made.algebra) == (None, frozenset(), None, None)
     assert (made.whole, made.max_batch, made.abandon, made.streams, made.is_run) == (True, None, False, True, True)
     assert (made.shows, made.metadata, made.view) == (None, None, None)
+    positional: Any = Operator
+    with pytest.raises(TypeError, match="positional"):
+        positional("up")
     with pytest.raises(NotImplementedError):
         _ = Composable().__graph__
     run = Run(Graph((), (), 0))
     assert (run.config, run.last, run.timeout, run.tag) == (None, False, None, None)
+
+
+VALUES: list[Any] = [
+    Filter(),
+    Join({}, 0),
+    step_of(0),
+    Place(),
+    Part(cast(Any, None), INPUT_SLOT, Place()),
+    Run(Graph((), (), 0)),
+    RunEach(Graph((), (), 0), []),
+    Sleep(1.0),
+    Operator(name="up"),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
+def test_what_is_a_value_is_not_changed_and_has_no_room_for_more(value: Any) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, fields(value)[0].name, None)
+    assert not hasattr(value, "__dict__")
+    assert value == value
+
+
+def test_parts_of_a_graph_are_told_apart_by_where_they_stand() -> None:
+    assert Join({}, 0) != Join({}, 0)
+    assert step_of(0) != step_of(0)
+    assert scope_of(0, -1, "all") != scope_of(0, -1, "all")
+    assert Graph((), (), 0) != Graph((), (), 0)
+    assert len({Join({}, 0), Join({}, 0), step_of(0), scope_of(0, -1, "all"), Graph((), (), 0)}) == 5
+    assert Place() == Place()
+    assert Sleep(1.0) == Sleep(1.0) != Sleep(2.0)
+    assert RunEach(Graph((), (), 0), []).configs is None
+    graph = Graph((), (), 0)
+    assert (graph.plans, graph.chunk_plans) == ({}, {})
+    assert "plans" not in repr(graph)
+
+
+def test_a_scope_and_a_step_say_nothing_of_what_was_not_said() -> None:
+    step, scope = step_of(0), scope_of(0, -1, "all")
+    assert (step.tags, step.config, step.node, step.types) == ((), None, None, None)
+    assert (scope.tags, scope.config, scope.node, scope.types) == ((), None, None, None)
+    assert (scope.output, scope.is_run) == (-1, True)
+    assert not hasattr(scope, "__dict__")

@@ -20,7 +20,7 @@ import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr, field_serializer
 
 from anabranch.engine.chunks import AddableDict
-from anabranch.engine.json_encoding import LONGEST_REPR, MOST_DEEP, json_line, to_json
+from anabranch.engine.json_encoding import json_line, to_json
 from anabranch.nodes import RunnableLambda
 
 
@@ -166,8 +166,8 @@ def noted(error: BaseException, *notes: str) -> BaseException:
         (Listed(), "listed"),
         (Unread(), "unread"),
         (Unshown(), "<Unshown>"),
-        (Shown(LONGEST_REPR), "x" * LONGEST_REPR),
-        (Shown(LONGEST_REPR + 1), "x" * LONGEST_REPR + "..."),
+        (Shown(1000), "x" * 1000),
+        (Shown(1001), "x" * 1000 + "..."),
         (SecretStr("hidden"), "**********"),
         (SecretBytes(b"hidden"), "b'**********'"),
         (Model(inner=MoreInner()), {"inner": {"n": 1, "more": "m"}, "secret": "**********", "any": None}),
@@ -219,9 +219,9 @@ def test_what_is_too_deep_is_shown() -> None:
             value = [value]
         return value
 
-    assert to_json(nested(MOST_DEEP)) == nested(MOST_DEEP)
-    made = to_json(nested(MOST_DEEP + 1))
-    for _ in range(MOST_DEEP):
+    assert to_json(nested(100)) == nested(100)
+    made = to_json(nested(101))
+    for _ in range(100):
         (made,) = made
     assert made == "[]"
 

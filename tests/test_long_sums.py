@@ -58,6 +58,29 @@ def test_a_tally_combines_as_is_declared_and_says_where_it_fails() -> None:
         tally.push(1)
 
 
+class Loud(str):
+    """Text with a `+` of its own."""
+
+    def __add__(self, other: str) -> Loud:
+        return Loud(str.__add__(self, other).upper())
+
+
+class Many(list[Any]):
+    def __add__(self, other: Any) -> Many:
+        return Many([*self, "+", *other])
+
+
+def test_a_plus_of_one_s_own_is_what_adds() -> None:
+    for chunks, total in (
+        ([Loud("a"), Loud("b"), Loud("c")], Loud("ABC")),
+        ([Many([1]), Many([2])], Many([1, "+", 2])),
+        ([Piece("a"), Piece("b")], "ab"),
+    ):
+        made = fold(chunks)
+        assert made == total
+        assert type(made) is type(total)
+
+
 class TestBuffers:
     @pytest.mark.parametrize(
         ("left", "right", "common"),

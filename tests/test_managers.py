@@ -122,6 +122,47 @@ class TestAManager:
         manager.add_metadata({"a": 2})
         assert facts_of(manager)[4:6] == ({"a": 2, "b": 1}, {"a": 2, "b": 1})
 
+    def test_takes_up_another_without_changing_it(self) -> None:
+        one, two, three, four = listeners(4)
+        root = RunInfo("root", "chain", None, [], {}, ())
+        inside = RunInfo("inside", "chain", root, [], {}, ())
+        left = CallbackManager([one], [two], tags=["a"], inheritable_tags=["b"], metadata={"a": 1})
+        right = CallbackManager(
+            [three],
+            [four, two],
+            tags=["a", "c"],
+            inheritable_tags=["b", "d"],
+            metadata={"c": 1},
+            inheritable_metadata={"d": 1},
+        )
+        left.parent, right.parent = root, inside
+        before = facts_of(left), facts_of(right)
+        both = left.merge(right)
+        assert (facts_of(left), facts_of(right)) == before
+        assert facts_of(both) == (
+            *([two, four, one, three], [two, four], ["a", "c", "b", "d"], ["b", "d"]),
+            *({"d": 1, "a": 1, "c": 1}, {"d": 1}, inside.id),
+        )
+        other = RunInfo("other", "chain", root, [], {}, ())
+        for mine, theirs, wanted in (
+            (inside, root, inside),
+            (inside, other, inside),
+            (None, root, root),
+            (root, None, root),
+            (inside, inside, inside),
+            (None, None, None),
+        ):
+            left.parent, right.parent = mine, theirs
+            assert left.merge(right).parent is wanted
+
+    def test_may_be_given_other_handlers(self) -> None:
+        one, two, three = listeners(3)
+        manager = CallbackManager([one], [two])
+        manager.set_handlers([three, one])
+        assert facts_of(manager)[:2] == ([three, one], [three, one])
+        manager.set_handlers([two], inherit=False)
+        assert facts_of(manager)[:2] == ([two], [])
+
 
 class TestARun:
     def test_has_what_its_manager_says_and_what_is_bound_to_it(self) -> None:
