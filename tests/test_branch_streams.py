@@ -87,19 +87,23 @@ def test_two_branches_may_run_at_once_and_the_reader_runs_one_of_them() -> None:
 
 @in_every_streaming_verb
 @heard_or_not
-@pytest.mark.parametrize("forks", [False, True])
+@pytest.mark.parametrize("place", ["in a line", "in a branch", "after branches"])
 def test_functions_that_return_each_other_for_ever_are_named_all_along_the_way(
-    verb: str, heard: bool, forks: bool
+    verb: str, heard: bool, place: str
 ) -> None:
     def again(_: Any) -> Any:
-        return RunnableParallel(a=again, b=nothing) | passing if forks else nothing | again
+        return made()
 
-    chain = RunnableParallel(a=again, b=nothing) | passing if forks else nothing | again
+    def made() -> Runnable[Any, Any]:
+        if place == "in a branch":
+            return RunnableParallel(a=again, b=nothing) | passing
+        return (nothing if place == "in a line" else RunnableParallel(a=nothing, b=nothing)) | again
+
     config = {"recursion_limit": 3, "callbacks": [Told()] if heard else []}
     with pytest.raises(RecursionError, match="4 deep") as caught:
-        VERBS[verb](chain, 1, config)
-    place = "RunnableSequence > RunnableParallel<a,b> > again" if forks else "RunnableSequence > again"
-    assert " > ".join([place] * 4) in str(caught.value)
+        VERBS[verb](made(), 1, config)
+    way = "RunnableSequence > RunnableParallel<a,b> > again" if place == "in a branch" else "RunnableSequence > again"
+    assert " > ".join([way] * 4) in str(caught.value)
 
 
 class Deadline:
@@ -171,12 +175,19 @@ def test_a_branch_that_gets_no_thread_fails_the_stream_whether_its_reader_waits_
             raise RuntimeError("can't start new thread")
         return start(*args)
 
+    def fails(_: Any) -> Any:
+        raise ConnectionError
+
+    patient = RunnableLambda(fails).with_retry(exponential_jitter_params={"initial": 3600, "max": 3600})
+
     def branch(chunks: Iterator[Any]) -> Iterator[Any]:
         for chunk in chunks:
             if not reader_waits:
                 yield chunk
         while reader_waits and not waits_in(ThreadPumps.wait, reader):
             pass
+        if reader_waits:
+            patient.invoke(1)  # meanwhile the permit goes to the other branch, for which there is no thread
 
     idle = POOL._idle
     chain = RunnableParallel(a=branch, b=branch)
@@ -278,12 +289,14 @@ def test_a_channel_holds_16_chunks_unless_the_config_says_otherwise() -> None:
             assert chunks.statistics()["output"]["waiting"] <= capacity
 
 
-def test_chunks_are_kept_for_another_attempt_only_until_the_first_comes_out() -> None:
+@heard_or_not
+def test_chunks_are_kept_for_another_attempt_only_until_the_first_comes_out(heard: bool) -> None:
     def source(_: Any) -> Iterator[str]:
         yield from "abcd"
 
     retried = RunnableGenerator(passed).with_retry()
     for chain in (RunnableLambda(source) | retried, RunnableLambda(source) | {"k": retried, "l": passing}):
-        chunks: Any = chain.stream(1, {"channel_capacity": 1})
+        chunks: Any = chain.stream(1, {"channel_capacity": 1, "callbacks": [Told()] if heard else []})
+        assert not any(counts["held"] for counts in chunks.statistics().values())
         list(chunks)
         assert sum(counts["held"] for counts in chunks.statistics().values()) == 1

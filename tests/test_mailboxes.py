@@ -445,8 +445,9 @@ def test_an_event_stream_in_a_step_is_part_of_its_run_for_those_who_listen_to_th
         events.extend([event async for event in inner.astream_events(x, config)])
         return x
 
-    RunnableLambda(watches if sync else awatches, name="step").invoke(-1, {"callbacks": [outer]})
+    RunnableLambda(watches if sync else awatches, name="step").invoke(-1, {"callbacks": [outer], "tags": ["T"]})
     assert [event["name"] for event in events] == ["inner"] * 3
+    assert all("T" in event["tags"] for event in events)
     heard = [run for what, run, _ in outer.facts if what == "started" and run.name == "inner"]
     if config and "callbacks" in config:
         assert heard == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import sys
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,11 +14,12 @@ from typing import Any
 import pytest
 from verbs import ASYNC_VERBS, PATIENCE, SYNC_VERBS, VERBS, alist, in_every_verb, until
 
-from anabranch.engine.laws import nothing_alive_after
+from anabranch.engine.laws import Occupancy, nothing_alive_after
 from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
-from anabranch.scheduler.ledger import Ledger
+from anabranch.scheduler.ledger import Ledger, default_limit
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE
+from anabranch.scheduler.threads import ThreadCall
 
 Some = Runnable[Any, Any]
 
@@ -255,6 +257,82 @@ def test_without_other_threads_the_caller_does_all_of_it(monkeypatch: pytest.Mon
         assert chain.batch([1, 2]) == [{"a": 1, "b": 1, "c": 1}, {"a": 2, "b": 2, "c": 2}]
         assert RunnableLambda(step).batch([1, 2, 3]) == [1, 2, 3]
     assert set(idents) == {_thread.get_ident()}
+
+
+def stands_in(function: Callable[..., Any], ident: int) -> bool:
+    """Whether a thread stands in a function, or in what that calls."""
+    frame = sys._current_frames().get(ident)
+    while frame is not None and frame.f_code is not function.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
+@pytest.mark.parametrize("verb", ["invoke", "batch"])
+def test_no_permit_is_made_of_nothing_when_all_wait_for_their_next_attempts(verb: str) -> None:
+    leaf, caller = Leaf(), _thread.get_ident()
+    both = threading.Barrier(2)
+    failed: list[str] = []
+
+    def fails_once(name: str) -> Some:
+        def step(x: Any) -> Any:
+            leaf.note()
+            if name in failed:
+                return x
+            failed.append(name)
+            both.wait(PATIENCE)
+            while _thread.get_ident() != caller and not stands_in(ThreadCall._wait, caller):
+                pass
+            raise ConnectionError
+
+        return RunnableLambda(step).with_retry(exponential_jitter_params={"initial": 0.001, "max": 0.001})
+
+    SYNC_VERBS[verb](RunnableParallel(a=fails_once("a"), b=fails_once("b")), "x", {"max_concurrency": 2})
+    assert sorted(failed) == ["a", "b"]
+    all_came_back(leaf)
+
+
+# Without a cap
+
+
+@pytest.mark.parametrize("verb", ["invoke", "batch", "batch_as_completed", "stream"])
+def test_without_a_cap_as_many_blocking_calls_run_at_once_as_is_usual_and_no_more(verb: str) -> None:
+    width, occupancy = default_limit(), Occupancy()
+    barrier = threading.Barrier(width)
+
+    def meets(x: Any) -> Any:
+        with occupancy:
+            barrier.wait(PATIENCE)
+        return x
+
+    step = RunnableLambda(meets)
+    if verb in ("invoke", "stream"):
+        SYNC_VERBS[verb](RunnableParallel({f"k{number}": step for number in range(2 * width)}), 1)
+    else:
+        assert len(list(getattr(step, verb)([1] * 2 * width))) == 2 * width
+    assert (occupancy.entered, occupancy.peak) == (2 * width, width)
+
+
+@pytest.mark.parametrize("form", ["a step", "branches"])
+@in_every_verb
+def test_without_a_cap_what_is_asynchronous_is_not_bounded(verb: str, form: str) -> None:
+    width, inside = default_limit() + 3, list[int]()
+    all_there: list[asyncio.Event] = []
+
+    async def meets(x: int) -> int:
+        inside.append(x)
+        if len(inside) == width:
+            all_there[0].set()
+        async with asyncio.timeout(PATIENCE):
+            await all_there[0].wait()
+        return x
+
+    async def outer(x: Any) -> Any:
+        all_there.append(asyncio.Event())
+        return await asyncio.gather(*(RunnableLambda(meets).ainvoke(number) for number in range(width)))
+
+    chain = RunnableLambda(outer) if form == "a step" else RunnablePassthrough() | {"a": outer, "b": str} | str
+    VERBS[verb](chain, 1)
+    assert sorted(inside) == list(range(width))
 
 
 # Stops
