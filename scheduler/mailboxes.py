@@ -49,7 +49,6 @@ class Mailbox(Listener):
         self._wanted = None if wanted is None or wanted.is_open else wanted
         self._items: deque[Any] = deque()
         self._closed = False
-        self.full = False
 
     def started(self, run: RunInfo) -> None:
         """See `Listener`."""

@@ -16,6 +16,7 @@ from verbs import ASYNC_VERBS, PATIENCE, SYNC_VERBS, VERBS, alist, in_every_verb
 
 from anabranch.engine.laws import Occupancy, nothing_alive_after
 from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
+from anabranch.scheduler.clocks import CLOCK, VirtualClock
 from anabranch.scheduler.ledger import Ledger, default_limit
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE
@@ -289,6 +290,22 @@ def test_no_permit_is_made_of_nothing_when_all_wait_for_their_next_attempts(verb
     SYNC_VERBS[verb](RunnableParallel(a=fails_once("a"), b=fails_once("b")), "x", {"max_concurrency": 2})
     assert sorted(failed) == ["a", "b"]
     all_came_back(leaf)
+
+
+@pytest.mark.parametrize("verb", SYNC_VERBS)
+def test_of_a_call_that_is_over_no_timer_is_left(verb: str) -> None:
+    clock = VirtualClock()
+    token = CLOCK.set(clock)
+    try:
+        for form, make in FORMS.items():
+            if form == "a failing branch":
+                with pytest.raises(ZeroDivisionError):
+                    SYNC_VERBS[verb](make(Leaf()), "x", {"timeout": 5.0})
+            else:
+                SYNC_VERBS[verb](make(Leaf()), "x", {"timeout": 5.0})
+            assert not clock.jump(), form
+    finally:
+        CLOCK.reset(token)
 
 
 # Without a cap
