@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 import pytest
-from verbs import VERBS
+from verbs import PATIENCE, VERBS
 
 from anabranch.engine.trace_laws import Recorder, one_start_and_one_end, well_nested
 from anabranch.nodes import (
@@ -208,3 +209,43 @@ def test_a_call_step_whose_answer_is_an_error_has_failed(verb: str) -> None:
     assert [run.name for run in failed] == ["fails", "RunnableBranch", "RunnableSequence"]
     (note,) = caught.value.__notes__
     assert note == f"raised in step RunnableSequence > RunnableBranch > fails (run {failed[0].id})"
+
+
+@pytest.mark.parametrize("verb", ["stream", "astream"])
+def test_what_is_stopped_because_its_stream_is_closed_has_ended(verb: str) -> None:
+    began = threading.Event()
+
+    def after(text: str) -> str:
+        assert began.wait(PATIENCE)
+        return text
+
+    async def endless(text: str) -> str:
+        began.set()
+        await asyncio.Event().wait()
+        return text
+
+    async def pieces(source: AsyncIterator[str]) -> AsyncIterator[str]:
+        async for chunk in source:
+            began.set()
+            yield chunk
+            await asyncio.Event().wait()
+
+    for branch in (RunnableLambda(endless, name="branch"), RunnableGenerator(pieces, name="branch")):
+        recorder = Recorder()
+        began.clear()
+        fork = RunnableParallel(a=RunnableLambda(after), b=branch)
+        config: Any = {"callbacks": [recorder]}
+
+        async def main(fork: Any = fork, config: Any = config) -> None:
+            async with fork.astream("x", config) as chunks:
+                await anext(aiter(chunks))
+
+        if verb == "astream":
+            asyncio.run(main())
+        else:
+            with fork.stream("x", config) as chunks:
+                next(iter(chunks))
+        one_start_and_one_end(recorder.facts)
+        over = [(what, run.name) for what, run, _ in recorder.facts if what in ("ended", "failed")]
+        assert set(over) - {("ended", "after")} == {("ended", "branch"), ("ended", "RunnableParallel<a,b>")}
+        assert over[-1] == ("ended", "RunnableParallel<a,b>")
