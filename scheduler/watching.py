@@ -82,10 +82,7 @@ class WatchedPuller(Puller):
                     made.append(chunks)
                 chunks = self._watched_fold(phase, chunks)
                 made.append(chunks)
-            if loop.maps:
-                chunks = self._watched_maps(loop.maps, chunks)
-                made.append(chunks)
-            yield from chunks
+            yield from self._watched_maps(loop.maps, chunks) if loop.maps else chunks
 
     def _watched_fold(self, phase: Fold, chunks: Iterable[Any]) -> Iterator[Any]:
         """Take a step's whole input, and begin to make chunks of it."""

@@ -212,6 +212,25 @@ def test_each_ends_once_also_when_a_listener_breaks_the_run_at_the_end_of_one(ve
     }
 
 
+@in_both_streams
+def test_they_end_with_what_they_made_when_the_step_that_needs_the_whole_cannot_start(verb: str) -> None:
+    class Breaks(Listener):
+        inline = True
+
+        def started(self, run: RunInfo) -> None:
+            if run.name == "whole":
+                raise ZeroDivisionError
+
+    def whole(text: str) -> str:
+        return text
+
+    told = Told()
+    with pytest.raises(ZeroDivisionError):
+        VERBS[verb](source_of("a", "b") | maps | whole | mark("3"), "x", {"callbacks": [told, Breaks()]})
+    check_facts(told.facts)
+    assert told.ends == {"source": ("x", "a"), "1": ("a", "a1"), "2": ("a1", "a12")}
+
+
 class Full(Listener):
     """Takes no chunk after the first until it was waited for."""
 

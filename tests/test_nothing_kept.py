@@ -1,0 +1,71 @@
+"""What went through a call is let go when the call is over, without waiting for the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import time
+import weakref
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from facts import Told
+from verbs import PATIENCE, SYNC_VERBS
+
+from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
+
+
+class Value:
+    """Something that can be seen to be gone."""
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+def passed(chunks: Iterator[Any]) -> Iterator[Any]:
+    yield from chunks
+
+
+def last(_: Any) -> str:
+    return "done"
+
+
+CHAINS: dict[str, Runnable[Any, Any]] = {
+    "a step": RunnableLambda(same) | last,
+    "generators": RunnableGenerator(passed) | last,
+    "branches": RunnablePassthrough() | RunnableParallel(a=same, b=same) | last,
+    "branches of generators": RunnablePassthrough() | RunnableParallel(a=passed, b=passed) | last,
+    "a map": RunnableLambda(lambda value: [value]) | RunnableLambda(same).map() | last,
+    "a retry": RunnableLambda(same).with_retry() | last,
+    "a returned runnable": RunnableLambda(lambda _: RunnableLambda(same)) | last,
+}
+
+
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.parametrize(
+    ("verb", "heard"),
+    [
+        *((verb, False) for verb in ("invoke", "batch", "batch_as_completed", "stream", "transform")),
+        *((verb, True) for verb in ("invoke", "batch", "batch_as_completed")),
+    ],
+)
+def test_values_are_let_go_when_their_call_is_over(verb: str, heard: bool, no_collection: None) -> None:
+    for name, chain in CHAINS.items():
+        value = Value()
+        kept = weakref.ref(value)
+        told = Told()
+        SYNC_VERBS[verb](chain, value, {"callbacks": [told] if heard else []})
+        told.facts.clear()
+        del value, told
+        deadline = time.monotonic() + PATIENCE / 10
+        while kept() is not None and time.monotonic() < deadline:
+            time.sleep(0)  # a thread of the pool may be about to come to rest
+        assert kept() is None, name
