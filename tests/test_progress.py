@@ -135,6 +135,19 @@ def test_results_that_come_one_by_one_were_told_before() -> None:
     assert len(seen) == 3
 
 
+@pytest.mark.parametrize("step", [double, adouble, RunnableLambda(adouble) | {"a": adouble, "b": double}])
+def test_on_a_loop_they_were_told_before_too(step: Any) -> None:
+    async def main() -> None:
+        seen: Seen = []
+        config: Any = {"progress": lambda *each: seen.append(each), "max_concurrency": 1}
+        chain: Runnable[Any, Any] = step if isinstance(step, Runnable) else RunnableLambda(step)
+        told = [len(seen) async for _ in chain.abatch_as_completed([0, 1, 2], config)]
+        assert all(count > number for number, count in enumerate(told))
+        assert seen == [(1, 3), (2, 3), (3, 3)]
+
+    asyncio.run(main())
+
+
 def test_it_is_not_handed_down() -> None:
     seen: Seen = []
     configs = []
