@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import queue
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -217,3 +218,40 @@ def test_an_interrupt_of_this_thread_whenever_it_comes_ends_the_other_side_first
         list(portal_chunks("step", noting.adoubled, noting.given()))
     assert noting.went == [] or noting.went[-1] == "closed"
     assert noting.went != WHOLE
+
+
+def test_an_interrupt_while_it_is_closed_cancels_what_closes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    closing, cancelled = threading.Event(), threading.Event()
+
+    async def stubborn(_: AsyncIterator[str]) -> AsyncIterator[str]:
+        try:
+            yield "first"
+        finally:
+            closing.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+
+    class Interrupted:
+        """A queue of which the third wait is interrupted when the other side is closing."""
+
+        def __init__(self) -> None:
+            self._items: queue.SimpleQueue[Any] = queue.SimpleQueue()
+            self._waits = 0
+            self.put = self._items.put
+
+        def get(self) -> Any:
+            self._waits += 1
+            if self._waits == 3:
+                assert closing.wait(PATIENCE)
+                raise KeyboardInterrupt
+            return self._items.get(timeout=PATIENCE)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(primitives, "SimpleQueue", Interrupted)
+        chunks = portal_chunks("step", stubborn, iter(()))
+        assert next(chunks) == "first"
+        with pytest.raises(KeyboardInterrupt):
+            chunks.close()  # type: ignore[attr-defined]
+    assert cancelled.wait(PATIENCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from doubling import WHOLE, Noting
 from verbs import PATIENCE, aiterate, alist, until
 
 from anabranch.engine.errors import Stopped
-from anabranch.scheduler.bridges import thread_chunks
+from anabranch.scheduler.bridges import _ThreadLink, thread_chunks
 from anabranch.scheduler.ledger import Ledger
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
@@ -206,10 +207,46 @@ def test_a_cancellation_while_blocking_code_runs_comes_out_when_that_has_closed(
         may_end.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert went[-1] == "closed"
+        assert went == ["stopped", "closed"]
         assert ledger.statistics() == {"limit": 1, "free": 1, "waiting": 0}
 
     asyncio.run(main())
+
+
+def test_a_cancellation_just_when_a_chunk_of_the_input_is_asked_for_is_the_answer_to_that() -> None:
+    went, ident = list[str](), list[int]()
+    inside, may_ask = threading.Event(), threading.Event()
+
+    def asks() -> bool:
+        frame = sys._current_frames().get(ident[0])
+        while frame is not None and frame.f_code is not _ThreadLink._input.__code__:
+            frame = frame.f_back
+        return frame is not None
+
+    def step(chunks: Iterator[str]) -> Iterator[str]:
+        ident.append(threading.get_ident())
+        inside.set()
+        assert may_ask.wait(PATIENCE)
+        try:
+            yield from chunks
+        except Stopped as error:
+            went.append(str(error))
+            raise
+        finally:
+            went.append("closed")
+
+    async def main() -> None:
+        task = asyncio.ensure_future(alist(threaded(step, aiterate("ab"))))
+        await until(inside.is_set)
+        may_ask.set()
+        while not asks():
+            pass
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert went == ["the call around this step was stopped", "closed"]
 
 
 @pytest.mark.parametrize("waits_for", ["input", "permit"])
