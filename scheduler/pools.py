@@ -31,7 +31,6 @@ class Pool:
     def __init__(self, idle_seconds: float = IDLE_SECONDS) -> None:
         self._idle: deque[_Worker] = deque()
         self._idle_seconds = idle_seconds
-        self._threads = 0
         self._busy: set[_Worker] = set()
 
     def submit(self, task: Callable[[], Any]) -> None:
