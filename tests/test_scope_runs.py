@@ -12,6 +12,8 @@ from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.engine.trace_laws import Recorder, check_facts
 from anabranch.nodes import (
     AddableDict,
+    BaseRetriever,
+    Document,
     FakeListChatModel,
     Runnable,
     RunnableGenerator,
@@ -227,6 +229,22 @@ def test_a_step_that_fails_leaves_each_scope_around_it_with_its_error_and_input(
     assert {"fails", "inner", "both", "root"} <= failed.keys()
     assert failed["fails"][0] == "in"
     assert failed["root"][0] == "in" or verb.endswith("transform")
+
+
+class Shelf(BaseRetriever):
+    def _get_relevant_documents(self, query: str, **kwargs: Any) -> list[Document]:
+        return [Document(query)]
+
+
+@pytest.mark.parametrize("verb", OF_CHUNKS)
+def test_a_scope_starts_with_the_first_chunk_also_where_its_first_step_waits_for_all(verb: str) -> None:
+    recorder = Recorder()
+    chain = RunnableLambda(letters) | named("inner", Shelf() | RunnableLambda(len, name="count"))
+    assert VERBS[verb](chain, "in", {"callbacks": [recorder]}) == [1]
+    check_facts(recorder.facts)
+    told = [(what, run.name) for what, run, _ in recorder.facts]
+    assert told.index(("started", "inner")) < told.index(("ended", "letters")) < told.index(("started", "Shelf"))
+    assert next(run.input for what, run, _ in recorder.facts if run.name == "Shelf") == "ab"
 
 
 class Described(FakeListChatModel):
