@@ -271,6 +271,22 @@ def test_of_several_branches_that_fail_the_first_in_the_plan_counts_whichever_wa
     assert went == [first, "b" if first == "a" else "a"]
 
 
+class Broken(Runnable[Any, Any]):
+    """A leaf whose streams raise before there is anything to iterate."""
+
+    def transform(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+        raise ZeroDivisionError
+
+
+@heard_or_not
+@in_both_streams
+def test_a_leaf_that_fails_when_it_is_asked_for_its_chunks_is_named(verb: str, heard: bool) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        VERBS[verb](source_of("a") | Broken() | passing, "x", {"callbacks": [Told()] if heard else []})
+    (note,) = caught.value.__notes__
+    assert note.startswith("raised in step RunnableSequence > Broken (run ")
+
+
 # Closing
 
 
