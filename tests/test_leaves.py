@@ -310,7 +310,8 @@ class TestSeveralVerbs:
         assert asyncio.run(Logged().ainvoke("x")) == "aX"
         assert asyncio.run((Logged() | str).ainvoke("x")) == "aX"
         assert Logged().batch(["x", "y"]) == ["bX", "bY"]
-        assert (RunnablePassthrough() | Logged()).batch(["x", "y"]) == ["bX", "bY"]
+        one_thread: RunnableConfig = {"max_concurrency": 1}  # of two, each may take what waits by itself
+        assert (RunnablePassthrough() | Logged()).batch(["x", "y"], one_thread) == ["bX", "bY"]
 
     def test_one_that_only_calls_what_it_overrides_is_an_error(self) -> None:
         class Empty(Runnable[str, str]):
