@@ -23,7 +23,7 @@ from mutation.swapping import Functions
 ELSEWHERE = re.compile(
     "chat_history|chat_models|cli_|command|console|docs|documented|drawable|drawing|embedd|exports|function_calling"
     "|hostile|langchain_graphs|langchain_values|layers|message|openai|otel|packaging|parser|perfetto|picture|prompt"
-    "|server_sent|stdlib|timeline|tool_(answers|examples|inputs|loops)|tools|typing|vector|watch_page|watch_server"
+    "|server_sent|stdlib|timeline|tool_(answers|examples|inputs|loops)|tools|typing|vector_|watch_page|watch_server"
 )
 """Words in the names of test files that test the nodes' or drawings' own work, which say little of the scheduler."""
 
