@@ -326,7 +326,7 @@ class AsyncBroken(AsyncCallbackHandler):
 
 
 class TestHandlersThatRaise:
-    @in_every_verb
+    @pytest.mark.parametrize("verb", VERBS)
     @pytest.mark.parametrize("kind", [Broken, AsyncBroken])
     def test_the_run_goes_on_and_it_is_logged_once(
         self, verb: str, kind: Any, caplog: pytest.LogCaptureFixture

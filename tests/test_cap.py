@@ -6,14 +6,12 @@ Leaves count who is inside. Those that are to overlap meet at a barrier, so they
 from __future__ import annotations
 
 import asyncio
-import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from functools import wraps
 from typing import Any
 
 import pytest
-from verbs import until
+from verbs import one_after_another, until
 
 from anabranch.engine.laws import Occupancy, concurrency_within_cap
 from anabranch.nodes import Runnable, RunnableBranch, RunnableGenerator, RunnableLambda, RunnableParallel
@@ -25,22 +23,7 @@ PATIENCE = 20.0
 """Seconds until a barrier that nobody comes to gives up; only a failing test waits so long."""
 
 
-def at_each_cap(test: Callable[..., None]) -> Callable[..., None]:
-    """Do a test at one cap after the other. As tests of their own they would take longer than what they look at."""
-
-    @wraps(test)
-    def at_all(*args: Any, **kwargs: Any) -> None:
-        for cap in CAPS:
-            try:
-                test(*args, cap=cap, **kwargs)
-            except BaseException as error:
-                error.add_note(f"under a cap of {cap}")
-                raise
-
-    signature = inspect.signature(test)
-    others = [each for name, each in signature.parameters.items() if name != "cap"]
-    at_all.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
-    return at_all
+at_each_cap = one_after_another("cap", CAPS)
 
 
 class Leaves:

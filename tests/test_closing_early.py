@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from built_programs import Watched
-from verbs import ASYNC_VERBS, SYNC_VERBS, VERBS, in_every_async_verb, in_every_verb, until
+from verbs import ASYNC_VERBS, SYNC_VERBS, VERBS, in_every_async_verb, in_every_verb, one_after_another, until
 
 from anabranch.engine.laws import nothing_alive_after
 from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough, simulate
@@ -69,7 +69,7 @@ def apassing(watch: Watched) -> Runnable[Any, Any]:
     return RunnableGenerator(pass_on)
 
 
-at_each_chunk = pytest.mark.parametrize("count", range(LENGTH + 1))
+at_each_chunk = one_after_another("count", range(LENGTH + 1))
 in_each_chain = pytest.mark.parametrize("chain", CHAINS)
 
 

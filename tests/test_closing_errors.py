@@ -15,7 +15,7 @@ from built_programs import Watched, build
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from programs import Program, Value, programs, values
-from verbs import PATIENCE, awaited, until
+from verbs import PATIENCE, awaited, one_after_another, until
 
 from anabranch.engine.laws import nothing_alive_after
 from anabranch.engine.trace_laws import Recorder, check_facts
@@ -155,7 +155,7 @@ FORKED: dict[str, Callable[[str], AnyRunnable]] = {
 }
 CHAINS = STRAIGHT | FORKED
 in_each_chain = pytest.mark.parametrize("chain", CHAINS)
-in_both_forms = pytest.mark.parametrize("form", ["blocking", "asynchronous"])
+in_both_forms = one_after_another("form", ["blocking", "asynchronous"])
 
 
 def names(chain: str) -> list[str]:

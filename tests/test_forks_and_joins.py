@@ -15,6 +15,7 @@ import pytest
 from built_programs import build
 from hypothesis import assume, given, settings
 from programs import Fallback, Program, Value, expected, parts_of, programs, values
+from verbs import one_after_another
 
 from anabranch.engine.chunks import afold, fold
 from anabranch.nodes import (
@@ -224,14 +225,14 @@ RUNS: dict[str, Run] = {
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("cap", CAPS)
+@one_after_another("cap", CAPS)
 @pytest.mark.parametrize("run", ["invoke", "batch", "ainvoke"])
 def test_values_come_through(program: str, run: str, cap: int | None) -> None:
     runs_to_its_value(program, run, cap)
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-@pytest.mark.parametrize("cap", CAPS)
+@one_after_another("cap", CAPS)
 @pytest.mark.parametrize("run", ["stream", "astream", "astreams"])
 def test_chunks_come_through(program: str, run: str, cap: int | None) -> None:
     runs_to_its_value(program, run, cap)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from verbs import VERBS, in_every_verb
+from verbs import VERBS, in_every_verb, one_after_another
 
 from anabranch.engine.trace_laws import Recorder, check_facts
 from anabranch.nodes import Runnable, RunnableLambda, RunnableParallel, RunnablePassthrough
@@ -71,13 +71,13 @@ PLACES: dict[str, Callable[[Runnable[Any, Any]], Runnable[Any, Any]]] = {
     "a branch": lambda leaf: RunnableParallel(x=leaf, y=RunnablePassthrough()),
     "with config": lambda leaf: RunnablePassthrough() | leaf.with_config(tags=["bound"]),
 }
-at_each_place = pytest.mark.parametrize("place", PLACES)
+at_each_place = one_after_another("place", PLACES)
 
 
 @in_every_verb
 @in_each_form
 @at_each_place
-@pytest.mark.parametrize("heard", [False, True])
+@one_after_another("heard", [False, True])
 def test_one_that_raises_at_once_is_noted(name: str, place: str, verb: str, heard: bool) -> None:
     recorder = Recorder()
     with pytest.raises(ValueError, match="refuses") as caught:

@@ -163,7 +163,7 @@ def test_several_may_be_bound(verb: str, is_async: bool) -> None:
     assert len(first.facts) == len(second.facts) == 2
 
 
-@in_every_verb
+@pytest.mark.parametrize("verb", VERBS)
 def test_one_that_raises_is_logged_by_name_and_the_run_goes_on(verb: str, caplog: pytest.LogCaptureFixture) -> None:
     def breaks(run: Run) -> None:
         raise RuntimeError("of the listener")

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from verbs import VERBS, alist, awaited, in_every_verb
+from verbs import VERBS, alist, awaited, in_every_verb, one_after_another
 
 from anabranch.engine.chunks import fold
 from anabranch.nodes import (
@@ -121,7 +121,7 @@ MODELS = [
     *(written(BaseLLM, TextForms, names) for names in some_of(*FORMS)),
     *(written(LLM, TextForms, names) for names in some_of("_call", "_acall", "_stream", "_astream")),
 ]
-each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.get_name())
+each_model = one_after_another("model", MODELS)
 WITHOUT_A_BLOCKING_WHOLE = ("with_astream", "with_agenerate_astream", "with_acall_astream")
 STREAMING = [
     model for model in MODELS if "_stream" in model.get_name() or model.get_name().endswith(WITHOUT_A_BLOCKING_WHOLE)

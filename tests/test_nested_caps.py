@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from verbs import PATIENCE, alist
+from verbs import PATIENCE, alist, one_after_another
 
 from anabranch.nodes import Runnable, RunnableLambda, RunnablePassthrough
 
@@ -45,7 +45,7 @@ ACALLS: dict[str, Callable[[Runnable[Any, Any], Any], Any]] = {
     "abatch_as_completed": lambda made, config: alist(made.abatch_as_completed([1, 2], config)),
     "astream": lambda made, config: alist(made.astream(1, config)),
 }
-in_each_chain = pytest.mark.parametrize("chain", CHAINS)
+in_each_chain = one_after_another("chain", CHAINS)
 
 
 def ordered(found: Any) -> Any:

@@ -16,7 +16,7 @@ from built_programs import Watched, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import Expected, Injected, Program, Value, expected, programs, values
-from verbs import PATIENCE, VERBS, in_every_verb, until
+from verbs import PATIENCE, VERBS, until
 
 from anabranch.engine.laws import nothing_alive_after, outcome
 from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
@@ -25,7 +25,7 @@ from anabranch.scheduler.hopping import loop_ledger
 
 @given(programs(max_leaves=10), values)
 @settings(max_examples=40)
-@in_every_verb
+@pytest.mark.parametrize("verb", VERBS)
 def test_nothing_is_left_of_a_random_program_whatever_comes_of_it(verb: str, program: Program, value: Value) -> None:
     watch = Watched()
     runnable = build(program, watch)

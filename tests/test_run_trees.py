@@ -183,7 +183,7 @@ class TestTracers:
         assert tracer.threads != [threading.get_ident()]
         assert inline.threads == [threading.get_ident()]
 
-    @in_every_verb
+    @pytest.mark.parametrize("verb", VERBS)
     def test_one_that_raises_is_logged_and_one_that_wants_to_breaks_the_run(
         self, verb: str, caplog: pytest.LogCaptureFixture
     ) -> None:

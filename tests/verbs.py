@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from functools import wraps
 from typing import Any
 
 import pytest
@@ -56,6 +58,32 @@ ASYNC_VERBS: dict[str, Verb] = {
 }
 VERBS = SYNC_VERBS | ASYNC_VERBS
 
-in_every_verb = pytest.mark.parametrize("verb", VERBS)
-in_every_sync_verb = pytest.mark.parametrize("verb", SYNC_VERBS)
+
+def one_after_another(name: str, values: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Do a test with one value of a parameter after the other: many tests would take longer than what they look at.
+
+    The test must not keep anything from one to the next; otherwise it is to be parametrized.
+    """
+    values = list(values)
+
+    def with_all(test: Callable[..., None]) -> Callable[..., None]:
+        @wraps(test)
+        def wrapper(*args: Any, **kwargs: Any) -> None:
+            for value in values:
+                try:
+                    test(*args, **{name: value}, **kwargs)
+                except BaseException as error:
+                    error.add_note(f"with {name}={value!r}")
+                    raise
+
+        signature = inspect.signature(test)
+        others = [each for each in signature.parameters.values() if each.name != name]
+        wrapper.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
+        return wrapper
+
+    return with_all
+
+
+in_every_verb = one_after_another("verb", VERBS)
+in_every_sync_verb = one_after_another("verb", SYNC_VERBS)
 in_every_async_verb = pytest.mark.parametrize("verb", ASYNC_VERBS)
