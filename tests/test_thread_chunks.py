@@ -15,18 +15,23 @@ from verbs import PATIENCE, aiterate, alist, until
 
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler.bridges import _ThreadLink, thread_chunks
+from anabranch.scheduler.closing import AClosing
 from anabranch.scheduler.ledger import Ledger
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
 
 
-def threaded(
+async def threaded(
     open_chunks: Callable[[Iterator[Any]], Iterator[Any]],
     source: AsyncIterator[Any],
     ledger: Ledger | None = None,
     context: contextvars.Context | None = None,
 ) -> Any:
-    return thread_chunks(open_chunks, source, context or contextvars.copy_context(), ledger, 0)
+    """The source is closed by whoever opened it, as by the driver."""
+    chunks = thread_chunks(open_chunks, source, context or contextvars.copy_context(), ledger, 0)
+    async with AClosing([source, chunks]):
+        async for chunk in chunks:
+            yield chunk
 
 
 def test_asynchronous_code_reads_blocking_chunks_and_makes_the_input_as_it_is_needed() -> None:
