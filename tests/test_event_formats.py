@@ -7,35 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from appearances import Seen
 
 from anabranch.engine.events import Filter, Formatter, answered, asked, tool_call_id
 from anabranch.engine.runs import MISSING, RunInfo
 
 TYPES = ("chain", "prompt", "parser", "llm", "chat_model", "retriever", "tool")
-
-
-class Seen:
-    """How a model or tool looks to whoever listens."""
-
-    name, description = "mine", "does it"
-
-    def asked(self, value: Any) -> Any:
-        return ["asked", value]
-
-    def answered(self, value: Any) -> Any:
-        return {"answered": value}
-
-    def said(self, asked: Any) -> list[str]:
-        return [f"{each}" for each in asked]
-
-    def piece(self, chunk: Any) -> tuple[str, Any]:
-        return f"<{chunk}>", ("piece", chunk)
-
-    def options(self) -> dict[str, Any]:
-        return {"option": 1}
-
-    def tool_call_id(self, value: Any) -> str:
-        return f"call of {value}"
 
 
 def run_of(run_type: str, parent: RunInfo | None = None, about: Any = None, **known: Any) -> RunInfo:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from appearances import Seen
 
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.nodes import AsyncCallbackHandler, BaseCallbackHandler
@@ -37,28 +38,6 @@ def _telling(name: str) -> Callable[..., None]:
 
 def handler_with(*names: str, **flags: Any) -> Any:
     return type("Handler", (Told,), {**{name: _telling(name) for name in names}, **flags})()
-
-
-class Seen:
-    name, description = "shown", "does it"
-
-    def asked(self, value: Any) -> Any:
-        return ["asked", value]
-
-    def answered(self, value: Any) -> Any:
-        return {"answered": value}
-
-    def said(self, asked: Any) -> list[str]:
-        return [f"{each}" for each in asked]
-
-    def piece(self, chunk: Any) -> tuple[str, Any]:
-        return f"<{chunk}>", ("piece", chunk)
-
-    def options(self) -> dict[str, Any]:
-        return {"option": 1}
-
-    def tool_call_id(self, value: Any) -> str:
-        return f"call of {value}"
 
 
 class Node:
