@@ -200,8 +200,8 @@ class LogWriter:
         if run is self._root:
             changes = self._output.push(chunk)
             if self._lists_chunks:
-                return RunLogPatch({"op": "add", "path": "/streamed_output/-", "value": chunk}, *changes)
-            return RunLogPatch(*changes) if changes else None
+                changes.insert(0, {"op": "add", "path": "/streamed_output/-", "value": chunk})
+            return _patch(changes) if changes else None
         key = self._keys.get(run.id)
         if key is None:
             return None
@@ -297,6 +297,13 @@ class Output:
 
 def _type_of(run: RunInfo) -> str:
     return "llm" if run.run_type == "chat_model" else run.run_type
+
+
+def _patch(ops: list[Op]) -> RunLogPatch:
+    """A patch of operations that nobody else has."""
+    patch = RunLogPatch.__new__(RunLogPatch)
+    patch._ops = ops
+    return patch
 
 
 def _op(op: str, path: str, value: Any) -> Op:

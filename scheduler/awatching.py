@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any, Self
 
 from anabranch.engine.chunks import Accumulator, Tally
@@ -15,9 +16,10 @@ from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.reporting import aease, is_busy
 from anabranch.scheduler.shapes import ends_at_once, starts_early
 from anabranch.scheduler.sites import Site
+from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import Fold, Loop, Stage
 from anabranch.scheduler.traces import Trace
-from anabranch.scheduler.watching import Maps
+from anabranch.scheduler.watching import Inside, Leaving, Maps, outermost_step
 
 Begun = tuple[RunInfo, AsyncIterator[Any]]
 
@@ -36,6 +38,7 @@ class AsyncWatchedPuller(AsyncPuller):
     ) -> None:
         self._trace = trace
         self._blame = Blame(graph)
+        self._outermost = outermost_step(stages)
         super().__init__(stages, source, site, graph, open_stream)
 
     def _open(self, stage: Stage, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
@@ -51,11 +54,8 @@ class AsyncWatchedPuller(AsyncPuller):
 
         async def begin() -> Begun:
             run = await self._start(step, held=not await fed.begin())
-            before = RUN.set(run)
-            try:
+            with Inside(run):
                 return run, open_chunks(fed)
-            finally:
-                RUN.reset(before)
 
         return self._told(step, begin, fed.total)
 
@@ -106,11 +106,8 @@ class AsyncWatchedPuller(AsyncPuller):
                 total.push(chunk)
             if run is None:
                 run = await self._start(step, MISSING if starts_early(step.operator) else total.value)
-            before = RUN.set(run)
-            try:
+            with Inside(run):
                 made = await self._unfold(phase, total.value)
-            finally:
-                RUN.reset(before)
         except BaseException as error:
             if run is not None:
                 self._blame.see(error, step.slot, run)
@@ -146,23 +143,28 @@ class AsyncWatchedPuller(AsyncPuller):
         run, chunks = await begin()
         trace, pull = self._trace, chunks.__anext__
         total, at_once = Tally(step.operator.algebra, step.name), ends_at_once(step, run)
+        stays, inside = step is self._outermost, False
         try:
-            async with AClosing([chunks]):  # it goes on, if it was a listener that raised or was waited for
-                while True:
-                    before = RUN.set(run)
-                    try:
-                        chunk = await pull()
-                    except StopAsyncIteration:
-                        break
-                    finally:
-                        RUN.reset(before)
-                    total.push(chunk)
-                    if at_once:
-                        trace.end_early(run, chunk)
-                    trace.chunk(run, chunk)
-                    if is_busy(run, trace.reporter):
-                        await aease(run, trace.reporter)
-                    yield chunk
+            # The step's code goes on, if it was a listener that raised or was waited for.
+            async with AClosing([chunks], partial(_aclose_inside, run)):
+                with Leaving(run):
+                    while True:
+                        if not inside:
+                            before, inside = RUN.set(run), stays
+                        try:
+                            chunk = await pull()
+                        except StopAsyncIteration:
+                            break
+                        finally:
+                            if not inside:
+                                RUN.reset(before)
+                        total.push(chunk)
+                        if at_once:
+                            trace.end_early(run, chunk)
+                        trace.chunk(run, chunk)
+                        if is_busy(run, trace.reporter):
+                            await aease(run, trace.reporter)
+                        yield chunk
         except BaseException as error:
             if run.started:
                 self._blame.see(error, step.slot, run)
@@ -170,6 +172,11 @@ class AsyncWatchedPuller(AsyncPuller):
             raise
         trace.end(run, total.value, taken.value)
         await trace.reporter.settle()
+
+
+async def _aclose_inside(run: RunInfo, chunks: AsyncIterator[Any]) -> None:
+    with Inside(run):
+        await aclose(chunks)
 
 
 class AsyncFed:

@@ -7,6 +7,7 @@ the whole of it starts when that is there; each ends when its consumer has come 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any, Self
 
 from anabranch.engine.chunks import Accumulator, Tally
@@ -19,6 +20,7 @@ from anabranch.scheduler.pulling import OpenStream, Puller
 from anabranch.scheduler.reporting import ease
 from anabranch.scheduler.shapes import ends_at_once, starts_early
 from anabranch.scheduler.sites import Site
+from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import Fold, Loop, Stage
 from anabranch.scheduler.traces import Trace
 
@@ -39,6 +41,7 @@ class WatchedPuller(Puller):
     ) -> None:
         self._trace = trace
         self._blame = Blame(graph)
+        self._outermost = outermost_step(stages)
         super().__init__(stages, source, site, graph, open_stream)
 
     def _open(self, stage: Stage, chunks: Iterator[Any]) -> Iterator[Any]:
@@ -54,11 +57,8 @@ class WatchedPuller(Puller):
 
         def begin() -> Begun:
             run = self._trace.start(step, held=not fed.begin())
-            before = RUN.set(run)
-            try:
+            with Inside(run):
                 return run, open_chunks(fed)
-            finally:
-                RUN.reset(before)
 
         return self._told(step, begin, fed.total)
 
@@ -99,11 +99,8 @@ class WatchedPuller(Puller):
                 total.push(chunk)
             if run is None:
                 run = trace.start(step, MISSING if starts_early(step.operator) else total.value)
-            before = RUN.set(run)
-            try:
+            with Inside(run):
                 made = self._unfold(phase, total.value)
-            finally:
-                RUN.reset(before)
         except BaseException as error:
             if run is not None:
                 self._blame.see(error, step.slot, run)
@@ -135,16 +132,20 @@ class WatchedPuller(Puller):
         run, chunks = begin()
         trace, pull = self._trace, chunks.__next__
         total, at_once = Tally(step.operator.algebra, step.name), ends_at_once(step, run)
+        stays, inside = step is self._outermost, False
         try:
-            with Closing([chunks]):  # it goes on, if it was a listener that raised
+            # The step's code goes on, if it was a listener that raised.
+            with Closing([chunks], partial(_close_inside, run)), Leaving(run):
                 while True:
-                    before = RUN.set(run)
+                    if not inside:
+                        before, inside = RUN.set(run), stays
                     try:
                         chunk = pull()
                     except StopIteration:
                         break
                     finally:
-                        RUN.reset(before)
+                        if not inside:
+                            RUN.reset(before)
                     total.push(chunk)
                     if at_once:
                         trace.end_early(run, chunk)
@@ -157,6 +158,45 @@ class WatchedPuller(Puller):
             trace.fail(run, error, taken.value, total.value)
             raise
         trace.end(run, total.value, taken.value)
+
+
+def outermost_step(stages: tuple[Stage, ...]) -> Step | None:
+    """The step that no code of a segment pulls: between two chunks its run may stay the one around."""
+    last = stages[-1]
+    if isinstance(last, Loop):
+        return last.phases[-1].step if last.phases and not last.maps else None
+    return last.step
+
+
+class Leaving:
+    """What was around the code of this context at the beginning is so again at the end, where a run has been."""
+
+    __slots__ = ("_around", "_run")
+
+    def __init__(self, run: RunInfo) -> None:
+        self._run = run
+        self._around = RUN.get()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        if RUN.get() is self._run:  # otherwise this is another context: that of whoever closes a forgotten stream
+            RUN.set(self._around)
+
+
+class Inside(Leaving):
+    """Until it is left, a run is the one around the code of this context."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        RUN.set(self._run)
+
+
+def _close_inside(run: RunInfo, chunks: Iterator[Any]) -> None:
+    with Inside(run):
+        close(chunks)
 
 
 class Fed:

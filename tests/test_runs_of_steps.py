@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -249,3 +249,104 @@ def test_what_is_stopped_because_its_stream_is_closed_has_ended(verb: str) -> No
         over = [(what, run.name) for what, run, _ in recorder.facts if what in ("ended", "failed")]
         assert set(over) - {("ended", "after")} == {("ended", "branch"), ("ended", "RunnableParallel<a,b>")}
         assert over[-1] == ("ended", "RunnableParallel<a,b>")
+
+
+def calls(text: str) -> None:
+    RunnableLambda(louder, name=text).invoke("x")
+
+
+def calling(chunks: Iterator[str], name: str) -> Iterator[str]:
+    try:
+        for chunk in chunks:
+            calls(f"{name} before")
+            yield chunk
+            calls(f"{name} after")
+    finally:
+        calls(f"{name} finally")
+
+
+def generator(name: str) -> Runnable[Any, Any]:
+    def transform(chunks: Iterator[str]) -> Iterator[str]:
+        yield from calling(chunks, name)
+
+    return RunnableGenerator(transform, name=name)
+
+
+def agenerator(name: str) -> Runnable[Any, Any]:
+    async def acalling(chunks: AsyncIterator[str]) -> AsyncIterator[str]:
+        try:
+            async for chunk in chunks:
+                calls(f"{name} before")
+                yield chunk
+                calls(f"{name} after")
+        finally:
+            calls(f"{name} finally")
+
+    return RunnableGenerator(acalling, name=name)
+
+
+def whole(name: str) -> Runnable[Any, Any]:
+    class Whole(Runnable[Any, Any]):
+        def invoke(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+            return input
+
+        def stream(self, input: Any, config: Any = None, **kwargs: Any) -> Any:
+            return calling(iter([str(input)] * 2), name)
+
+    return Whole().with_config(run_name=name)
+
+
+def tried(name: str) -> Runnable[Any, Any]:
+    return generator(name).with_retry(stop_after_attempt=1)
+
+
+KINDS: dict[str, Callable[[str], Runnable[Any, Any]]] = {
+    "generator": generator,
+    "async generator": agenerator,
+    "whole": whole,
+    "tried": tried,
+}
+CHAINS: dict[str, Callable[[Any, Any], Any]] = {
+    "in line": lambda one, two: one | two,
+    "with maps": lambda one, two: one | RunnableLambda(str) | two | RunnableLambda(str),
+    "in a dict": lambda one, two: one | RunnableParallel(k=two),
+    "branches": lambda one, two: RunnableParallel(a=one, b=two),
+}
+
+
+def stop_at_the_first(made: Any, config: Any) -> None:
+    with made.stream("x", config) as chunks:
+        next(chunks)
+
+
+def astop_at_the_first(made: Any, config: Any) -> None:
+    async def main() -> None:
+        async with made.astream("x", config) as chunks:
+            await anext(chunks)
+
+    asyncio.run(main())
+
+
+STREAMED: dict[str, Callable[[Any, Any], Any]] = {
+    "all": lambda made, config: VERBS["stream"](made, "x", config),
+    "all on a loop": lambda made, config: VERBS["astream"](made, "x", config),
+    "stopped": stop_at_the_first,
+    "stopped on a loop": astop_at_the_first,
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_streamed_step_calls_between_its_chunks_and_when_it_is_closed_is_inside_its_run(
+    kind: str, chain: str
+) -> None:
+    for run in STREAMED.values():
+        for other in KINDS:
+            recorder = Recorder()
+            run(CHAINS[chain](KINDS[kind]("one"), KINDS[other]("two")), {"callbacks": [recorder]})
+            well_nested(recorder.facts)
+            called = [run for what, run, _ in recorder.facts if what == "started" and " " in run.name]
+            assert called
+            if chain in ("in line", "with maps"):  # a fork that is stopped may not have begun, and calls nothing more
+                assert {"one before", "one finally"} <= {run.name for run in called}
+            assert [run.name for run in called if run.parent is None or run.parent.name != run.name[:3]] == []

@@ -202,14 +202,16 @@ def test_a_filter_gives_a_part_of_the_events(program: Program, value: Value, by:
 def test_patches_applied_in_order_are_the_states(program: Program, value: Value) -> None:
     made = build(program)
 
-    async def logs() -> tuple[list[Any], list[Any]]:
+    async def logs() -> tuple[list[Any], list[Any], bool]:
         patches: list[Any] = []
         states: list[Any] = []
-        await gathered(made.astream_log(value), patches)
-        await gathered(made.astream_log(value, diff=False), states)
-        return patches, states
+        failures = [
+            await gathered(made.astream_log(value), patches),
+            await gathered(made.astream_log(value, diff=False), states),
+        ]
+        return patches, states, any(failures)
 
-    patches, states = asyncio.run(logs())
+    patches, states, failed = asyncio.run(logs())
     log: Any = RunLogPatch()
     for patch in patches:
         log = log + patch
@@ -218,5 +220,5 @@ def test_patches_applied_in_order_are_the_states(program: Program, value: Value)
     for earlier, later in itertools.pairwise(states):
         assert later.ops[: len(earlier.ops)] == earlier.ops
         assert (earlier + RunLogPatch(*later.ops[len(earlier.ops) :])).state == later.state
-    if states and patches and expected(program, value).errors == frozenset():
+    if not failed:  # a fallback helps only if the failure comes before the first chunk, which may differ by the run
         assert log.state["final_output"] == states[-1].state["final_output"]
