@@ -9,7 +9,7 @@ from typing import Any
 from anabranch.engine.chunks import Algebra, Tally
 from anabranch.engine.graphs import INPUT_SLOT
 from anabranch.engine.runs import RunInfo
-from anabranch.scheduler.closing import AClosing, Closing
+from anabranch.scheduler.closing import AClosing, Closing, aclose_after, close_after
 from anabranch.scheduler.reporting import aease, ease, is_busy
 from anabranch.scheduler.sources import Once
 from anabranch.scheduler.traces import Trace
@@ -22,12 +22,14 @@ class Root:
         self.trace = trace
         self._taken = Tally(where="the input")
         self._is_whole = False
+        self._source: Any = None  # of the input's chunks; whoever runs the steps closes it, if the root could begin
 
     # The input
 
     def fed(self, source: Iterator[Any], whole: bool) -> Iterator[Any]:
         """The chunks of the input, which the trace is told of. `whole`: there is one, and it is known now."""
         if not whole:
+            self._source = source
             return self._passed(source)
         value = next(source)
         self._know(value)
@@ -36,6 +38,7 @@ class Root:
     def afed(self, source: AsyncIterator[Any], whole: bool) -> AsyncIterator[Any]:
         """The same on a loop."""
         if not whole:
+            self._source = source
             return self._apassed(source)
         assert isinstance(source, Once)
         self._know(source.value)
@@ -76,7 +79,11 @@ class Root:
         trace, total = self.trace, Tally(algebra, "the output")
         run: RunInfo | None = None
         try:
-            run = self._begin()
+            try:
+                run = self._begin()
+            except BaseException as error:
+                close_after(error, [self._source])
+                raise
             with Closing([chunks]):
                 try:
                     for chunk in chunks:
@@ -102,7 +109,11 @@ class Root:
         trace, total = self.trace, Tally(algebra, "the output")
         run: RunInfo | None = None
         try:
-            run = self._begin()
+            try:
+                run = self._begin()
+            except BaseException as error:
+                await aclose_after(error, [self._source])
+                raise
             async with AClosing([chunks]):
                 try:
                     async for chunk in chunks:

@@ -14,6 +14,7 @@ from built_programs import Watched
 from verbs import ASYNC_VERBS, SYNC_VERBS, VERBS, in_every_async_verb, in_every_verb, one_after_another, until
 
 from anabranch.engine.laws import nothing_alive_after
+from anabranch.engine.runs import Listener, RunInfo
 from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough, simulate
 from anabranch.scheduler.clocks import CLOCK, VirtualClock
 
@@ -445,3 +446,32 @@ def test_an_iterator_of_a_leaf_s_own_is_closed_with_its_stream() -> None:
         went.clear()
         asyncio.run(read(chain))
         assert went == ["closed"]
+
+
+class Refusing(Listener):
+    """Breaks the run when it starts."""
+
+    inline = True
+
+    def started(self, run: RunInfo) -> None:
+        raise ValueError("not today")
+
+
+@pytest.mark.parametrize("chain", CHAINS)
+def test_the_input_is_closed_when_a_listener_breaks_the_run_at_its_start(chain: str) -> None:
+    config: Any = {"callbacks": [Refusing()]}
+    inputs, watch = Watched(), Watched()
+    given = source(inputs).stream(None)
+    assert next(given) == "a"
+    with pytest.raises(ValueError, match="not today"):
+        next(CHAINS[chain](watch).transform(given, config))
+    assert (inputs.occupancy.inside, watch.occupancy.inside) == (0, 0)
+
+    async def main() -> None:
+        given = asource(inputs).astream(None)
+        assert await anext(given) == "a"
+        with pytest.raises(ValueError, match="not today"):
+            await anext(CHAINS[chain](watch).atransform(given, config))
+        assert (inputs.occupancy.inside, watch.occupancy.inside) == (0, 0)
+
+    asyncio.run(main())
