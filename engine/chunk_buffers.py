@@ -14,7 +14,7 @@ from anabranch.engine.errors import ChunkError
 
 
 class Buffer:
-    """Collects chunks. `take` is an attribute, so that it may be a method of a list: no call is faster."""
+    """Collects chunks. `take` may be an attribute, so that it can be a method of a list: no call is faster."""
 
     __slots__ = ("take",)
     take: Callable[[Any], None]
@@ -85,9 +85,8 @@ class Total(Buffer):
 
     def __init__(self, where: str) -> None:
         self.total: Any = None
-        self.take = self._take
 
-    def _take(self, chunk: Any) -> None:
+    def take(self, chunk: Any) -> None:
         self.total = chunk if self.total is None else self.total + chunk
 
     def value(self) -> Any:
@@ -100,9 +99,9 @@ class Last(Buffer):
     __slots__ = ("last",)
 
     def __init__(self, where: str) -> None:
-        self.take = self._take
+        self.last: Any = None
 
-    def _take(self, chunk: Any) -> None:
+    def take(self, chunk: Any) -> None:
         self.last = chunk
 
     def value(self) -> Any:
@@ -121,9 +120,8 @@ class Tree(Buffer):
         self.count = 0
         self.sums: list[Any] = []
         self.where = where
-        self.take = self._take
 
-    def _take(self, chunk: Any) -> None:
+    def take(self, chunk: Any) -> None:
         carry = self.count
         while carry & 1:
             chunk = self._plus(self.sums.pop(), chunk)

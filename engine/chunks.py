@@ -170,9 +170,8 @@ class Keyed(Buffer):
         self.slots: dict[str, Accumulator] = {}
         self.marked: frozenset[str] = frozenset()
         self.where = where
-        self.take = self._take
 
-    def _take(self, chunk: AddableDict) -> None:
+    def take(self, chunk: AddableDict) -> None:
         marks = chunk.snapshots
         for key, value in chunk.items():
             slot = self.slots.get(key)

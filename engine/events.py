@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import UUID
 
 from anabranch.engine.runs import MISSING, RunInfo
 
@@ -69,13 +70,13 @@ class Formatter:
         self._version = version
         self._given = given
         self._errors = errors
-        self._root: RunInfo | None = None
+        self._root: UUID | None = None  # not the run itself, which knows who listens
         self._streams: dict[RunInfo, tuple[str, str, list[str]] | None] = {}
 
     def started(self, run: RunInfo) -> Event | None:
         """A run has started."""
         if self._root is None:
-            self._root = run
+            self._root = run.id
             value = run.input if self._given is MISSING else self._given
         else:
             value = asked(run)
@@ -102,18 +103,18 @@ class Formatter:
 
     def _known(self, run: RunInfo) -> tuple[str, str, list[str]] | None:
         """What all stream events of a run have in common; None when it has none."""
-        if run.run_type in WHOLE and (self._version == "v2" or run is not self._root):
+        if run.run_type in WHOLE and (self._version == "v2" or run.id is not self._root):
             return None
         return f"on_{run.run_type}_stream", str(run.id), self._parents(run)
 
     def _parents(self, run: RunInfo) -> list[str]:
-        return [str(id) for id in run.parent_ids] if self._version == "v2" and run is not self._root else []
+        return [str(id) for id in run.parent_ids] if self._version == "v2" and run.id is not self._root else []
 
     def ended(self, run: RunInfo) -> Event | None:
         """A run has ended."""
         self._streams.pop(run, None)
         output = None if run.output is MISSING else run.output
-        if run is self._root:
+        if run.id is self._root:
             return self._event(run, "end", {"output": output})
         if self._version == "v1":
             output = answered(run)

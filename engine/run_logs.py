@@ -9,6 +9,7 @@ from __future__ import annotations
 import pprint
 from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 import jsonpatch
 
@@ -165,7 +166,7 @@ class LogWriter:
         self._output = Output("/final_output", None)
         self._keys: dict[Any, str] = {}
         self._counts: dict[str, int] = {}
-        self._root: RunInfo | None = None
+        self._root: UUID | None = None  # not the run itself, which knows who listens
 
     def declare(self, algebra: Algebra | None) -> None:
         """Tell how the root's chunks combine, where their type doesn't, before there are any."""
@@ -174,7 +175,7 @@ class LogWriter:
     def started(self, run: RunInfo) -> RunLogPatch | None:
         """A run has started."""
         if self._root is None:
-            self._root = run
+            self._root = run.id
             state: dict[str, Any] = {"id": str(run.id), "streamed_output": [], "final_output": None, "logs": {}}
             return RunLogPatch(_op("replace", "", {**state, "name": run.name, "type": _type_of(run)}))
         if not self._wanted.wants(run.name, _type_of(run), run.tags):
@@ -197,7 +198,7 @@ class LogWriter:
 
     def chunk(self, run: RunInfo, chunk: Any) -> RunLogPatch | None:
         """A run has made a chunk."""
-        if run is self._root:
+        if run.id is self._root:
             changes = self._output.push(chunk)
             if self._lists_chunks:
                 changes.insert(0, {"op": "add", "path": "/streamed_output/-", "value": chunk})

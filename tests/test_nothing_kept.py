@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
 from facts import Told
-from verbs import PATIENCE, SYNC_VERBS
+from verbs import PATIENCE, VERBS
 
 from anabranch.nodes import Runnable, RunnableGenerator, RunnableLambda, RunnableParallel, RunnablePassthrough
 
@@ -50,19 +51,27 @@ def no_collection() -> Iterator[None]:
     gc.enable()
 
 
-@pytest.mark.parametrize(
-    ("verb", "heard"),
-    [
-        *((verb, False) for verb in ("invoke", "batch", "batch_as_completed", "stream", "transform")),
-        *((verb, True) for verb in ("invoke", "batch", "batch_as_completed")),
-    ],
-)
+async def _read(items: AsyncIterator[Any]) -> None:
+    async for _ in items:
+        pass
+
+
+CALLS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    **VERBS,
+    "stream_events": lambda chain, value, config: list(chain.stream_events(value, config)),
+    "astream_events": lambda chain, value, config: asyncio.run(_read(chain.astream_events(value, config))),
+    "astream_log": lambda chain, value, config: asyncio.run(_read(chain.astream_log(value, config))),
+}
+
+
+@pytest.mark.parametrize("heard", [False, True])
+@pytest.mark.parametrize("verb", CALLS)
 def test_values_are_let_go_when_their_call_is_over(verb: str, heard: bool, no_collection: None) -> None:
     for name, chain in CHAINS.items():
         value = Value()
         kept = weakref.ref(value)
         told = Told()
-        SYNC_VERBS[verb](chain, value, {"callbacks": [told] if heard else []})
+        CALLS[verb](chain, value, {"callbacks": [told] if heard else []})
         told.facts.clear()
         del value, told
         deadline = time.monotonic() + PATIENCE / 10
