@@ -21,6 +21,7 @@ from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
 from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import counted_down, explain_output, heard_at, places_of
+from anabranch.scheduler.closing import note_late
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.hosts import Host, Outcome
 from anabranch.scheduler.plans import Segment
@@ -230,6 +231,8 @@ class Frontier:
             failure = Failure(error, activation.index, unit.slot)
             if not stopped or (activation.failure is not None and failure.rank < activation.failure.rank):
                 activation.failure = failure
+            elif activation.failure is None:
+                self._note(group, error)
         self._end(unit, last=False)
         if not stopped:
             if group.keep_errors and isinstance(error, Exception):
@@ -238,6 +241,13 @@ class Frontier:
                 self.stop(group)
         if activation.idle:
             self._conclude(activation)
+
+    def _note(self, group: Group, late: BaseException) -> None:
+        """Note what a step raised when it was stopped on what stopped the call, if that was no other step's failure."""
+        while group.failure is None and group.parent is not None:
+            group = group.parent.activation.group
+        if group.failure is not None and group.failure.is_from_outside and isinstance(late, Exception):
+            note_late(group.failure.error, late)
 
     def wake(self, unit: Unit) -> None:
         """A sleep is over."""

@@ -42,6 +42,11 @@ class Failure:
         self.error = error
         self.rank = (isinstance(error, Exception) and index >= 0, index, slot)
 
+    @property
+    def is_from_outside(self) -> bool:
+        """Whether no step has failed: a cancellation, an interrupt of the caller, a timeout."""
+        return self.rank[1] < 0
+
 
 def first_failure(left: Failure | None, right: Failure) -> Failure:
     """The one that counts."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -404,3 +405,56 @@ def test_a_close_may_be_cancelled_and_closes_all_the_same() -> None:
 
     lingering = asyncio.Event()
     asyncio.run(main(source("asynchronous") | breaking("x", "asynchronous") | RunnableGenerator(lingers)))
+
+
+# Values
+
+
+def giving_up(name: str, begun: list[str]) -> AnyRunnable:
+    async def give_up(_: Any) -> None:
+        begun.append(name)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise ValueError(f"late {name}")
+
+    return RunnableLambda(give_up, name=name)
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "timeout"])
+def test_what_steps_raise_when_a_call_for_values_is_stopped_is_noted_on_what_stopped_it(ends: str) -> None:
+    begun: list[str] = []
+    a, b = giving_up("a", begun), giving_up("b", begun)
+    first = RunnableLambda(str)
+    chains: dict[str, tuple[AnyRunnable, set[str]]] = {
+        "in line": (first | a, {"a"}),
+        "a fork": (first | {"a": a, "b": b}, {"a", "b"}),
+        "a retry": (first | a.with_retry(), {"a"}),
+        "a fallback": (first | {"a": a.with_fallbacks([first]), "b": b}, {"a", "b"}),
+        "a map": (RunnableLambda(lambda _: [1, 2]) | a.map(), {"a"}),
+    }
+
+    async def stopped(call: Callable[[Any], Awaitable[Any]], names: set[str]) -> BaseException:
+        async def main() -> None:
+            await call({"timeout": 0.001} if ends == "timeout" else {})
+
+        begun.clear()
+        task = asyncio.create_task(main())
+        if ends == "cancelled":
+            await until(lambda: names <= {*begun})
+            task.cancel()
+        try:
+            await task
+        except (asyncio.CancelledError, TimeoutError) as error:
+            return error
+        raise AssertionError("it went on")
+
+    async def main() -> None:
+        for name, (chain, names) in chains.items():
+            for call in (partial(chain.ainvoke, 1), partial(chain.abatch, [1, 2])):
+                error = await stopped(call, names)
+                assert isinstance(error, asyncio.CancelledError if ends == "cancelled" else TimeoutError), name
+                notes = " ".join(getattr(error, "__notes__", ()))
+                assert [each for each in names & {*begun} if f"ValueError: late {each}" not in notes] == [], name
+
+    asyncio.run(main())
