@@ -13,18 +13,17 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from anabranch.engine.chunks import Accumulator, Tally
+from anabranch.engine.chunks import Accumulator
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler import primitives
 from anabranch.scheduler.closing import STOPS
-from anabranch.scheduler.gathering import gathered
-from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet
+from anabranch.scheduler.inlets import CLOSED
 from anabranch.scheduler.managers import CallbackManager, children, claim, manager_of
-from anabranch.scheduler.ports import Ports
 from anabranch.scheduler.reporting import Reporter
+from anabranch.scheduler.scope_values import KnownValues, ScopeOutputs
 from anabranch.scheduler.shapes import scopes_around, shape_of
 
 
@@ -53,14 +52,12 @@ class Trace:
         self._id = (config.get("run_id") if config else None) or id
         self._in_chunks = in_chunks
         self._input = value
-        self._values: dict[int, Any] = {} if value is MISSING else {INPUT_SLOT: value}
+        self._known = KnownValues({} if value is MISSING else {INPUT_SLOT: value})
         scopes = self._shape.scopes
         self._left = [scope.steps for scope in scopes]
         self._scopes: list[RunInfo | None] = [None] * len(scopes)
         self._managers: list[CallbackManager | None] = [None] * len(scopes)
-        self._inlets: dict[int, FlowInlet] = {}
-        self._totals: dict[int, Accumulator] = {}
-        self._refusals: dict[int, StepInputError] = {}  # of scopes whose output can't be made
+        self._outputs = ScopeOutputs(scopes)
         self._open: dict[RunInfo, None] = {}
         self._lock = primitives.RLock()
         self.closes = False
@@ -89,7 +86,7 @@ class Trace:
             run.node = scope.node
         self._scopes[index] = run
         if not self._in_chunks or (run.is_first and self._input is not MISSING):
-            run.input = self._input_of(index)
+            run.input = self._known.about(self._shape.scopes[index].source)
         (self._hold if held else self._begin)(run)
         return run
 
@@ -182,7 +179,7 @@ class Trace:
         around = self._shape.steps[slot].scopes
         with self._lock:
             if slot in self._shape.kept:
-                self._values[slot] = output
+                self._known.values[slot] = output
             for at in around:
                 left[at] -= 1
             if self._in_chunks and not self.closes:
@@ -227,11 +224,11 @@ class Trace:
 
     def know_input(self, value: Any) -> None:
         """The whole of the graph's input, before it starts."""
-        self._input = self._values[INPUT_SLOT] = value
+        self._input = self._known.values[INPUT_SLOT] = value
 
     def take_input(self, taken: Accumulator) -> None:
         """What has come in so far of the graph's input."""
-        self._values[INPUT_SLOT] = taken
+        self._known.values[INPUT_SLOT] = taken
 
     def tell_chunk(self, run: RunInfo, chunk: Any) -> None:
         """A chunk of the root, where that is a scope."""
@@ -239,58 +236,33 @@ class Trace:
 
     # Scopes
 
-    def _input_of(self, index: int) -> Any:
-        """What is known of a scope's input. What can't be made needn't be, where its steps read other parts."""
-        source = self._shape.scopes[index].source
-        try:
-            return self._gathered(source)
-        except StepInputError:
-            return self._partly(source)
-
-    def _gathered(self, ports: Ports) -> Any:
-        slots = ports.slots
-        if any(slot not in self._values for slot in slots):
-            return self._partly(ports)
-        return gathered(ports.recipe, [self._value_of(slot) for slot in slots])
-
-    def _value_of(self, slot: int) -> Any:
-        value = self._values[slot]
-        return value.value if isinstance(value, Accumulator) else value
-
-    def _partly(self, ports: Ports) -> Any:
-        """Those keys of a dict that are known."""
-        known = {
-            leaf.path[0]: self._values[leaf.slot] for leaf in ports.leaves if leaf.path and leaf.slot in self._values
-        }
-        return known or MISSING
-
     def _look(self, index: int) -> None:
         """End a scope if nothing of it is left. The root of a stream is ended by whoever reads it."""
         run = self._scopes[index]
         if run is None or run not in self._open or self._left[index]:
             return
-        if self._in_chunks and (run.is_first or not (index in self._inlets and self._inlets[index].closed)):
+        if self._in_chunks and (run.is_first or not self._outputs.is_whole(index)):
             return
         self._end_scope(index, run)
 
     def _end_scope(self, index: int, run: RunInfo) -> None:
         if run.input is MISSING:
-            run.input = self._input_of(index)
+            run.input = self._known.about(self._shape.scopes[index].source)
         try:
-            total = self._totals.get(index)
-            run.output = self._gathered(self._shape.scopes[index].output) if total is None else total.value
+            total = self._outputs.totals.get(index)
+            run.output = self._known.gathered(self._shape.scopes[index].output) if total is None else total.value
         except StepInputError as error:
-            self._refusals[index] = error
+            self._outputs.refusals[index] = error
             return
         self._fail_unread(index)
         self._over(run, "ended")
 
     def _fail_unread(self, around: int) -> None:
         """A scope ends: those in it whose output can't be made fail by themselves, for nobody was to read it."""
-        for index in sorted(self._refusals, reverse=True):  # the inner ones first
+        for index, refusal in self._outputs.refusals_from_within():
             run = self._scopes[index]
             if run is not None and run in self._open and around in scopes_around(self.graph, index):
-                run.error = self._refusals[index]
+                run.error = refusal
                 self._over(run, "failed")
 
     # Chunks of scopes
@@ -314,42 +286,20 @@ class Trace:
         """A chunk of the graph's input."""
         self._pass(INPUT_SLOT, chunk)
 
-    def _inlet(self, index: int) -> FlowInlet:
-        inlet = self._inlets.get(index)
-        if inlet is None:
-            ports = self._shape.scopes[index].output
-            inlet = self._inlets[index] = FlowInlet(ports, 0)
-            algebra = None if ports.joins else ports.leaves[0].algebra
-            self._totals[index] = Tally(algebra)
-        return inlet
-
     def _feed(self, index: int, leaf: int, chunk: Any) -> None:
         """Make chunks of a scope from one of its parts, or from the end of that, which is `CLOSED`."""
-        inlet = self._inlet(index)
-        if inlet.detached:
-            return
         try:
-            if chunk is CLOSED:
-                inlet.close(leaf)
-            else:
-                inlet.put(leaf, chunk, force=True)
+            made = self._outputs.made(index, leaf, chunk)
         except StepInputError as error:
-            inlet.detached = True
-            self._refuse(index, error)
+            if error.scope == index:
+                self._manager_in(index)  # it starts with what it can't take, if it has not
             return
-        while (made := inlet.take()) is not EMPTY and made is not CLOSED:
+        for each in made:
             self._manager_in(index)
             run = self._scopes[index]
             assert run is not None
-            self._totals[index].push(made)
             if run.listeners:
-                self.reporter.tell(run, "chunk", made)
-
-    def _refuse(self, index: int, error: StepInputError) -> None:
-        """A scope's output can't be made. It starts with what it can't take, if it has not."""
-        self._refusals[index] = error
-        if error.scope == index:
-            self._manager_in(index)
+                self.reporter.tell(run, "chunk", each)
 
     # The whole
 
@@ -366,15 +316,15 @@ class Trace:
         with self._lock:
             for run in reversed(list(self._open)):
                 index = next((at for at, each in enumerate(self._scopes) if each is run), None)
-                run.error = self._refusals.get(index) if error is None and index is not None else error
+                run.error = self._outputs.refusals.get(index) if error is None and index is not None else error
                 if run.error is not None:
                     self._over(run, "failed", later)
                     continue
                 if index is not None and run.input is MISSING:
-                    run.input = self._input_of(index)
+                    run.input = self._known.about(self._shape.scopes[index].source)
                 run.output = output if index == 0 and run.is_first else self._so_far(index)
                 self._over(run, "ended", later)
 
     def _so_far(self, index: int | None) -> Any:
-        total = None if index is None else self._totals.get(index)
+        total = None if index is None else self._outputs.totals.get(index)
         return MISSING if total is None else total.value
