@@ -36,9 +36,9 @@ from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.napping import nap_async
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import AsyncReplay
-from anabranch.scheduler.sites import Site
+from anabranch.scheduler.sites import Site, Speaking
 from anabranch.scheduler.sources import NOTHING, Once, aclose
-from anabranch.scheduler.stages import Fold, Loop, Stage, Through
+from anabranch.scheduler.stages import Fold, Loop, Stage, Through, Trial
 from anabranch.scheduler.units import Unit
 
 OpenStream = Callable[[Graph, AsyncIterator[Any], RunnableConfig | None], AsyncIterator[Any]]
@@ -103,11 +103,16 @@ class AsyncPuller:
     def _open(self, stage: Stage, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         if isinstance(stage, Loop):
             return self._loop(stage, chunks) if stage.phases else _mapped(stage.maps, chunks)
-        if stage.bound:
+        if stage.bound or isinstance(stage, Trial):
             chunks = self._at(None, chunks)
             self._fed.append(chunks)
-        opened = self._through(stage.step, chunks) if isinstance(stage, Through) else self._trial(stage.step, chunks)
-        return self._at(stage.step, opened) if stage.bound else opened
+        if not stage.bound:
+            return self._opened_stage(stage, chunks)
+        with Speaking(self._site, stage.step):  # for a thread, which gets a copy of the context now
+            return self._at(stage.step, self._opened_stage(stage, chunks))
+
+    def _opened_stage(self, stage: Through | Trial, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        return self._through(stage.step, chunks) if isinstance(stage, Through) else self._trial(stage.step, chunks)
 
     # Loops
 
@@ -221,17 +226,15 @@ class AsyncPuller:
         return self._flow(step, INPUT, replay)
 
     async def _at(self, step: Step | None, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """Tell the site which step's code runs, where config is bound to one."""
-        site = self._site
+        """See that what a step calls has the config that is bound to it; where its input is pulled, that of none."""
+        speaking = Speaking(self._site, step)
         try:
             while True:
-                before, site.step = site.step, step
                 try:
-                    chunk = await anext(chunks)
+                    with speaking:
+                        chunk = await anext(chunks)
                 except StopAsyncIteration:
                     return
-                finally:
-                    site.step = before
                 yield chunk
         finally:
             await aclose(chunks)

@@ -25,9 +25,9 @@ from anabranch.scheduler.closing import Closing, close_after
 from anabranch.scheduler.napping import nap
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.replays import Replay
-from anabranch.scheduler.sites import Site
+from anabranch.scheduler.sites import Site, Speaking
 from anabranch.scheduler.sources import close
-from anabranch.scheduler.stages import Fold, Loop, Stage, Through
+from anabranch.scheduler.stages import Fold, Loop, Stage, Through, Trial
 from anabranch.scheduler.units import Unit
 
 OpenStream = Callable[[Graph, Iterator[Any], RunnableConfig | None], Iterator[Any]]
@@ -94,7 +94,7 @@ class Puller:
     def _open(self, stage: Stage, chunks: Iterator[Any]) -> Iterator[Any]:
         if isinstance(stage, Loop):
             return self._loop(stage, chunks) if stage.phases else _mapped(stage.maps, chunks)
-        if stage.bound:
+        if stage.bound or isinstance(stage, Trial):
             chunks = self._at(None, chunks)
             self._fed.append(chunks)
         opened = self._through(stage.step, chunks) if isinstance(stage, Through) else self._trial(stage.step, chunks)
@@ -179,17 +179,15 @@ class Puller:
         return self._flow(step, INPUT, replay)
 
     def _at(self, step: Step | None, chunks: Iterator[Any]) -> Iterator[Any]:
-        """Tell the site which step's code runs, where config is bound to one."""
-        site = self._site
+        """See that what a step calls has the config that is bound to it; where its input is pulled, that of none."""
+        speaking = Speaking(self._site, step)
         try:
             while True:
-                before, site.step = site.step, step
                 try:
-                    chunk = next(chunks)
+                    with speaking:
+                        chunk = next(chunks)
                 except StopIteration:
                     return
-                finally:
-                    site.step = before
                 yield chunk
         finally:
             if isinstance(chunks, GeneratorType):

@@ -52,7 +52,10 @@ class Site:
 
     def inherited(self) -> RunnableConfig | None:
         """The config that a nested call inherits; None where there is none at all."""
-        return heard(self.config if self.step is None else inherited_config(self.config, self.graph, self.step))
+        site, step, speaker = self, self.step, SPEAKER.get()
+        if speaker is not None and speaker[0] is self:
+            site, step = speaker[1], speaker[2] or speaker[1].step
+        return heard(site.config if step is None else inherited_config(site.config, site.graph, step))
 
     def full_config(self) -> RunnableConfig:
         """The config as a step sees it, with defaults."""
@@ -178,6 +181,30 @@ def site_of(
 
 
 SITE: ContextVar[Site | None] = ContextVar("anabranch_site", default=None)
+
+SPEAKER: ContextVar[tuple[Site, Site, Step | None] | None] = ContextVar("anabranch_speaker", default=None)
+"""A site, and whose config holds for what is called there: that of a site, and of a step if config is bound to it.
+
+The steps of a stream share a site and its permit; and a nested run pulls its input from the code of another.
+"""
+
+
+class Speaking:
+    """Until it is left, calls at the current site have the config of this site, and of this step."""
+
+    __slots__ = ("_around", "_site", "_step")
+
+    def __init__(self, site: Site, step: Step | None) -> None:
+        self._site = site
+        self._step = step
+
+    def __enter__(self) -> None:
+        self._around = SPEAKER.get()
+        here = SITE.get()
+        SPEAKER.set(None if here is None else (here, self._site, self._step))
+
+    def __exit__(self, *_: object) -> None:
+        SPEAKER.set(self._around)
 
 
 def holders(site: Site) -> list[PermitSite]:

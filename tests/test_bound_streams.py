@@ -10,7 +10,14 @@ import pytest
 from facts import STREAMS, Told
 from verbs import VERBS
 
-from anabranch.nodes import Runnable, RunnableConfig, RunnableGenerator, RunnableLambda
+from anabranch.nodes import (
+    Runnable,
+    RunnableConfig,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+    RunnablePassthrough,
+)
 
 heard_or_not = pytest.mark.parametrize("heard", [False, True])
 in_both_streams = pytest.mark.parametrize("verb", STREAMS)
@@ -98,17 +105,23 @@ def test_so_does_a_whole_part_of_a_chain(verb: str, heard: bool) -> None:
 
 @heard_or_not
 @in_both_streams
-def test_a_bound_retry_hands_it_to_its_step_and_to_none_after_it(verb: str, heard: bool) -> None:
+def test_a_bound_retry_hands_it_to_its_step_and_to_none_before_or_after_it(verb: str, heard: bool) -> None:
     seen = Seen()
-    chain = (
-        RunnableLambda(seen.source)
-        | seen.generator("tried").with_retry().with_config(tags=["retry"])
-        | seen.generator("last")
-    )
-    VERBS[verb](chain, "x", {"callbacks": [Told()] if heard else []})
-    assert {name for name, _ in seen.notes} == {"source", "tried", "last"}
-    assert all(tags == ["retry"] for name, tags in seen.notes if name == "tried")
-    assert all(tags == [] for name, tags in seen.notes if name == "last")
+    tried = seen.generator("tried")
+    for attempt in (tried, tried | RunnablePassthrough(), RunnableParallel(a=tried, b=tried)):
+        for last in (attempt.with_retry(), attempt.with_fallbacks([tried]), attempt.with_config(timeout=600)):
+            seen.notes.clear()
+            chain = (
+                RunnableLambda(seen.source)
+                | seen.generator("plain")
+                | seen.generator("before").with_config(tags=["before"])
+                | last.with_config(tags=["retry"])
+                | seen.generator("last")
+            )
+            VERBS[verb](chain, "x", {"callbacks": [Told()] if heard else []})
+            expected = {"source": [], "plain": [], "before": ["before"], "tried": ["retry"], "last": []}
+            assert {name for name, _ in seen.notes} == {*expected}
+            assert [(name, tags) for name, tags in seen.notes if tags != expected[name]] == []
 
 
 @heard_or_not
