@@ -21,7 +21,6 @@ from anabranch.scheduler.actions import THREAD
 from anabranch.scheduler.advancing import aadvance, advance
 from anabranch.scheduler.awaiting import abatch, ainvoke
 from anabranch.scheduler.blaming import guilty_stage
-from anabranch.scheduler.bridges import thread_chunks
 from anabranch.scheduler.calls import (
     Passed,
     counted_down,
@@ -39,6 +38,7 @@ from anabranch.scheduler.replays import AsyncReplay
 from anabranch.scheduler.sites import Site, Speaking
 from anabranch.scheduler.sources import NOTHING, Once, aclose
 from anabranch.scheduler.stages import Fold, Loop, Stage, Through, Trial
+from anabranch.scheduler.thread_bridges import thread_chunks
 from anabranch.scheduler.units import Unit
 
 OpenStream = Callable[[Graph, AsyncIterator[Any], RunnableConfig | None], AsyncIterator[Any]]

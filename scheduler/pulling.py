@@ -19,11 +19,11 @@ from anabranch.engine.operators import INPUT, Effect, Flow, Run, RunEach, Sleep
 from anabranch.scheduler.advancing import advance
 from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.blocking import batch, invoke
-from anabranch.scheduler.bridges import portal_chunks
 from anabranch.scheduler.calls import Passed, counted_down, effect_config, note_place, scope_refusing
 from anabranch.scheduler.closing import Closing, close_after
 from anabranch.scheduler.napping import nap
 from anabranch.scheduler.plans import Segment
+from anabranch.scheduler.portal_bridges import portal_chunks
 from anabranch.scheduler.replays import Replay
 from anabranch.scheduler.sites import Site, Speaking
 from anabranch.scheduler.sources import close

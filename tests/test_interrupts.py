@@ -29,7 +29,7 @@ from anabranch.nodes import (
     RunnableParallel,
     RunnablePassthrough,
 )
-from anabranch.scheduler.bridges import _PortalLink
+from anabranch.scheduler.portal_bridges import _PortalLink
 from anabranch.scheduler.threads import _Idle
 
 

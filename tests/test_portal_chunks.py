@@ -16,7 +16,7 @@ from verbs import PATIENCE
 from anabranch.engine.errors import PortalError, Stopped
 from anabranch.nodes import RunnableLambda
 from anabranch.scheduler import primitives
-from anabranch.scheduler.bridges import portal_chunks
+from anabranch.scheduler.portal_bridges import portal_chunks
 from anabranch.scheduler.sites import SITE, Site
 
 GRAPH = RunnableLambda(str).__graph__

@@ -14,9 +14,9 @@ from doubling import WHOLE, Noting
 from verbs import PATIENCE, aiterate, alist, until
 
 from anabranch.engine.errors import Stopped
-from anabranch.scheduler.bridges import _ThreadLink, thread_chunks
 from anabranch.scheduler.closing import AClosing
 from anabranch.scheduler.ledger import Ledger
+from anabranch.scheduler.thread_bridges import _ThreadLink, thread_chunks
 
 who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
 
