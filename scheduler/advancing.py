@@ -16,7 +16,7 @@ from typing import Any
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Composable, Effect, Run
 from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, CONFIG, FLOW, LOOP, Action
-from anabranch.scheduler.calls import note_place
+from anabranch.scheduler.error_places import note_place
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.sites import Site

@@ -21,15 +21,9 @@ from anabranch.scheduler.actions import THREAD
 from anabranch.scheduler.advancing import aadvance, advance
 from anabranch.scheduler.awaiting import abatch, ainvoke
 from anabranch.scheduler.blaming import guilty_stage
-from anabranch.scheduler.calls import (
-    Passed,
-    counted_down,
-    effect_config,
-    note_place,
-    scope_refusing,
-    wait_for_permit_async,
-)
+from anabranch.scheduler.calls import counted_down, effect_config
 from anabranch.scheduler.closing import AClosing, aclose_after, times_cancelled
+from anabranch.scheduler.error_places import Passed, note_place, scope_refusing
 from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.napping import nap_async
@@ -38,6 +32,7 @@ from anabranch.scheduler.replays import AsyncReplay
 from anabranch.scheduler.sites import Site, Speaking
 from anabranch.scheduler.sources import NOTHING, Once, aclose
 from anabranch.scheduler.stages import Fold, Loop, Stage, Through, Trial
+from anabranch.scheduler.stays import wait_for_permit_async
 from anabranch.scheduler.thread_bridges import thread_chunks
 from anabranch.scheduler.units import Unit
 

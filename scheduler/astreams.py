@@ -14,13 +14,7 @@ from anabranch.scheduler.actions import ASYNC
 from anabranch.scheduler.advancing import in_context, within
 from anabranch.scheduler.apulling import AsyncPuller
 from anabranch.scheduler.awatching import AsyncWatchedPuller
-from anabranch.scheduler.calls import (
-    AStay,
-    cap_for,
-    opened_config,
-    take_permit_async,
-    timeout_of,
-)
+from anabranch.scheduler.calls import cap_for, opened_config, timeout_of
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, held_in
 from anabranch.scheduler.closing import AClosing, came_of_a_stop, cancellation, times_cancelled
 from anabranch.scheduler.managers import is_heard, managed
@@ -28,6 +22,7 @@ from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.roots import Root
 from anabranch.scheduler.sites import SITE, Site, pulling_site, site_of
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
+from anabranch.scheduler.stays import AStay, take_permit_async
 from anabranch.scheduler.task_streams import TaskStream
 from anabranch.scheduler.traces import Trace
 

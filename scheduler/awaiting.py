@@ -10,18 +10,12 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import ASYNC, LOOP, THREAD
 from anabranch.scheduler.advancing import Expanded, aadvance, arun_calls
-from anabranch.scheduler.calls import (
-    AStay,
-    batch_group,
-    cap_for,
-    note_place,
-    opened_config,
-    take_permit_async,
-    timeout_of,
-)
+from anabranch.scheduler.calls import batch_group, cap_for, opened_config, timeout_of
+from anabranch.scheduler.error_places import note_place
 from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.plans import Plan, Segment, plan_of
 from anabranch.scheduler.sites import SITE, Site, site_of
+from anabranch.scheduler.stays import AStay, take_permit_async
 from anabranch.scheduler.tasks import TaskCall
 from anabranch.scheduler.units import Group
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from anabranch.engine.graphs import Graph
 from anabranch.engine.runs import RunInfo
-from anabranch.scheduler.calls import note_place
+from anabranch.scheduler.error_places import note_place
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.stages import Loop, Stage
 from anabranch.scheduler.units import Unit

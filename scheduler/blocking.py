@@ -10,18 +10,12 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.advancing import Expanded, advance, run_calls
-from anabranch.scheduler.calls import (
-    Stay,
-    batch_group,
-    ledger_for,
-    note_place,
-    opened_config,
-    take_permit,
-    timeout_of,
-)
+from anabranch.scheduler.calls import batch_group, ledger_for, opened_config, timeout_of
+from anabranch.scheduler.error_places import note_place
 from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.sites import SITE, Site, site_of
+from anabranch.scheduler.stays import Stay, take_permit
 from anabranch.scheduler.threads import ThreadCall
 from anabranch.scheduler.units import Group
 

@@ -1,26 +1,20 @@
-"""What both drivers share of a call: how it begins, whose permits it draws, and what its errors say."""
+"""What both drivers share of a call: how it begins, with which config, and whose permits it draws."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
 from anabranch.engine.config import RunnableConfig, check_config, ensure_config, patch_config
-from anabranch.engine.errors import StepInputError, Stopped
+from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Run
-from anabranch.engine.runs import new_id
-from anabranch.scheduler import primitives
-from anabranch.scheduler.ledger import Ledger, Waiter
-from anabranch.scheduler.loops import on_loop, resolve
+from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.managers import RUN, below, children, is_heard, managed
 from anabranch.scheduler.plans import Plan
 from anabranch.scheduler.progress import progress_of
-from anabranch.scheduler.sites import PermitSite, Site, inherited_config
-from anabranch.scheduler.units import Activation, Group, Unit
+from anabranch.scheduler.sites import Site, inherited_config
+from anabranch.scheduler.units import Group, Unit
 
 
 def timeout_of(config: RunnableConfig | None) -> float | None:
@@ -139,195 +133,3 @@ def effect_config(effect: Run) -> RunnableConfig | None:
     if effect.tag is not None and run is not None:
         config = {**(config or {}), "callbacks": children(run, effect.tag)}
     return config
-
-
-def places_of(unit: Unit, *, inside: bool = False) -> list[str]:
-    """Where a unit's step stands, and each call step around it, outermost first.
-
-    A call step that is no run of its own counts for the scopes around it alone: what it runs stands in its place.
-    `inside`: something that the unit's step runs is meant.
-    """
-    places: list[str] = []
-    at: Unit | None = unit
-    while at is not None:
-        graph = at.activation.plan.graph
-        step = graph.steps[at.slot]
-        hides = (inside or at is not unit) and not step.operator.is_run
-        places.append(graph.place_of_scope(step.scope) if hides else graph.place(at.slot))
-        at = at.activation.group.parent
-    return list(filter(None, places[::-1]))
-
-
-def explain(error: BaseException, unit: Unit, run: UUID | None = None) -> None:
-    """Note on an error which step raised it, where that stands, and in which run."""
-    *around, own = places_of(unit)
-    note_place(error, " > ".join([*around, scope_refusing(error, unit.activation.plan.graph) or own]), run)
-
-
-def explain_output(error: BaseException, activation: Activation) -> None:
-    """The same for an error in gathering the output of an activation."""
-    parent, graph = activation.group.parent, activation.plan.graph
-    around = [] if parent is None else places_of(parent, inside=True)
-    note_place(error, " > ".join([*around, scope_refusing(error, graph) or graph.place_of_scope(0)]))
-
-
-def scope_refusing(error: BaseException, graph: Graph) -> str | None:
-    """Where the scope stands that refused an input, if it wasn't a step that raised. Answered once."""
-    if not isinstance(error, StepInputError) or error.scope is None:
-        return None
-    scope, error.scope = error.scope, None
-    return graph.place_of_scope(scope)
-
-
-def note_place(error: BaseException, place: str, run: UUID | None = None) -> None:
-    """Add the note to an exception, unless the same stands there already. `run`: its id, if it is traced."""
-    text = f"raised in step {place}"
-    if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
-        _inherit_notes(error, error.__cause__)  # Python has made the one of the other
-    if isinstance(error, Exception) and not any(n.startswith(text) for n in getattr(error, "__notes__", ())):
-        error.add_note(f"{text} (run {run or new_id()})")
-
-
-def raisable(error: BaseException) -> BaseException:
-    """An error as generators and coroutines can raise it: a `StopIteration` would lose its notes on its way out."""
-    if not isinstance(error, StopIteration | StopAsyncIteration):
-        return error
-    raised = RuntimeError(f"a step raised {type(error).__name__}")
-    raised.__cause__ = error
-    _inherit_notes(raised, error)
-    return raised
-
-
-def _inherit_notes(error: BaseException, cause: BaseException) -> None:
-    for note in getattr(cause, "__notes__", ()):
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
-
-
-class Passed(BaseException):
-    """Carries an error past a flow that must not see it any more: a chunk is out already."""
-
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-class Seat(Protocol):
-    """A call as its stay sees it: the permit in its hand, where it came from, and a stop."""
-
-    held: bool
-
-    @property
-    def ledger(self) -> Ledger | None: ...
-
-    def stop(self) -> None: ...
-
-
-class Stay:
-    """A call's stay in the step that made it: the permit it is lent meanwhile, and the stop that it obeys.
-
-    For blocking code: at its end it waits until the step has a permit again. With `hook` false the permit alone.
-    A call with a cap of its own, in a step without, is lent nothing.
-    """
-
-    __slots__ = ("_hook", "_lends", "_parent", "_seat")
-
-    def __init__(self, parent: Site, seat: Seat, hook: bool = True) -> None:
-        self._parent = parent
-        self._seat = seat
-        self._hook = hook
-        self._lends = parent.ledger is not None and seat.ledger is parent.ledger
-
-    def __enter__(self) -> None:
-        parent = self._parent
-        if self._hook:
-            parent.hook(self, self._seat.stop)
-        if self._lends:
-            self._seat.held = parent.lend()
-
-    def __exit__(self, *exc_info: object) -> None:
-        parent = self._parent
-        if self._hook:
-            parent.unhook(self)
-        if self._lends and parent.take_back(self._seat.held):
-            take_permit(parent)
-
-
-class AStay:
-    """The same for asynchronous code.
-
-    Where no cap was set, the step's permit only bounds blocking code; an asynchronous call has no use for it, and
-    gives it back meanwhile.
-    """
-
-    __slots__ = ("_hook", "_lends", "_parent", "_seat")
-
-    def __init__(self, parent: Site, seat: Seat, hook: bool = True) -> None:
-        self._parent = parent
-        self._seat = seat
-        self._hook = hook
-        ledger = parent.ledger
-        self._lends = ledger is not None and (seat.ledger is ledger or not ledger.is_cap)
-
-    async def __aenter__(self) -> None:
-        parent = self._parent
-        if self._hook:
-            parent.hook(self, self._seat.stop)
-        if not self._lends:
-            return
-        assert parent.ledger is not None
-        lent = parent.lend()
-        if self._seat.ledger is parent.ledger:
-            self._seat.held = lent
-        elif lent:
-            parent.ledger.release()
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        parent, seat = self._parent, self._seat
-        if self._hook:
-            parent.unhook(self)
-        if self._lends and parent.take_back(seat.held and seat.ledger is parent.ledger):
-            await take_permit_async(parent)
-
-
-def take_permit(site: Site) -> None:
-    """See that a site has its permit, if it needs one, waiting in this thread."""
-    if isinstance(site, PermitSite) and not site.held:
-        wait_for_permit(site.ledger, site.age)
-        site.take()
-
-
-async def take_permit_async(site: Site) -> None:
-    """The same, awaiting."""
-    if isinstance(site, PermitSite) and not site.held:
-        await wait_for_permit_async(site.ledger, site.age)
-        site.take()
-
-
-def wait_for_permit(ledger: Ledger, age: int) -> None:
-    """Take a permit, waiting in this thread until one is granted."""
-    if ledger.try_acquire():
-        return
-    granted = primitives.Lock()
-    granted.acquire()
-    waiter = Waiter(age, granted.release)
-    ledger.request(waiter)
-    try:
-        granted.acquire()
-    except BaseException:
-        ledger.withdraw(waiter)
-        raise
-
-
-async def wait_for_permit_async(ledger: Ledger, age: int) -> None:
-    """Take a permit, awaiting until one is granted. Grants may come from any thread."""
-    if ledger.try_acquire():
-        return
-    loop = asyncio.get_running_loop()
-    granted = loop.create_future()
-    waiter = Waiter(age, partial(on_loop, loop, partial(resolve, granted)))
-    ledger.request(waiter)
-    try:
-        await granted
-    except BaseException:
-        ledger.withdraw(waiter)
-        raise

@@ -12,7 +12,7 @@ from anabranch.engine.operators import Effect
 from anabranch.engine.runs import RunInfo
 from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, CALL, FLOW, Action
 from anabranch.scheduler.advancing import arguments, begin, enter, start_flow, take, within
-from anabranch.scheduler.calls import explain
+from anabranch.scheduler.error_places import explain
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.traces import Trace

@@ -20,8 +20,9 @@ from typing import Any
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
 from anabranch.scheduler import primitives
-from anabranch.scheduler.calls import counted_down, explain_output, heard_at, places_of
+from anabranch.scheduler.calls import counted_down, heard_at
 from anabranch.scheduler.closing import note_late
+from anabranch.scheduler.error_places import explain_output, places_of
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.hosts import Host, Outcome
 from anabranch.scheduler.plans import Segment

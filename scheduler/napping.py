@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler import primitives
-from anabranch.scheduler.calls import take_permit, take_permit_async
 from anabranch.scheduler.clocks import CLOCK
 from anabranch.scheduler.sites import Site
+from anabranch.scheduler.stays import take_permit, take_permit_async
 
 
 @contextmanager

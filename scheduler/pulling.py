@@ -19,8 +19,9 @@ from anabranch.engine.operators import INPUT, Effect, Flow, Run, RunEach, Sleep
 from anabranch.scheduler.advancing import advance
 from anabranch.scheduler.blaming import guilty_stage
 from anabranch.scheduler.blocking import batch, invoke
-from anabranch.scheduler.calls import Passed, counted_down, effect_config, note_place, scope_refusing
+from anabranch.scheduler.calls import counted_down, effect_config
 from anabranch.scheduler.closing import Closing, close_after
+from anabranch.scheduler.error_places import Passed, note_place, scope_refusing
 from anabranch.scheduler.napping import nap
 from anabranch.scheduler.plans import Segment
 from anabranch.scheduler.portal_bridges import portal_chunks

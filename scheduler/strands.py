@@ -15,8 +15,8 @@ from typing import Any
 
 from anabranch.engine.graphs import INPUT_SLOT
 from anabranch.scheduler import primitives
-from anabranch.scheduler.calls import note_place, scope_refusing
 from anabranch.scheduler.closing import STOPS, came_of_a_stop, counting
+from anabranch.scheduler.error_places import note_place, scope_refusing
 from anabranch.scheduler.inlets import FlowInlet, FoldInlet, Inlet
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.stages import ChunkPlan, ChunkSegment

@@ -11,7 +11,7 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import SYNC
-from anabranch.scheduler.calls import Stay, ledger_for, opened_config, take_permit, timeout_of
+from anabranch.scheduler.calls import ledger_for, opened_config, timeout_of
 from anabranch.scheduler.chunk_streams import ChunkStream, held_in
 from anabranch.scheduler.closing import Closing
 from anabranch.scheduler.managers import is_heard, managed
@@ -21,6 +21,7 @@ from anabranch.scheduler.roots import Root
 from anabranch.scheduler.sites import SITE, Site, pulling_site, site_of
 from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import ChunkPlan, chunk_plan_of
+from anabranch.scheduler.stays import Stay, take_permit
 from anabranch.scheduler.thread_streams import ThreadStream
 from anabranch.scheduler.traces import Trace
 from anabranch.scheduler.watching import WatchedPuller

@@ -12,7 +12,6 @@ from typing import Any
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
-from anabranch.scheduler.calls import take_permit_async
 from anabranch.scheduler.closing import STOPS, counting
 from anabranch.scheduler.consumers import Consumer
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
@@ -21,6 +20,7 @@ from anabranch.scheduler.loops import on_loop, resolve
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE, Site, holders, site_of
 from anabranch.scheduler.sources import aclose
+from anabranch.scheduler.stays import take_permit_async
 from anabranch.scheduler.strands import State, Strand, Strands
 from anabranch.scheduler.turns import Turn, Turns
 

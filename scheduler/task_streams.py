@@ -15,13 +15,14 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler.advancing import within
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
-from anabranch.scheduler.calls import AStay, cap_for, take_permit_async
+from anabranch.scheduler.calls import cap_for
 from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.consumers import Consumer
 from anabranch.scheduler.loops import on_loop
 from anabranch.scheduler.sites import SITE, Site, pulling_site, site_of
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import ChunkPlan
+from anabranch.scheduler.stays import AStay, take_permit_async
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strands
 from anabranch.scheduler.task_pumps import TaskPumps, halt
 

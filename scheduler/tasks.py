@@ -19,7 +19,8 @@ from anabranch.engine.graphs import Graph
 from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import ASYNC, THREAD
 from anabranch.scheduler.advancing import Expanded, arun_calls
-from anabranch.scheduler.calls import AStay, ledger_for, raisable, take_permit_async
+from anabranch.scheduler.calls import ledger_for
+from anabranch.scheduler.error_places import raisable
 from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.hosts import Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter
@@ -28,6 +29,7 @@ from anabranch.scheduler.outcomes import aadvance_unit, aoutcomes, outcomes
 from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.sites import SITE, Site, site_of
+from anabranch.scheduler.stays import AStay, take_permit_async
 from anabranch.scheduler.units import RUNNING, Activation, Group, Unit
 from anabranch.scheduler.value_calls import ValueCall
 

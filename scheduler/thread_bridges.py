@@ -11,10 +11,10 @@ from typing import Any
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler import primitives
 from anabranch.scheduler.bridges import Message, Word
-from anabranch.scheduler.calls import wait_for_permit_async
 from anabranch.scheduler.closing import AClosing, came_of_a_stop
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.pools import POOL
+from anabranch.scheduler.stays import wait_for_permit_async
 
 
 async def thread_chunks(

@@ -16,7 +16,6 @@ from typing import Any
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
 from anabranch.scheduler import primitives
-from anabranch.scheduler.calls import take_permit
 from anabranch.scheduler.closing import STOPS, counting
 from anabranch.scheduler.inlets import CLOSED, EMPTY, FlowInlet, FoldInlet
 from anabranch.scheduler.ledger import AGES, Ledger, Waiter
@@ -24,6 +23,7 @@ from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.pulling import OpenStream, Puller
 from anabranch.scheduler.sites import SITE, Site, holders, site_of
 from anabranch.scheduler.sources import close
+from anabranch.scheduler.stays import take_permit
 from anabranch.scheduler.strands import State, Strand, Strands
 from anabranch.scheduler.turns import Turn, Turns
 

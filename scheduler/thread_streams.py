@@ -15,7 +15,7 @@ from typing import Any
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import Stopped
-from anabranch.scheduler.calls import Stay, ledger_for, take_permit
+from anabranch.scheduler.calls import ledger_for
 from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.clocks import CLOCK, Timer
 from anabranch.scheduler.inlets import FlowInlet
@@ -24,6 +24,7 @@ from anabranch.scheduler.pulling import OpenStream, Puller
 from anabranch.scheduler.sites import SITE, Site, pulling_site, site_of
 from anabranch.scheduler.sources import close
 from anabranch.scheduler.stages import ChunkPlan
+from anabranch.scheduler.stays import Stay, take_permit
 from anabranch.scheduler.strands import DEFAULT_CAPACITY, State, Strand, Strands
 from anabranch.scheduler.thread_pumps import ThreadPumps
 

@@ -24,13 +24,9 @@ from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler import primitives
 from anabranch.scheduler.actions import SYNC
 from anabranch.scheduler.advancing import Expanded, run_calls
-from anabranch.scheduler.calls import (
-    Stay,
-    ledger_for,
-    raisable,
-    wait_for_permit,
-)
+from anabranch.scheduler.calls import ledger_for
 from anabranch.scheduler.clocks import CLOCK, Timer
+from anabranch.scheduler.error_places import raisable
 from anabranch.scheduler.hosts import Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
 from anabranch.scheduler.outcomes import outcomes
@@ -38,6 +34,7 @@ from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.sites import SITE, Site, site_of
+from anabranch.scheduler.stays import Stay, wait_for_permit
 from anabranch.scheduler.units import Group, Unit
 from anabranch.scheduler.value_calls import ValueCall
 

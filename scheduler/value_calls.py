@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from anabranch.scheduler.calls import config_at, explain
+from anabranch.scheduler.calls import config_at
+from anabranch.scheduler.error_places import explain
 from anabranch.scheduler.frontier import Frontier
 from anabranch.scheduler.hosts import Host
 from anabranch.scheduler.reporting import Reporter

@@ -14,23 +14,11 @@ from anabranch.engine.graphs import INPUT_SLOT, Graph, Scope, Step
 from anabranch.engine.operators import Operator, Run
 from anabranch.nodes import RunnableLambda, RunnablePassthrough
 from anabranch.scheduler import primitives
-from anabranch.scheduler.calls import (
-    AStay,
-    cap_for,
-    counted_down,
-    effect_config,
-    ledger_for,
-    note_place,
-    opened_config,
-    raisable,
-    scope_refusing,
-    take_permit_async,
-    timeout_of,
-    wait_for_permit,
-    wait_for_permit_async,
-)
+from anabranch.scheduler.calls import cap_for, counted_down, effect_config, ledger_for, opened_config, timeout_of
+from anabranch.scheduler.error_places import note_place, raisable, scope_refusing
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.sites import PermitSite, Site, site_of
+from anabranch.scheduler.stays import AStay, take_permit_async, wait_for_permit, wait_for_permit_async
 
 
 def graph(cap: int | None = None) -> Graph:

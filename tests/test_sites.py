@@ -10,9 +10,9 @@ import pytest
 
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Scope, Step
 from anabranch.engine.operators import Operator
-from anabranch.scheduler.calls import Stay, take_permit
 from anabranch.scheduler.ledger import Ledger
 from anabranch.scheduler.sites import SITE, PermitSite, Site, holders, inherited_config, pulling_site, site_of
+from anabranch.scheduler.stays import Stay, take_permit
 
 STEP = Operator(name="step", invoke=str)
 
