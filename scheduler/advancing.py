@@ -16,6 +16,7 @@ from typing import Any
 from anabranch.engine.errors import Stopped
 from anabranch.engine.operators import INPUT, Composable, Effect, Run
 from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, CONFIG, FLOW, LOOP, Action
+from anabranch.scheduler.closing import raise_if_cancelled, times_cancelled
 from anabranch.scheduler.error_places import note_place
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.plans import Segment
@@ -148,18 +149,20 @@ def arun_calls(
     `go_on` it is a whole call: errors are noted, and an `Expanded` is handed to `go_on`. With `unit` it does for it
     what `aadvance` promises.
     """
-    calls, at = segment.calls or (), position
+    calls, cancelled = segment.calls or (), -1
     try:
-        for at in range(position, len(calls)):
+        for position in range(position, len(calls)):  # noqa: B020 # a frame for each run counts its variables
             if site.stopped:
                 raise Stopped("the call around this step was stopped")
             own = context.copy()
-            coroutine = calls[at](value)
+            coroutine = calls[position](value)
             try:
                 waits_for = own.run(coroutine.send, None)
             except StopIteration as done:
                 result = done.value
             else:
+                if cancelled < 0:
+                    cancelled = times_cancelled()
                 while waits_for is not DONE:
                     try:
                         waits_for = yield waits_for
@@ -171,19 +174,21 @@ def arun_calls(
                     else:
                         waits_for = own.run(_go, coroutine.send, waits_for, site)
                 result, site.result = site.result, None
-            if isinstance(result, Composable) and segment.steps[at].operator.expands:
-                site.position = at
+            if isinstance(result, Composable) and segment.steps[position].operator.expands:
+                site.position = position
                 expanded = Expanded(Run(result.__graph__, value, last=True))
                 if unit is not None:
                     return _take_calls(unit, site, expanded)
                 return expanded if go_on is None else (yield from go_on(segment, site, expanded).__await__())
             value = result
     except BaseException as error:
-        site.position = at
+        site.position = position
         if unit is not None:
-            unit.position = at
+            unit.position = position
         if go_on is not None:
-            note_place(error, site.graph.place(segment.steps[at].slot))
+            note_place(error, site.graph.place(segment.steps[position].slot))
+            if cancelled >= 0:
+                raise_if_cancelled(error, cancelled)
         raise
     return value if unit is None else _take_calls(unit, site, value)
 

@@ -16,7 +16,7 @@ from anabranch.scheduler.apulling import AsyncPuller
 from anabranch.scheduler.awatching import AsyncWatchedPuller
 from anabranch.scheduler.calls import cap_for, opened_config, timeout_of
 from anabranch.scheduler.chunk_streams import AsyncChunkStream, held_in
-from anabranch.scheduler.closing import AClosing, came_of_a_stop, cancellation, times_cancelled
+from anabranch.scheduler.closing import AClosing, raise_if_cancelled, times_cancelled
 from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.reporting import Reporter
 from anabranch.scheduler.roots import Root
@@ -113,8 +113,7 @@ async def _astream_straight(
                     parent.unhook(site)
                 run(pulled.close)
     except Exception as error:
-        if parent is None and came_of_a_stop(error) and times_cancelled() > cancelled:
-            raise cancellation(error) from error
+        raise_if_cancelled(error, cancelled)
         raise
 
 

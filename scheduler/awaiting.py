@@ -11,6 +11,7 @@ from anabranch.engine.graphs import Graph
 from anabranch.scheduler.actions import ASYNC, LOOP, THREAD
 from anabranch.scheduler.advancing import Expanded, aadvance, arun_calls
 from anabranch.scheduler.calls import batch_group, cap_for, opened_config, timeout_of
+from anabranch.scheduler.closing import raise_if_cancelled, times_cancelled
 from anabranch.scheduler.error_places import note_place
 from anabranch.scheduler.managers import is_heard, managed
 from anabranch.scheduler.plans import Plan, Segment, plan_of
@@ -55,11 +56,12 @@ async def _ainvoke_nested(parent: Site, segment: Segment, value: Any, site: Site
 async def _ainvoke_unit(plan: Plan, value: Any, site: Site, context: Context) -> Any:
     """One segment is all there is: no frontier and no task, unless a step parks it."""
     group = Group(plan, (value,), site.config, single=True)
-    unit = group.adopt(0, value, 0)
+    unit, before = group.adopt(0, value, 0), times_cancelled()
     try:
         effect = await aadvance(unit, site, context)
     except BaseException as error:
         note_place(error, plan.graph.place(unit.slot))
+        raise_if_cancelled(error, before)
         raise
     if effect is None:
         return unit.value

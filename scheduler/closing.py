@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any
 
 from anabranch.engine.errors import Stopped
+from anabranch.scheduler.sites import SITE
 from anabranch.scheduler.sources import aclose, close
 
 STOPS = (GeneratorExit, Stopped, asyncio.CancelledError)
@@ -136,10 +137,14 @@ def times_cancelled() -> int:
     return 0 if task is None else task.cancelling()
 
 
-def cancellation(error: BaseException) -> asyncio.CancelledError:
-    """What to raise in place of an error that code raised when its task was cancelled; the error is noted on it."""
-    if isinstance(error, asyncio.CancelledError):
-        return error
-    cancelled = asyncio.CancelledError()
-    note_late(cancelled, error)
-    return cancelled
+def raise_if_cancelled(error: BaseException, before: int) -> None:
+    """Raise a cancellation in place of what code raised when its task was cancelled, which is noted on it.
+
+    In a step that is left to the call around. `before`: how often the task had been cancelled when that code began.
+    """
+    if not isinstance(error, Exception) or SITE.get() is not None:
+        return
+    if came_of_a_stop(error) and times_cancelled() > before:
+        cancelled = asyncio.CancelledError()
+        note_late(cancelled, error)
+        raise cancelled from error

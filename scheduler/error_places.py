@@ -52,7 +52,7 @@ def note_place(error: BaseException, place: str, run: UUID | None = None) -> Non
     """Add the note to an exception, unless the same stands there already. `run`: its id, if it is traced."""
     text = f"raised in step {place}"
     if isinstance(error, RuntimeError) and isinstance(error.__cause__, StopIteration | StopAsyncIteration):
-        _inherit_notes(error, error.__cause__)  # Python has made the one of the other
+        inherit_notes(error, error.__cause__)  # Python has made the one of the other
     if isinstance(error, Exception) and not any(n.startswith(text) for n in getattr(error, "__notes__", ())):
         error.add_note(f"{text} (run {run or new_id()})")
 
@@ -63,11 +63,12 @@ def raisable(error: BaseException) -> BaseException:
         return error
     raised = RuntimeError(f"a step raised {type(error).__name__}")
     raised.__cause__ = error
-    _inherit_notes(raised, error)
+    inherit_notes(raised, error)
     return raised
 
 
-def _inherit_notes(error: BaseException, cause: BaseException) -> None:
+def inherit_notes(error: BaseException, cause: BaseException) -> None:
+    """Note on an error what is noted on another, and not on it."""
     for note in getattr(cause, "__notes__", ()):
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)

@@ -22,7 +22,7 @@ from anabranch.engine.operators import INPUT, Effect, Run, RunEach, Sleep
 from anabranch.scheduler import primitives
 from anabranch.scheduler.calls import counted_down, heard_at
 from anabranch.scheduler.closing import note_late
-from anabranch.scheduler.error_places import explain_output, places_of
+from anabranch.scheduler.error_places import explain_output, inherit_notes, places_of
 from anabranch.scheduler.gathering import gather
 from anabranch.scheduler.hosts import Host, Outcome
 from anabranch.scheduler.plans import Segment
@@ -227,13 +227,14 @@ class Frontier:
         self.running -= 1
         activation, group = unit.activation, unit.activation.group
         stopped = activation.stopped
-        if not (stopped and isinstance(error, Stopped | CancelledError | GeneratorExit)):
+        is_stop = stopped and isinstance(error, Stopped | CancelledError | GeneratorExit)
+        if not is_stop:
             self._host.explain(error, unit)
             failure = Failure(error, activation.index, unit.slot)
             if not stopped or (activation.failure is not None and failure.rank < activation.failure.rank):
                 activation.failure = failure
-            elif activation.failure is None:
-                self._note(group, error)
+        if stopped and activation.failure is None:
+            self._note(group, error, is_stop)
         self._end(unit, last=False)
         if not stopped:
             if group.keep_errors and isinstance(error, Exception):
@@ -243,12 +244,17 @@ class Frontier:
         if activation.idle:
             self._conclude(activation)
 
-    def _note(self, group: Group, late: BaseException) -> None:
+    def _note(self, group: Group, late: BaseException, is_stop: bool) -> None:
         """Note what a step raised when it was stopped on what stopped the call, if that was no other step's failure."""
         while group.failure is None and group.parent is not None:
             group = group.parent.activation.group
-        if group.failure is not None and group.failure.is_from_outside and isinstance(late, Exception):
-            note_late(group.failure.error, late)
+        failure = group.failure
+        if failure is None or not failure.is_from_outside or failure.error is late:
+            return
+        if is_stop:
+            inherit_notes(failure.error, late)  # those of a call in the step
+        else:
+            note_late(failure.error, late)
 
     def wake(self, unit: Unit) -> None:
         """A sleep is over."""

@@ -20,7 +20,7 @@ from anabranch.engine.operators import Effect, Run, RunEach
 from anabranch.scheduler.actions import ASYNC, THREAD
 from anabranch.scheduler.advancing import Expanded, arun_calls
 from anabranch.scheduler.calls import ledger_for
-from anabranch.scheduler.error_places import raisable
+from anabranch.scheduler.error_places import inherit_notes, raisable
 from anabranch.scheduler.hopping import hop, loop_ledger
 from anabranch.scheduler.hosts import Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter
@@ -158,6 +158,9 @@ class TaskCall(ValueCall):
             self._close()
             if self.reporter.posts:
                 await self.reporter.settle()
+            failure = None if self._group is None else self._group.failure
+            if failure is not None and failure.is_from_outside:  # it may be the stop of the call around
+                inherit_notes(cancelled, failure.error)
             raise cancelled
 
     def _return_lent(self) -> None:

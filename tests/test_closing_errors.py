@@ -421,12 +421,28 @@ def giving_up(name: str, begun: list[str]) -> AnyRunnable:
     return RunnableLambda(give_up, name=name)
 
 
+def asking(other: AnyRunnable) -> AnyRunnable:
+    async def ask(value: Any) -> Any:
+        return await other.ainvoke(value)
+
+    return RunnableLambda(ask)
+
+
+async def alike(value: Any) -> Any:
+    return value
+
+
+@pytest.mark.parametrize("heard", [False, True])
 @pytest.mark.parametrize("ends", ["cancelled", "timeout"])
-def test_what_steps_raise_when_a_call_for_values_is_stopped_is_noted_on_what_stopped_it(ends: str) -> None:
+def test_what_steps_raise_when_a_call_for_values_is_stopped_is_noted_on_what_stopped_it(ends: str, heard: bool) -> None:
     begun: list[str] = []
     a, b = giving_up("a", begun), giving_up("b", begun)
     first = RunnableLambda(str)
     chains: dict[str, tuple[AnyRunnable, set[str]]] = {
+        "a step": (a, {"a"}),
+        "coroutines": (RunnableLambda(alike) | a, {"a"}),
+        "a bound step": (RunnableLambda(alike) | a.with_config(tags=["bound"]), {"a"}),
+        "a step in a step": (RunnableLambda(lambda _: 1) | asking(a), {"a"}),
         "in line": (first | a, {"a"}),
         "a fork": (first | {"a": a, "b": b}, {"a", "b"}),
         "a retry": (first | a.with_retry(), {"a"}),
@@ -436,7 +452,9 @@ def test_what_steps_raise_when_a_call_for_values_is_stopped_is_noted_on_what_sto
 
     async def stopped(call: Callable[[Any], Awaitable[Any]], names: set[str]) -> BaseException:
         async def main() -> None:
-            await call({"timeout": 0.001} if ends == "timeout" else {})
+            await call(
+                {"callbacks": [Recorder()] if heard else [], **({"timeout": 0.001} if ends == "timeout" else {})}
+            )
 
         begun.clear()
         task = asyncio.create_task(main())
@@ -456,5 +474,43 @@ def test_what_steps_raise_when_a_call_for_values_is_stopped_is_noted_on_what_sto
                 assert isinstance(error, asyncio.CancelledError if ends == "cancelled" else TimeoutError), name
                 notes = " ".join(getattr(error, "__notes__", ()))
                 assert [each for each in names & {*begun} if f"ValueError: late {each}" not in notes] == [], name
+
+    asyncio.run(main())
+
+
+def test_an_error_that_no_cancellation_of_the_call_has_caused_comes_out_as_it_is() -> None:
+    async def out_of_time(_: Any) -> None:
+        async with asyncio.timeout(0):
+            await asyncio.Event().wait()
+
+    async def forgets(_: Any) -> None:
+        other = asyncio.ensure_future(asyncio.Event().wait())
+        other.cancel()
+        try:
+            await other
+        except asyncio.CancelledError:
+            raise ValueError("the other") from None
+
+    async def fails(_: Any) -> None:
+        await asyncio.sleep(0)
+        raise ValueError("by itself")
+
+    async def clean_up(chain: AnyRunnable) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await chain.ainvoke(1)
+
+    async def main() -> None:
+        for function, kind in ((out_of_time, TimeoutError), (forgets, ValueError), (fails, ValueError)):
+            step: AnyRunnable = RunnableLambda(function)
+            for chain in (step, RunnableLambda(alike) | step, step | step.with_config(tags=["bound"])):
+                with pytest.raises(kind):
+                    await chain.ainvoke(1)
+                task = asyncio.create_task(clean_up(chain))
+                await asyncio.sleep(0)
+                task.cancel()
+                with pytest.raises(kind):
+                    await task
 
     asyncio.run(main())
