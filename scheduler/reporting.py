@@ -87,9 +87,11 @@ class Reporter:
         if self._loop is not None:
             self.posts.append((listener, what, data))
             return
-        if self.posts or self._flushing.locked():
-            self.flush()
-        self._tell_here(listener, what, data)
+        try:
+            if self.posts or self._flushing.locked():
+                self.flush()
+        finally:
+            self._tell_here(listener, what, data)
 
     def tell_chunk(self, run: RunInfo, chunk: Any) -> None:
         """Tell all listeners of a run of a chunk: `tell`, without detours."""
@@ -103,10 +105,13 @@ class Reporter:
                 listener.broke(error, "chunk")
 
     def defer(self, run: RunInfo, what: str, *data: Any) -> None:
-        """The same when the driver is out of its lock."""
+        """The same when the driver is out of its lock. Only then does a listener break the run, too."""
         for listener in run.listeners:
             if listener.inline:
-                _tell(listener, what, (run, *data))
+                try:
+                    _tell(listener, what, (run, *data))
+                except Exception as error:
+                    self.posts.append((listener, "broke", (error, what)))
             elif (run.run_type, what) not in listener.deaf_to:
                 self.posts.append((listener, what, (run, *data)))
 
@@ -124,13 +129,22 @@ class Reporter:
             await hop(self.flush, _not_stopped)
 
     def flush(self) -> None:
-        """Deliver what was put down, waiting in this thread; what another thread is delivering, too."""
+        """Deliver what was put down, waiting in this thread; what another thread is delivering, too.
+
+        If a listener breaks the run, the others have been told nevertheless. So it is in `settle`.
+        """
         if self._loop is None:
             if not self.posts and not self._flushing.locked():
                 return
+            broken: BaseException | None = None
             with self._flushing:
                 while self.posts:
-                    self._tell_here(*self.posts.popleft())
+                    try:
+                        self._tell_here(*self.posts.popleft())
+                    except BaseException as error:
+                        broken = broken or error
+            if broken is not None:
+                raise broken
         elif (self.posts or self._settling.locked()) and asyncio._get_running_loop() is not self._loop:
             asyncio.run_coroutine_threadsafe(self.settle(), self._loop).result()
 
@@ -138,16 +152,26 @@ class Reporter:
         """Deliver what was put down, awaiting; what somebody else is delivering, too."""
         if not self.posts and not self._settling.locked():
             return
+        broken: Exception | None = None
         async with self._settling:
             while self.posts:
-                listener, what, data = self.posts.popleft()
-                if listener.is_async:
-                    await _atell(listener, what, data)
-                    continue
-                together = [(listener, what, data)]
-                while self.posts and not self.posts[0][0].is_async:
-                    together.append(self.posts.popleft())
-                await hop(partial(_tell_all, together), _not_stopped)
+                try:
+                    await self._settle_next()
+                except Exception as error:
+                    broken = broken or error
+        if broken is not None:
+            raise broken
+
+    async def _settle_next(self) -> None:
+        """Deliver what comes next, and, in one hop, what comes after it and is for blocking listeners, too."""
+        listener, what, data = self.posts.popleft()
+        if listener.is_async:
+            await _atell(listener, what, data)
+            return
+        together = [(listener, what, data)]
+        while self.posts and not self.posts[0][0].is_async:
+            together.append(self.posts.popleft())
+        await hop(partial(_tell_all, together), _not_stopped)
 
     def _tell_here(self, listener: Listener, what: str, data: tuple[Any, ...]) -> None:
         """For a blocking call."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from anabranch.engine.chunks import Algebra, Tally
 from anabranch.engine.graphs import INPUT_SLOT
-from anabranch.engine.runs import RunInfo
+from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.closing import AClosing, Closing, aclose_after, close_after
 from anabranch.scheduler.reporting import aease, ease, is_busy
 from anabranch.scheduler.sources import Once
@@ -127,15 +127,18 @@ class Root:
                     trace.closes = True
                     raise
         except GeneratorExit:
-            trace.close(None, output=total.value)
-            await trace.reporter.settle()
+            await self._aclose(None, total.value)
             raise
         except BaseException as error:
-            trace.close(error)
-            await trace.reporter.settle()
+            await self._aclose(error)
             raise
-        trace.close(None, output=total.value)
-        await trace.reporter.settle()
+        await self._aclose(None, total.value)
+
+    async def _aclose(self, error: BaseException | None, output: Any = MISSING) -> None:
+        try:
+            self.trace.close(error, output=output)
+        finally:
+            await self.trace.reporter.settle()
 
     def _begin(self) -> RunInfo | None:
         run = self.trace.open()

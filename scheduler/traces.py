@@ -312,18 +312,30 @@ class Trace:
             return self._scopes[0]
 
     def close(self, error: BaseException | None = None, *, output: Any = MISSING, later: bool = False) -> None:
-        """All is over: what is still open fails with this error, or ends; the inner runs first."""
+        """All is over: what is still open fails with this error, or ends; the inner runs first.
+
+        If a listener breaks the run at one of them, the others are over nevertheless.
+        """
+        broken: BaseException | None = None
         with self._lock:
             for run in reversed(list(self._open)):
-                index = next((at for at, each in enumerate(self._scopes) if each is run), None)
-                run.error = self._outputs.refusals.get(index) if error is None and index is not None else error
-                if run.error is not None:
-                    self._over(run, "failed", later)
-                    continue
-                if index is not None and run.input is MISSING:
-                    run.input = self._known.about(self._shape.scopes[index].source)
-                run.output = output if index == 0 and run.is_first else self._so_far(index)
-                self._over(run, "ended", later)
+                try:
+                    self._close_run(run, error, output, later)
+                except BaseException as raised:
+                    broken = broken or raised
+        if broken is not None:
+            raise broken
+
+    def _close_run(self, run: RunInfo, error: BaseException | None, output: Any, later: bool) -> None:
+        index = next((at for at, each in enumerate(self._scopes) if each is run), None)
+        run.error = self._outputs.refusals.get(index) if error is None and index is not None else error
+        if run.error is not None:
+            self._over(run, "failed", later)
+            return
+        if index is not None and run.input is MISSING:
+            run.input = self._known.about(self._shape.scopes[index].source)
+        run.output = output if index == 0 and run.is_first else self._so_far(index)
+        self._over(run, "ended", later)
 
     def _so_far(self, index: int | None) -> Any:
         total = None if index is None else self._outputs.totals.get(index)

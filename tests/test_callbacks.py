@@ -6,12 +6,14 @@ import asyncio
 import contextvars
 import functools
 import gc
+import itertools
 import logging
 import operator
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
@@ -350,6 +352,48 @@ class TestHandlersThatRaise:
             VERBS[verb](CHAIN, "x", {"callbacks": [other, handler]})
         assert runs_are_whole(other.notes)
         assert "root" in other.notes.of("error")
+
+    @in_every_verb
+    @pytest.mark.parametrize("method", ["on_chain_start", "on_chain_end", "on_chain_error"])
+    @pytest.mark.parametrize("kind", ["blocking", "inline", "async"])
+    def test_with_raise_error_the_others_hear_of_every_run_to_its_end(self, verb: str, method: str, kind: str) -> None:
+        def fails(x: str) -> str:
+            raise KeyError(x)
+
+        def calls(x: str) -> Any:
+            return (RunnableLambda(one) | fails).invoke(x)
+
+        def at_fact(number: int) -> Any:
+            count = itertools.count(1)
+
+            def raises(*args: Any, **more: Any) -> None:
+                if next(count) == number:
+                    raise RuntimeError("of the handler")
+
+            async def araises(*args: Any, **more: Any) -> None:
+                raises()
+
+            if kind == "async":
+                handler: Any = type("Raises", (AsyncCallbackHandler,), {method: staticmethod(araises)})()
+            else:
+                handler = type("Raises", (BaseCallbackHandler,), {method: staticmethod(raises)})()
+                handler.run_inline = kind == "inline"
+            handler.raise_error = True
+            return handler
+
+        nested = RunnableLambda(one) | {"a": RunnableLambda(one) | fails}
+        chains: list[Runnable[Any, Any]] = [
+            nested,
+            RunnableLambda(one) | calls,
+            RunnableLambda(lambda x: nested),
+            nested.with_fallbacks([RunnableLambda(one)]),
+        ]
+        for chain in chains:
+            for number in (1, 2, 3):
+                other = Plain()
+                with suppress(RuntimeError, KeyError):
+                    VERBS[verb](chain, "x", {"callbacks": [at_fact(number), other]})
+                assert runs_are_whole(other.notes)
 
     @pytest.mark.parametrize("verb", ["stream", "astream"])
     @pytest.mark.parametrize("inline", [False, True])
