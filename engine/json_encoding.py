@@ -3,6 +3,7 @@
 | value | JSON |
 |---|---|
 | str, int, bool, None; float | itself; nan and the infinities their names |
+| int of more than 640 digits, which not every reader takes | text, hexadecimal |
 | dict, `AddableDict`, any mapping | an object; keys that are no text are made text |
 | list, tuple, deque | an array |
 | set, frozenset | an array, sorted by what its members look like as JSON |
@@ -42,6 +43,9 @@ MOST_DEEP = 100
 LONGEST_REPR = 1_000
 """Characters."""
 
+LARGEST_INT = 10**640
+"""Python reads and writes smaller ones as decimals, whatever limit is set (`sys.set_int_max_str_digits`)."""
+
 Around = tuple[int, ...]
 """The ids of the containers around a value, the outermost first."""
 
@@ -67,7 +71,7 @@ def json_line(value: Any) -> bytes:
 
 def _encoded(value: Any, around: Around) -> Any:
     kind = type(value)
-    if kind is str or kind is int or kind is bool or value is None:
+    if kind is str or kind is bool or value is None or (kind is int and -LARGEST_INT < value < LARGEST_INT):
         return value
     if kind is float:
         return value if math.isfinite(value) else str(value)
@@ -156,7 +160,7 @@ def _shown(value: Any) -> str:
 
 _TEXTS: list[tuple[Any, Callable[[Any], Any]]] = [
     (str, str.__str__),
-    (int, int),
+    (int, lambda value: int(value) if -LARGEST_INT < value < LARGEST_INT else hex(value)),
     (float, lambda value: _encoded(float(value), ())),
     ((bytes, bytearray, memoryview), lambda value: b64encode(value).decode("ascii")),
     ((UUID, PurePath, Decimal, complex), str),

@@ -238,6 +238,36 @@ def test_a_wrong_line_is_an_error_with_its_number(wrong: bytes, tmp_path: Path) 
         list(replay(path))
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"time": 1.0},
+        {"event": "on_chain_stream", "time": 1.0},
+        {"event": "on_chain_end", "data": [], "time": 1.0},
+        {"event": "on_chain_end", "run_id": str(uuid.UUID(int=2)), "parent_ids": [str(uuid.UUID(int=1))], "time": 1.0},
+    ],
+)
+def test_a_log_of_events_that_somebody_else_has_written_is_an_error_with_the_line(
+    more: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "events.jsonl"
+    event = {"event": "on_chain_start", "run_id": str(uuid.UUID(int=1)), "name": "shout", "data": {}}
+    known: dict[str, Any] = {"tags": [], "metadata": {}, "time": 1.0} if "event" in more else {}
+    path.write_bytes(json_line({**event, **known}) + b"\n" + json_line({**event, **more}) + b"\n")
+    with pytest.raises(EventFileError, match=rf"events\.jsonl:{2 if known else 1}: this line can't follow"):
+        list(replay_log(path))
+
+
+def test_a_number_that_is_too_long_for_json_is_kept(tmp_path: Path) -> None:
+    path, large = tmp_path / "events.jsonl", -(10**5000)
+    with EventFile(path) as file:
+        RunnableLambda(lambda x: [x, {x: True}]).invoke(large, {"callbacks": [file]})
+    start, end = replay(path)
+    assert int(start["data"]["input"], 16) == large
+    assert end["data"]["output"] == [hex(large), {hex(large): True}]
+
+
 def test_a_file_without_the_run_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     EventFile(path).close()

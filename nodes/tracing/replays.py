@@ -56,7 +56,7 @@ def replay(path: Path, *, times: bool = False) -> Iterator[Event]:
         >>> [(event["name"], event["data"]["output"]) for event in replay(path) if event["event"] == "on_chain_end"]
         [('len', 4), ('str', '4'), ('RunnableSequence', '4')]
     """
-    for line in _lines(path):
+    for _, line in _lines(path):
         if line["event"] is not None:
             yield {key: value for key, value in line.items() if key not in EXTRA or (times and key == "time")}
 
@@ -79,7 +79,8 @@ def replay_log(path: Path, *, run_id: str | UUID | None = None, diff: bool = Tru
         diff: give a `RunLogPatch` a fact, which add up by `+`; otherwise a `RunLog`, whose `state` is the whole.
 
     Raises:
-        EventFileError: a `ValueError` that names the line, when one is no event; and when there is no such run.
+        EventFileError: a `ValueError` that names the line, when one is no event of such a file; and when there is no
+            such run.
         OSError: when the file can't be read.
 
     Example:
@@ -93,22 +94,29 @@ def replay_log(path: Path, *, run_id: str | UUID | None = None, diff: bool = Tru
     """
     root = None if run_id is None else str(run_id)
     folding: _Folding | None = None
-    for line in _lines(path):
+    for number, line in _lines(path):
         if folding is None:
             if not str(line["event"]).endswith("_start") or root not in (None, line["run_id"]):
                 continue
             folding = _Folding(line["run_id"])
         if folding.root_id != line["run_id"] and folding.root_id not in line.get("parent_ids", ()):
             continue
-        if (patch := folding.patch(line)) is not None:
+        try:
+            patch = folding.patch(line)
+        except Exception as error:  # who knows what somebody else has written
+            raise EventFileError(
+                f"{os.fspath(path)}:{number}: this line can't follow those before it, or isn't one that an EventFile "
+                f"has written ({error!r}): {str(line)[:80]}"
+            ) from error
+        if patch is not None:
             yield patch if diff else folding.log
     if folding is None:
         sought = "at all" if root is None else root
         raise EventFileError(f"{os.fspath(path)}: no run {sought} has begun in it")
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The lines, checked as far as whoever reads them relies on it."""
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The lines with their numbers, checked as far as whoever reads events relies on it."""
     with open(path, "rb") as file:
         for number, text in enumerate(file, 1):
             try:
@@ -119,7 +127,7 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
                 raise EventFileError(f"{os.fspath(path)}:{number}: this line is no JSON ({error})") from error
             if not (isinstance(line, dict) and {"event", "run_id", "name", "data"} <= line.keys()):
                 raise EventFileError(f"{os.fspath(path)}:{number}: this line is no event: {text[:80]!r}")
-            yield line
+            yield number, line
 
 
 class _Folding:
