@@ -167,6 +167,16 @@ def test_settings_bound_to_a_model_are_those_of_the_request(traced: Traced) -> N
     assert found["gen_ai.provider.name"] == "holt"
 
 
+def test_settings_that_are_only_fields_of_a_model_are_those_of_the_request(traced: Traced) -> None:
+    class Plain(Model):
+        @property
+        def _identifying_params(self) -> dict[str, Any]:
+            return {}
+
+    Plain(temperature=0.25).invoke("hi", traced.config)
+    assert attributes(traced.named("chat otter-1"))["gen_ai.request.temperature"] == 0.25
+
+
 def test_a_streamed_model_tells_when_its_first_chunk_came(traced: Traced) -> None:
     list(FakeListChatModel(responses=["abc"]).stream("why?", traced.config))
     found = attributes(traced.named("chat"))
@@ -246,6 +256,33 @@ def test_names_tags_and_metadata_are_attributes(traced: Traced) -> None:
     assert found["anabranch.tags"] == ("a",)
     assert found["anabranch.metadata.user"] == 7
     assert found["anabranch.metadata.more"] == '{"x":[1]}'
+
+
+def test_what_an_exporter_could_not_send_is_text_that_it_can(traced: Traced) -> None:
+    config: Any = {"metadata": {"large": -(1 << 63), "small": 1 - (1 << 63), "half": "\ud800", "is": True}}
+    RunnableLambda(len, name="one").invoke("abc", config | traced.config)
+    found = attributes(traced.named("invoke_workflow one"))
+    assert found["anabranch.metadata.large"] == "-9223372036854775808"
+    assert found["anabranch.metadata.small"] == 1 - (1 << 63)
+    assert found["anabranch.metadata.half"] == "\\ud800"
+    assert found["anabranch.metadata.is"] is True
+
+
+def test_a_span_ends_whatever_an_error_says_of_itself(traced: Traced) -> None:
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError("says nothing")
+
+    def fails(x: Any) -> Any:
+        raise Silent
+
+    with pytest.raises(Silent):
+        (RunnableLambda(str) | fails).invoke(1, traced.config)
+    assert not traced.tracer.open
+    for name in ("fails", "invoke_workflow RunnableSequence"):
+        span = traced.named(name)
+        assert span.status.status_code is StatusCode.ERROR
+        assert [event.name for event in span.events] == ["exception"]
 
 
 def test_the_span_around_the_call_is_the_parent_in_every_thread_and_task(traced: Traced) -> None:

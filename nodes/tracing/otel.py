@@ -132,18 +132,25 @@ class _Spans(Listener):
 
     def ended(self, run: RunInfo) -> None:
         """See `Listener`."""
-        known = self._tracer.open.pop(run)
-        self._finish(run, known, attributes.of_output(run))
+        self._finish(run, self._tracer.open.pop(run))
 
     def failed(self, run: RunInfo) -> None:
         """See `Listener`."""
         known, trace = self._tracer.open.pop(run), self._tracer.trace
-        known.span.record_exception(run.error, timestamp=int(run.ended * NANOSECONDS))
         known.span.set_status(trace.Status(trace.StatusCode.ERROR, attributes.error_message(run.error)))
-        self._finish(run, known, {"error.type": attributes.type_name(run.error)})
-
-    def _finish(self, run: RunInfo, known: _Open, facts: dict[str, Any]) -> None:
+        at = int(run.ended * NANOSECONDS)
         try:
+            known.span.record_exception(run.error, timestamp=at)
+        except Exception:  # it can't say what it is
+            known.span.add_event("exception", {"exception.type": attributes.type_name(run.error)}, at)
+        self._finish(run, known)
+
+    def _finish(self, run: RunInfo, known: _Open) -> None:
+        try:
+            if run.error is not None:
+                facts: dict[str, Any] = {"error.type": attributes.type_name(run.error)}
+            else:
+                facts = attributes.of_output(run)
             if known.chunks:
                 facts["anabranch.chunks"] = known.chunks
                 if run.run_type in attributes.MODELS:

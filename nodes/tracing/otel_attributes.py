@@ -36,6 +36,9 @@ USAGE = {
     "gen_ai.usage.output_tokens": ("output_tokens", "completion_tokens"),
 }
 
+LARGEST = 1 << 63
+"""Integers of attributes have 64 bits, and who sends one that is larger loses all that it sends."""
+
 ROLES = {"human": "user", "ai": "assistant"}
 
 
@@ -62,7 +65,8 @@ def of_start(run: RunInfo) -> Attributes:
         found["anabranch.tags"] = list(run.tags)
     for key, value in run.metadata.items():
         if value is not None:
-            found[f"anabranch.metadata.{key}"] = value if isinstance(value, str | int | float) else text_of(value)
+            is_number = isinstance(value, float) or (isinstance(value, int) and abs(value) < LARGEST)
+            found[f"anabranch.metadata.{key}"] = value if is_number else text_of(value)
     if operation := operation_of(run):
         found["gen_ai.operation.name"] = operation
     if run.run_type in MODELS:
@@ -100,6 +104,8 @@ def _settings(run: RunInfo) -> Mapping[str, Any]:
     settings["model"] = next(
         filter(None, (*names, *(getattr(run.node, key, None) for key in ("model", "model_name")))), None
     )
+    for name in ("temperature", "max_tokens", "stop"):
+        settings.setdefault(name, run.metadata.get(f"ls_{name}"))
     return settings
 
 
@@ -183,8 +189,10 @@ def _messages(messages: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def text_of(value: Any) -> str:
-    """A value as text: itself, or as JSON."""
-    return value if isinstance(value, str) else json_line(to_json(value)).decode()
+    """A value as text that UTF-8 can take: itself, or as JSON."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    return json_line(to_json(value)).decode()
 
 
 def type_name(error: BaseException | None) -> str:
