@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 from anabranch.scheduler.ledger import Ledger, default_limit
@@ -23,14 +24,14 @@ def loop_ledger(loop: asyncio.AbstractEventLoop) -> Ledger:
 
 
 async def hop(call: Callable[[], Any], stop: Callable[[], None], *, answers: bool = False) -> Any:
-    """Run blocking code in a thread of the pool.
+    """Run blocking code in a thread of the pool, where it sees the context variables that are seen here.
 
     It can't be cancelled: a cancellation calls `stop` (in a thread too, for it may take a lock), waits until the
     code has ended, and is raised then; or not at all, with `answers`, when what the code came to is wanted anyway.
     """
     loop = asyncio.get_running_loop()
     ended: list[tuple[bool, Any]] = []
-    waiter = loop.create_future()
+    waiter, context = loop.create_future(), copy_context()
 
     def tell(ok: bool, result: Any) -> None:
         ended.append((ok, result))
@@ -39,7 +40,7 @@ async def hop(call: Callable[[], Any], stop: Callable[[], None], *, answers: boo
 
     def work() -> None:
         try:
-            ok, result = True, call()
+            ok, result = True, context.run(call)
         except BaseException as error:
             ok, result = False, error
         on_loop(loop, lambda: tell(ok, result))

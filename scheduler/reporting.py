@@ -210,7 +210,9 @@ def _tell(listener: Listener, what: str, data: tuple[Any, ...]) -> None:
 
 
 def _tell_all(posts: list[Post]) -> None:
-    """Tell of several facts. If one breaks the run, the others have been told nevertheless."""
+    """Tell of several facts, in a context of its own. If one breaks the run, the others have been told nevertheless."""
+    SITE.set(None)
+    RUN.set(None)
     broken: BaseException | None = None
     for post in posts:
         try:

@@ -221,7 +221,7 @@ class ThreadCall(ValueCall):
             self._asked.pop(waiter, None)
             return
         try:
-            POOL.submit(lambda: self._help(waiter))
+            POOL.submit(partial(self._context.copy().run, self._help, waiter))
         except RuntimeError:  # there is no thread to be had: the caller does all of it
             self._alone = True
             if self._asked.pop(waiter, self) is not self:

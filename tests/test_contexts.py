@@ -7,7 +7,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 from typing import Any
 
-from anabranch.nodes import RunnableGenerator, RunnableLambda, RunnableParallel
+import pytest
+from verbs import VERBS, in_every_verb
+
+from anabranch.nodes import (
+    AsyncCallbackHandler,
+    BaseCallbackHandler,
+    RunnableGenerator,
+    RunnableLambda,
+    RunnableParallel,
+)
 
 colour: ContextVar[str] = ContextVar("colour", default="none")
 
@@ -57,6 +66,31 @@ def test_what_runs_on_the_portal_sees_the_callers_context() -> None:
     colour.set("violet")
     assert RunnableLambda(apaint).invoke("x") == "x:violet"
     assert colour.get() == "violet"
+
+
+@in_every_verb
+@pytest.mark.parametrize("kind", ["blocking", "inline", "async"])
+def test_handlers_see_the_callers_context_wherever_they_are_called(verb: str, kind: str) -> None:
+    seen: list[str] = []
+
+    class Looks(BaseCallbackHandler):
+        run_inline = kind == "inline"
+
+        def on_chain_start(self, *args: Any, **more: Any) -> None:
+            seen.append(colour.get())
+
+        on_chain_end = on_chain_start
+
+    class AsyncLooks(AsyncCallbackHandler):
+        async def on_chain_start(self, *args: Any, **more: Any) -> None:
+            seen.append(colour.get())
+
+        on_chain_end = on_chain_start
+
+    colour.set("amber")
+    chain = RunnableLambda(paint) | {"a": RunnableLambda(paint) | apaint, "b": RunnableLambda(apaint) | paint}
+    VERBS[verb](chain, "x", {"callbacks": [AsyncLooks() if kind == "async" else Looks()]})
+    assert seen == ["amber"] * 18
 
 
 def test_the_generators_of_a_segment_share_one_context_that_the_caller_never_sees() -> None:

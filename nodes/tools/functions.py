@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import aclosing
-from contextvars import copy_context
 from functools import partial
 from inspect import Parameter, isawaitable
 from typing import Any
@@ -56,7 +55,7 @@ class ToolFunction:
         """Call it, and await what it answers."""
         args, kwargs = self._placed({**values, **self._asked(config)})
         if self._may_block:  # a plain wrapper of an asynchronous function may as well wait itself
-            result = await hop(partial(copy_context().run, self.func, *args, **kwargs), _not_stopped)
+            result = await hop(partial(self.func, *args, **kwargs), _not_stopped)
         else:
             result = self.func(*args, **kwargs)
         if isinstance(result, AsyncGenerator):
