@@ -47,6 +47,19 @@ def new_id() -> UUID:
     return made
 
 
+class Shown:
+    """What a step gives, where its run shows something else as its `output`.
+
+    Attributes:
+        shown: that.
+    """
+
+    __slots__ = ("shown",)
+
+    def __init__(self, shown: Any) -> None:
+        self.shown = shown
+
+
 class RunInfo:
     """One execution of a step or of a scope.
 

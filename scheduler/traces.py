@@ -17,7 +17,7 @@ from anabranch.engine.chunks import Accumulator
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import StepInputError
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Step
-from anabranch.engine.runs import MISSING, RunInfo
+from anabranch.engine.runs import MISSING, RunInfo, Shown
 from anabranch.scheduler import primitives
 from anabranch.scheduler.closing import STOPS
 from anabranch.scheduler.inlets import CLOSED
@@ -173,7 +173,7 @@ class Trace:
         if run.input is MISSING:
             run.input = value
         if not run.ended:
-            run.output = output
+            run.output = output.shown if isinstance(output, Shown) else output
             self._over(run, "ended")
         slot, left = run.slot, self._left
         around = self._shape.steps[slot].scopes

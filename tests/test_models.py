@@ -245,6 +245,27 @@ def test_the_runs_that_generate_tells_of_are_those_that_handlers_see() -> None:
 
 
 @each_model
+@pytest.mark.parametrize("verb", ["invoke", "ainvoke"])
+def test_what_generate_asks_inside_a_chain_shows_its_answer_as_any_model_does(model: Any, verb: str) -> None:
+    question: Any = "a" if isinstance(model, BaseLLM) else [("human", "a")]
+
+    def asks(_: Any) -> Any:
+        model.generate([question])
+        return model.invoke(question)
+
+    async def aasks(_: Any) -> Any:
+        await model.agenerate([question])
+        return await model.ainvoke(question)
+
+    events = RunnableLambda(asks if verb == "invoke" else aasks).stream_events(
+        None, include_types=["chat_model", "llm"]
+    )
+    outputs = [event["data"]["output"] for event in events if event["event"].endswith("_end")]
+    assert [type(output) for output in outputs] == [type(model.invoke(question))] * 2
+    assert [getattr(output, "content", output) for output in outputs] == ["A ", "A "]
+
+
+@each_model
 def test_a_run_id_that_was_asked_for_is_that_of_the_first(model: Any) -> None:
     asked: Any = ["a", "b"] if isinstance(model, BaseLLM) else [[("human", "a")], [("human", "b")]]
     for callbacks in (None, [Told()]):

@@ -23,6 +23,7 @@ from anabranch.nodes import (
     ChatResult,
     Document,
     FakeListChatModel,
+    FakeStreamingListLLM,
     Run,
     RunnableConfig,
     RunnableLambda,
@@ -173,6 +174,15 @@ class TestTracers:
         assert shelf.serialized is not None
         assert shelf.serialized["name"] == "Shelf"
         assert runs["ChatPromptTemplate"].run_type == "prompt"
+
+    def test_a_model_of_texts(self) -> None:
+        tracer, model = Tracer(), FakeStreamingListLLM(responses=["hey"])
+        model.invoke("say q", {"callbacks": [tracer]})
+        list((RunnableLambda(str) | model).stream("say q", {"callbacks": [tracer]}))
+        model.generate(["say q"], callbacks=[tracer])
+        answered = {"generations": [[{"text": "hey", "generation_info": None}]], "llm_output": None}
+        found = [run for root in tracer.kept for run in all_of(root) if run.run_type == "llm"]
+        assert [(run.inputs, run.outputs) for run in found] == [({"prompts": ["say q"]}, answered)] * 3
 
     def test_under_asyncio_it_keeps_a_run_in_a_thread_unless_it_is_inline(self) -> None:
         class Inline(Tracer):

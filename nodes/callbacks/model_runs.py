@@ -6,20 +6,24 @@ is not told again. What a model tells while it makes its answer as a whole is to
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 from uuid import UUID
 
 from anabranch.engine.config import RunnableConfig
-from anabranch.engine.runs import RunInfo
+from anabranch.engine.runs import RunInfo, Shown
 from anabranch.nodes.callbacks.run_managers import TOLD, AsyncRunManager, RunManager, atell, tell
 from anabranch.scheduler.managers import RUN
 
 
-class Made(NamedTuple):
-    """All that a model has answered to an input, and the run that did."""
+class Made(Shown):
+    """All that a model has answered to an input, and the run that did, which shows the answer that `invoke` gives."""
 
-    result: Any
-    run_id: UUID
+    __slots__ = ("result", "run_id")
+
+    def __init__(self, result: Any, run_id: UUID, shown: Any) -> None:
+        super().__init__(shown)
+        self.result = result
+        self.run_id = run_id
 
 
 class ModelView:

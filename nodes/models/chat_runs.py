@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from anabranch.nodes.callbacks.model_runs import Made, ModelView
+from anabranch.nodes.callbacks.model_runs import ModelView
 from anabranch.nodes.messages.buffer_strings import get_buffer_string
 from anabranch.nodes.messages.chunks import AIMessageChunk, BaseMessageChunk, message_to_chunk
 from anabranch.nodes.messages.generations import ChatGeneration, ChatGenerationChunk, LLMResult
@@ -25,8 +25,6 @@ class ChatView(ModelView):
 
     def answered(self, value: Any) -> Any:
         """The message, with what else the model said of it."""
-        if isinstance(value, Made):
-            return LLMResult(generations=[value.result.generations], llm_output=value.result.llm_output)
         if not isinstance(value, BaseMessage):
             return value
         if self.result is None:

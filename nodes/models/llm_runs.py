@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from anabranch.nodes.callbacks.model_runs import Made, ModelView
+from anabranch.nodes.callbacks.model_runs import ModelView
 from anabranch.nodes.messages.generations import Generation, GenerationChunk, LLMResult
 
 
@@ -22,8 +22,6 @@ class LLMView(ModelView):
 
     def answered(self, value: Any) -> Any:
         """The text, with what else the model said of it."""
-        if isinstance(value, Made):
-            return value.result
         if self.result is not None:
             return self.result
         return LLMResult(generations=[[Generation(text=value)]]) if isinstance(value, str) else value

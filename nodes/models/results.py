@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from anabranch.engine.building import Builder, Place
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.graphs import Source
 from anabranch.engine.operators import Operator
 from anabranch.engine.runs import new_id
-from anabranch.nodes.callbacks.model_runs import Made
+from anabranch.nodes.callbacks.model_runs import Made, note_result
 from anabranch.nodes.callbacks.run_managers import run_in
 from anabranch.nodes.runnables import Runnable
 from anabranch.scheduler.managers import RUN
@@ -34,29 +33,27 @@ class Results(Runnable[Any, Made]):
         model = self.model
         whole = model._operator(kwargs)
 
+        def made(result: Any, config: RunnableConfig | None = None) -> Made:
+            run = RUN.get() if config is None else run_in(config)
+            result = model._labelled(result)
+            note_result(model, result, run)
+            return Made(result, new_id() if run is None else run.id, model._output(result))
+
         def invoke(input: Any, *config: Any) -> Made:
-            return Made(model._labelled(model._result(kwargs, input, *config)), _run_id())
+            return made(model._result(kwargs, input, *config))
 
         async def ainvoke(input: Any, *config: Any) -> Made:
-            return Made(model._labelled(await model._aresult(kwargs, input, *config)), _run_id())
+            return made(await model._aresult(kwargs, input, *config))
 
         def batch(inputs: list[Any], configs: list[RunnableConfig]) -> list[Made]:
-            results = model._results(kwargs, inputs, configs)
-            return [Made(each, _run_id(config)) for each, config in zip(results, configs, strict=True)]
+            return list(map(made, model._results(kwargs, inputs, configs), configs))
 
         async def abatch(inputs: list[Any], configs: list[RunnableConfig]) -> list[Made]:
-            results = await model._aresults(kwargs, inputs, configs)
-            return [Made(each, _run_id(config)) for each, config in zip(results, configs, strict=True)]
+            return list(map(made, await model._aresults(kwargs, inputs, configs), configs))
 
         forms = {"invoke": invoke, "ainvoke": ainvoke, "batch": batch, "abatch": abatch}
         own = {name: form if getattr(whole, name) is not None else None for name, form in forms.items()}
         return replace(whole, **own, stream=None, astream=None)  # type: ignore[arg-type] # which forms these are
-
-
-def _run_id(config: RunnableConfig | None = None) -> UUID:
-    """The id of the run whose code is running, or which has this config; a new one where nobody listens."""
-    run = RUN.get() if config is None else run_in(config)
-    return new_id() if run is None else run.id
 
 
 def configs_for(about: dict[str, Any], count: int) -> list[RunnableConfig]:

@@ -22,8 +22,9 @@ class Run:
         parent_run_id: of the run around it; None at the root.
         dotted_order: start times and ids from the root to here, so that runs sorted by it stand in their order.
         start_time, end_time: in UTC; no end time while it runs.
-        inputs: a dict; what is none is `{"input": value}`. Empty until it is known. A chat model has `messages`.
-        outputs: a dict; what is none is `{"output": value}`. None until it is known. A chat model has `generations` and
+        inputs: a dict; what is none is `{"input": value}`. Empty until it is known. A chat model has `messages`, a text
+            model `prompts`.
+        outputs: a dict; what is none is `{"output": value}`. None until it is known. A model has `generations` and
             `llm_output`, a retriever `documents`.
         error: what it failed with, as text.
         events: what happened, in order, each with a `name` and a `time`.
@@ -215,6 +216,8 @@ def _inputs(info: RunInfo) -> dict[str, Any]:
     if info.run_type == "chat_model" and info.about is not None:
         (messages,) = info.about.asked(value)
         return {"messages": messages}
+    if info.run_type == "llm" and info.about is not None:
+        return {"prompts": info.about.asked(value)}
     if info.run_type == "retriever":
         return {"query": value}
     if info.run_type == "tool":
@@ -226,13 +229,16 @@ def _outputs(info: RunInfo) -> dict[str, Any] | None:
     value = info.output
     if value is MISSING:
         return None
-    if info.run_type == "chat_model" and info.about is not None:
+    if info.run_type in ("chat_model", "llm") and info.about is not None:
         result = info.about.answered(value)
-        generations = [
-            {"text": each.text, "generation_info": each.generation_info, "message": each.message}
-            for each in result.generations[0]
-        ]
-        return {"generations": [generations], "llm_output": result.llm_output}
+        if hasattr(result, "generations"):
+            generations = [_generation(each) for each in result.generations[0]]
+            return {"generations": [generations], "llm_output": result.llm_output}
     if info.run_type == "retriever":
         return {"documents": value}
     return value if isinstance(value, dict) else {"output": value}
+
+
+def _generation(made: Any) -> dict[str, Any]:
+    shown = {"text": made.text, "generation_info": made.generation_info}
+    return {**shown, "message": made.message} if hasattr(made, "message") else shown
