@@ -328,12 +328,12 @@ class Trace:
 
     def _close_run(self, run: RunInfo, error: BaseException | None, output: Any, later: bool) -> None:
         index = next((at for at, each in enumerate(self._scopes) if each is run), None)
+        if index is not None and run.input is MISSING:
+            run.input = self._known.about(self._shape.scopes[index].source)
         run.error = self._outputs.refusals.get(index) if error is None and index is not None else error
         if run.error is not None:
             self._over(run, "failed", later)
             return
-        if index is not None and run.input is MISSING:
-            run.input = self._known.about(self._shape.scopes[index].source)
         run.output = output if index == 0 and run.is_first else self._so_far(index)
         self._over(run, "ended", later)
 

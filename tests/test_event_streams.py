@@ -144,6 +144,25 @@ def test_an_error_that_a_fallback_handled_is_shown_if_asked_for() -> None:
     assert isinstance(failed["data"]["error"], ValueError)
 
 
+@BOTH
+def test_all_that_failed_show_their_input(sync: bool) -> None:
+    def breaks(text: str) -> str:
+        raise ValueError(text)
+
+    def mends(text: str) -> str:
+        return text
+
+    part = RunnableLambda(two) | {"a": RunnableLambda(three) | breaks}
+    events = events_of(RunnableLambda(one) | part.with_fallbacks([mends]), "i", sync, errors=True)
+    failed = [(event["name"], event["data"]["input"]) for event in events if event["event"] == "on_chain_error"]
+    assert failed == [
+        ("breaks", "i123"),
+        ("RunnableSequence", "i12"),
+        ("RunnableParallel<a>", "i12"),
+        ("RunnableSequence", "i1"),
+    ]
+
+
 def test_breaking_out_cancels_the_step_that_runs_and_later_ones_never_start() -> None:
     seen: list[str] = []
 
