@@ -24,10 +24,7 @@ WHOLE = frozenset({"prompt", "retriever", "tool"})
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which runs are wanted: all, unless something is to be included; less what is excluded.
-
-    A custom event is wanted with its run, and by its own name.
-    """
+    """Which runs are wanted: all, unless something is to be included; less what is excluded."""
 
     include_names: Collection[str] | None = None
     include_types: Collection[str] | None = None
@@ -36,16 +33,16 @@ class Filter:
     exclude_types: Collection[str] | None = None
     exclude_tags: Collection[str] | None = None
 
-    def wants(self, name: str, run_type: str, tags: Sequence[str], event: str | None = None) -> bool:
-        """Whether a run is wanted, or what it tells of its own as an `event`, which goes by both names."""
+    def wants(self, name: str, run_type: str, tags: Sequence[str]) -> bool:
+        """Whether a run is wanted."""
         included = (self.include_names, self.include_types, self.include_tags)
         wanted = all(each is None for each in included) or (
-            (self.include_names is not None and (name in self.include_names or event in self.include_names))
+            (self.include_names is not None and name in self.include_names)
             or (self.include_types is not None and run_type in self.include_types)
             or (self.include_tags is not None and any(tag in self.include_tags for tag in tags))
         )
         return wanted and not (
-            (self.exclude_names is not None and (name in self.exclude_names or event in self.exclude_names))
+            (self.exclude_names is not None and name in self.exclude_names)
             or (self.exclude_types is not None and run_type in self.exclude_types)
             or (self.exclude_tags is not None and any(tag in self.exclude_tags for tag in tags))
         )
@@ -55,9 +52,9 @@ class Filter:
         """Whether all runs are wanted."""
         return self == Filter()
 
-    def wants_run(self, run: RunInfo, event: str | None = None) -> bool:
-        """The same of a run."""
-        return self.wants(run.name, run.run_type, run.tags, event)
+    def wants_run(self, run: RunInfo) -> bool:
+        """Whether a run is wanted."""
+        return self.wants(run.name, run.run_type, run.tags)
 
 
 class Formatter:

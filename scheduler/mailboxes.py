@@ -74,7 +74,7 @@ class Mailbox(Listener):
 
     def told(self, run: RunInfo, what: str, *data: Any) -> None:
         """See `Listener`."""
-        self._put(run, self._writer.told(run, what, *data), *data[:1])
+        self._put(run, self._writer.told(run, what, *data))
 
     def _is_crowded(self) -> bool:
         """Whether one must wait. `full` says that it may be so: a thread may set it when all was read meanwhile."""
@@ -83,8 +83,8 @@ class Mailbox(Listener):
         self.full = False
         return False
 
-    def _put(self, run: RunInfo, item: Any, event: str | None = None) -> None:
-        if item is not None and (self._wanted is None or self._wanted.wants_run(run, event)):
+    def _put(self, run: RunInfo, item: Any) -> None:
+        if item is not None and (self._wanted is None or self._wanted.wants_run(run)):
             self._items.append(item)
             self.full = len(self._items) >= CAPACITY and not self._closed
             self._tell()

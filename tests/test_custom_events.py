@@ -208,22 +208,6 @@ def test_they_stand_in_event_streams() -> None:
     assert [(event["name"], event["data"]) for event in custom] == TOLD
 
 
-@pytest.mark.parametrize(
-    ("wanted", "names"),
-    [
-        ({"include_names": ["waiting", "on the loop"]}, ["on the loop", "waiting"]),
-        ({"include_names": ["on_the_loop"]}, ["on the loop"]),
-        ({"include_names": ["waiting"], "exclude_types": ["chain"]}, []),
-        ({"include_tags": ["seq:step:2"]}, ["on the loop"]),
-        ({"exclude_names": ["on the loop", "generator", "plain"]}, ["waiting", "agenerator"]),
-        ({"exclude_types": ["chain"]}, []),
-    ],
-)
-def test_they_are_wanted_with_their_run_and_by_their_own_name(wanted: Any, names: list[str]) -> None:
-    events = list(CHAIN.stream_events("x", **wanted))
-    assert [event["name"] for event in events if event["event"] == "on_custom_event"] == names
-
-
 def _in_thread(function: Any, *args: Any) -> None:
     thread = threading.Thread(target=function, args=args)
     thread.start()
