@@ -167,6 +167,8 @@ class HandlerListener(Listener):
         about = self._place(run)
         if run.came_late:
             about |= _late_input(run)
+        if run.run_type == "tool":
+            about["name"] = run.name if run.about is None else run.about.name
         return self._call(run, _ENDED[run.run_type], output, **about)
 
     def failed(self, run: RunInfo) -> Any:
@@ -281,7 +283,7 @@ def _options(run: RunInfo) -> dict[str, Any]:
 
 
 def serialized_of(run: RunInfo) -> dict[str, Any] | None:
-    """What runs, as handlers are told: the path of its class and its name, and what a tool does. Nothing of chains."""
+    """What runs, as handlers are told: its class and its own name, and what a tool does. Nothing of chains."""
     if run.node is None or run.run_type == "chain":
         return None
     cls = type(run.node)
@@ -289,7 +291,7 @@ def serialized_of(run: RunInfo) -> dict[str, Any] | None:
         "lc": 1,
         "type": "not_implemented",
         "id": [*cls.__module__.split("."), cls.__qualname__],
-        "name": run.name,
+        "name": getattr(run.node, "name", None) or cls.__name__,
     }
     if run.run_type == "tool" and run.about is not None:
         told |= {"name": run.about.name, "description": run.about.description}

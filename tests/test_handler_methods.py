@@ -41,7 +41,7 @@ def handler_with(*names: str, **flags: Any) -> Any:
 
 
 class Node:
-    pass
+    name: str | None = None
 
 
 PARENT = RunInfo("around", "chain", None, [], {}, (), UUID(int=1))
@@ -57,7 +57,7 @@ def run_of(run_type: str, about: Any = None, parent: Any = PARENT, **known: Any)
 
 PLACE = {"run_id": UUID(int=2), "parent_run_id": UUID(int=1), "tags": ["t"]}
 START = {**PLACE, "metadata": {"m": 1}, "name": "mine"}
-NODE = {"lc": 1, "type": "not_implemented", "id": [*__name__.split("."), "Node"], "name": "mine"}
+NODE = {"lc": 1, "type": "not_implemented", "id": [*__name__.split("."), "Node"], "name": "Node"}
 TOOL = {**NODE, "name": "shown", "description": "does it"}
 
 
@@ -150,18 +150,20 @@ class TestEnds:
         ):
             if about is None or not is_chain:
                 run = run_of(run_type, about, **known)
-                assert told_of(handler_with(*METHODS), "ended", run) == (method, (output,), PLACE)
+                name = {"name": "mine" if about is None else "shown"} if run_type == "tool" else {}
+                assert told_of(handler_with(*METHODS), "ended", run) == (method, (output,), {**PLACE, **name})
         run = run_of(run_type, parent=None, output="y")
-        assert told_of(handler_with(*METHODS), "ended", run)[2] == {**PLACE, "parent_run_id": None}
+        assert told_of(handler_with(*METHODS), "ended", run)[2]["parent_run_id"] is None
 
     @pytest.mark.parametrize("run_type", EVENTS)
     def test_tell_the_input_too_where_a_chain_started_without(self, run_type: str) -> None:
         late = {"inputs": "x"} if EVENTS[run_type] == "chain" else {}
+        place = {**PLACE, "name": "mine"} if run_type == "tool" else PLACE
         run = run_of(run_type, came_late=True, input="x", output="y")
-        wanted = (f"on_{EVENTS[run_type]}_end", ("y",), {**PLACE, **late})
+        wanted = (f"on_{EVENTS[run_type]}_end", ("y",), {**place, **late})
         assert told_of(handler_with(*METHODS), "ended", run) == wanted
         run = run_of(run_type, came_late=True, output="y")
-        assert told_of(handler_with(*METHODS), "ended", run) == (wanted[0], ("y",), PLACE)
+        assert told_of(handler_with(*METHODS), "ended", run) == (wanted[0], ("y",), place)
 
 
 class TestFailures:
@@ -378,6 +380,11 @@ class TestWhatRuns:
         assert serialized_of(run_of("tool", Seen())) == TOOL
         assert serialized_of(run_of("tool")) == NODE
         assert serialized_of(run_of("llm", Seen())) == NODE
+
+    def test_goes_by_its_own_name_if_it_has_one(self) -> None:
+        named = Node()
+        named.name = "own"
+        assert serialized_of(run_of("prompt", node=named)) == {**NODE, "name": "own"}
 
 
 class TestAHandlerThatRaises:

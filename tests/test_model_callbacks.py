@@ -88,6 +88,14 @@ class TestChatModels:
         assert handler.about["serialized"]["id"][-1] == "FakeListChatModel"
         assert handler.about["options"] == {"stop": None}
 
+    def test_a_name_for_the_run_is_not_that_of_the_model(self) -> None:
+        handler = Told()
+        model = FakeListChatModel(responses=["hey"])
+        model.with_config(run_name="asks").invoke("hi", {"callbacks": [handler]})
+        assert (handler.about["name"], handler.about["serialized"]["name"]) == ("asks", "FakeListChatModel")
+        model.model_copy(update={"name": "mine"}).invoke("hi", {"callbacks": [handler], "run_name": "asks"})
+        assert (handler.about["name"], handler.about["serialized"]["name"]) == ("asks", "mine")
+
     @in_chunks
     def test_tokens_are_told_as_they_come(self, verb: str) -> None:
         handler, awaiting = Told(), AsyncTold()
@@ -180,6 +188,28 @@ class AsyncAloudInChunks(AsyncAloud):
         for token in "abc":
             await run_manager.on_llm_new_token(token)
             yield ChatGenerationChunk(message=AIMessageChunk(token))
+
+
+class Finishes(BaseChatModel):
+    """Says with its last chunk why it has ended."""
+
+    def _stream(self, messages: Any, stop: Any = None, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        for token, info in (("a", None), ("b", {"finish_reason": "stop"})):
+            yield ChatGenerationChunk(message=AIMessageChunk(token), generation_info=info)
+
+
+@in_chunks
+def test_what_is_said_of_a_streamed_answer_is_told(verb: str) -> None:
+    class Reasons(Told):
+        def on_llm_new_token(self, token: str, *, chunk: Any = None, **more: Any) -> None:
+            self.tokens.append((chunk.generation_info or {}).get("finish_reason", "-"))
+
+    handler = Reasons()
+    VERBS[verb](Finishes(), "hi", {"callbacks": [handler]})
+    assert handler.tokens[:2] == ["-", "stop"]
+    ((generation,),) = handler.answers[0].generations
+    assert isinstance(generation, ChatGenerationChunk)
+    assert (generation.text, generation.generation_info) == ("ab", {"finish_reason": "stop"})
 
 
 class TestModelsThatTellTheirTokens:

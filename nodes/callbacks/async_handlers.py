@@ -100,7 +100,7 @@ class AsyncCallbackHandler(BaseCallbackHandler):
     async def on_tool_end(
         self, output: Any, *, run_id: UUID, parent_run_id: UUID | None = None, tags: Tags = None, **kwargs: Any
     ) -> Any:
-        """A tool has answered."""
+        """A tool has answered. `kwargs` has its `name`."""
 
     @idle
     async def on_tool_error(

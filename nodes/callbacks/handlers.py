@@ -162,7 +162,7 @@ class BaseCallbackHandler:
     def on_tool_end(
         self, output: Any, *, run_id: UUID, parent_run_id: UUID | None = None, tags: Tags = None, **kwargs: Any
     ) -> Any:
-        """A tool has answered."""
+        """A tool has answered. `kwargs` has its `name`."""
 
     @idle
     def on_tool_error(

@@ -28,8 +28,7 @@ class ChatView(ModelView):
         if not isinstance(value, BaseMessage):
             return value
         if self.result is None:
-            whole = not isinstance(value, BaseMessageChunk)
-            made = ChatGeneration(message=value) if whole else ChatGenerationChunk.model_construct(message=value)
+            made = _as_piece(value) if isinstance(value, BaseMessageChunk) else ChatGeneration(message=value)
             return LLMResult.model_construct(generations=[[made]], llm_output=None, run=None)
         first, *others = self.result.generations
         generations = [ChatGeneration(message=value, generation_info=first.generation_info), *others]
@@ -38,7 +37,7 @@ class ChatView(ModelView):
     def piece(self, chunk: Any) -> tuple[str, Any]:
         """The text of a chunk, and the chunk as one of an answer."""
         chunk = chunk if isinstance(chunk, BaseMessageChunk) else message_to_chunk(chunk)
-        return chunk.text, ChatGenerationChunk.model_construct(message=chunk, generation_info=None)
+        return chunk.text, _as_piece(chunk)
 
     def said(self, asked: Any) -> list[str]:
         """The messages as texts."""
@@ -48,3 +47,8 @@ class ChatView(ModelView):
         """See `ModelView`."""
         made: BaseMessage = AIMessageChunk(content=text) if chunk is None else chunk.message
         return made
+
+
+def _as_piece(message: BaseMessageChunk) -> ChatGenerationChunk:
+    """A chunk as one of an answer. What the model said of it stands in the message; handlers look for it here, too."""
+    return ChatGenerationChunk.model_construct(message=message, generation_info=message.response_metadata or None)
