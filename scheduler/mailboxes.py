@@ -73,8 +73,10 @@ class Mailbox(Listener):
         self._put(run, self._writer.failed(run))
 
     def told(self, run: RunInfo, what: str, *data: Any) -> None:
-        """See `Listener`."""
-        self._put(run, self._writer.told(run, what, *data))
+        """See `Listener`. A custom event is wanted by its own name, and by the tags of the run."""
+        item = self._writer.told(run, what, *data)
+        if item is not None and (self._wanted is None or self._wanted.wants(data[0], what, run.tags)):
+            self._add(item)
 
     def _is_crowded(self) -> bool:
         """Whether one must wait. `full` says that it may be so: a thread may set it when all was read meanwhile."""
@@ -85,9 +87,12 @@ class Mailbox(Listener):
 
     def _put(self, run: RunInfo, item: Any) -> None:
         if item is not None and (self._wanted is None or self._wanted.wants_run(run)):
-            self._items.append(item)
-            self.full = len(self._items) >= CAPACITY and not self._closed
-            self._tell()
+            self._add(item)
+
+    def _add(self, item: Any) -> None:
+        self._items.append(item)
+        self.full = len(self._items) >= CAPACITY and not self._closed
+        self._tell()
 
     @abstractmethod
     def _tell(self) -> None:

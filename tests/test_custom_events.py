@@ -202,10 +202,27 @@ def test_what_replaces_the_callbacks_replaces_who_is_told() -> None:
 
 def test_they_stand_in_event_streams() -> None:
     async def main() -> list[Any]:
-        return [event async for event in CHAIN.astream_events("x", include_types=["chain"])]
+        return [event async for event in CHAIN.astream_events("x")]
 
     custom = [event for event in asyncio.run(main()) if event["event"] == "on_custom_event"]
     assert [(event["name"], event["data"]) for event in custom] == TOLD
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"include_names": ["plain"]}, ["plain"]),
+        ({"exclude_names": ["plain"]}, ["waiting"]),
+        ({"include_types": ["custom_event"]}, ["plain", "waiting"]),
+        ({"include_types": ["chain"]}, []),
+        ({"include_tags": ["mine"]}, ["plain"]),
+        ({"exclude_tags": ["mine"]}, ["waiting"]),
+    ],
+)
+def test_they_are_wanted_by_their_own_name_and_the_tags_of_their_run(wanted: Any, told: list[str]) -> None:
+    chain = RunnableLambda(plain).with_config(run_name="step", tags=["mine"]) | RunnableLambda(waiting)
+    events = list(chain.stream_events("x", **wanted))
+    assert [event["name"] for event in events if event["event"] == "on_custom_event"] == told
 
 
 def _in_thread(function: Any, *args: Any) -> None:

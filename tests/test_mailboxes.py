@@ -63,7 +63,7 @@ PUTS: dict[str, Callable[[Mailbox, RunInfo], Any]] = {
     "chunk": lambda mailbox, run: mailbox.chunk(run, 1),
     "ended": lambda mailbox, run: mailbox.ended(run),
     "failed": lambda mailbox, run: mailbox.failed(run),
-    "told": lambda mailbox, run: mailbox.told(run, "custom_event", 2),
+    "told": lambda mailbox, run: mailbox.told(run, "custom_event", run.name, 2),
 }
 all_facts = list(PUTS.values())
 
@@ -75,7 +75,7 @@ def put_all(mailbox: Mailbox, *names: str) -> None:
 
 
 def lines_of(*names: str) -> list[str]:
-    facts = ("started {}", "chunk {} 1", "ended {}", "failed {}", "told {} custom_event 2")
+    facts = ("started {}", "chunk {} 1", "ended {}", "failed {}", "told {0} custom_event {0} 2")
     return [fact.format(name) for name in names for fact in facts]
 
 
