@@ -69,7 +69,8 @@ class RunInfo:
         name, run_type, tags, metadata: as in events.
         listeners: who is told of it.
         manager: from which it was made; what its children inherit is `children`.
-        input, output: `MISSING` as long as they aren't known. A folded output stands there when the run is over.
+        input, output: `MISSING` as long as they aren't known. A folded output stands there when the run is over; of a
+            model that has failed, what it had said.
         error: what it failed with.
         started, ended: in seconds since the epoch; 0 as long as it didn't.
         is_first: it has no parent in its call: what the caller called.

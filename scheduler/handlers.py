@@ -176,6 +176,8 @@ class HandlerListener(Listener):
         about = {**self._place(run), **_late_input(run)}
         if run.run_type == "tool":
             about["tool_call_id"] = tool_call_id(run)
+        elif EVENTS[run.run_type] == "llm" and run.about is not None and run.output is not MISSING:
+            about["response"] = run.about.answered(run.output)
         return self._call(run, f"on_{EVENTS[run.run_type]}_error", run.error, **about)
 
     def told(self, run: RunInfo, what: str, *data: Any) -> Any:

@@ -20,6 +20,7 @@ from anabranch.engine.graphs import INPUT_SLOT, Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo, Shown
 from anabranch.scheduler import primitives
 from anabranch.scheduler.closing import STOPS
+from anabranch.scheduler.handlers import EVENTS
 from anabranch.scheduler.inlets import CLOSED
 from anabranch.scheduler.managers import CallbackManager, children, claim, manager_of
 from anabranch.scheduler.reporting import Reporter
@@ -198,7 +199,7 @@ class Trace:
         return isinstance(error, GeneratorExit) or (self.closes and isinstance(error, STOPS))
 
     def fail(self, run: RunInfo, error: BaseException, value: Any = MISSING, output: Any = None) -> None:
-        """An error came out of a step's code: it has failed, or has ended with this output if it was only closed.
+        """An error came out of a step's code, after this output: it has failed, or has ended if it was only closed.
 
         One that is held back passed on what its input failed with.
         """
@@ -210,6 +211,8 @@ class Trace:
         if run.input is MISSING:
             run.input = value
         run.error = error
+        if output is not None and EVENTS[run.run_type] == "llm":
+            run.output = output  # what a model said before it failed
         self._over(run, "failed")
 
     def _over(self, run: RunInfo, what: str, later: bool = False) -> None:

@@ -177,6 +177,14 @@ class TestFailures:
             wanted = (f"on_{EVENTS[run_type]}_error", (error,), {**PLACE, **more})
             assert told_of(handler_with(*METHODS), "failed", run) == wanted
 
+    @pytest.mark.parametrize("run_type", EVENTS)
+    def test_of_a_model_tell_what_it_has_answered_so_far(self, run_type: str) -> None:
+        run = run_of(run_type, Seen(), error=ValueError("no"), output="y")
+        told = told_of(handler_with(*METHODS), "failed", run)[2]
+        assert told.get("response") == ({"answered": "y"} if EVENTS[run_type] == "llm" else None)
+        run = run_of(run_type, error=ValueError("no"), output="y")
+        assert "response" not in told_of(handler_with(*METHODS), "failed", run)[2]
+
     def test_of_a_tool_tell_the_call_that_it_answers(self) -> None:
         run = run_of("tool", Seen(), error=ValueError("no"), input="x")
         assert told_of(handler_with(*METHODS), "failed", run)[2] == {**PLACE, "tool_call_id": "call of x"}

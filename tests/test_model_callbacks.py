@@ -29,6 +29,7 @@ from anabranch.nodes import (
     RetryState,
     RunManager,
     RunnableLambda,
+    StrOutputParser,
 )
 
 CHUNKED = ("stream", "transform", "astream", "atransform")
@@ -210,6 +211,28 @@ def test_what_is_said_of_a_streamed_answer_is_told(verb: str) -> None:
     ((generation,),) = handler.answers[0].generations
     assert isinstance(generation, ChatGenerationChunk)
     assert (generation.text, generation.generation_info) == ("ab", {"finish_reason": "stop"})
+
+
+class BreaksOff(Finishes):
+    def _stream(self, messages: Any, stop: Any = None, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        yield from super()._stream(messages)
+        raise ConnectionError("lost")
+
+
+@in_chunks
+def test_what_was_answered_before_a_failure_is_told(verb: str) -> None:
+    class Failures(BaseCallbackHandler):
+        def on_llm_error(self, error: BaseException, **more: Any) -> None:
+            told.append((str(error), more["response"].generations[0][0].text))
+
+        def on_chain_error(self, error: BaseException, **more: Any) -> None:
+            assert "response" not in more
+
+    told: list[tuple[str, str]] = []
+    for model in (BreaksOff(), RunnableLambda(str) | BreaksOff() | StrOutputParser()):
+        with pytest.raises(ConnectionError):
+            VERBS[verb](model, "hi", {"callbacks": [Failures()]})
+    assert told == [("lost", "ab")] * 2
 
 
 class TestModelsThatTellTheirTokens:

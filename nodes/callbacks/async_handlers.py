@@ -64,7 +64,7 @@ class AsyncCallbackHandler(BaseCallbackHandler):
     async def on_llm_error(
         self, error: BaseException, *, run_id: UUID, parent_run_id: UUID | None = None, tags: Tags = None, **kwargs: Any
     ) -> Any:
-        """A model has failed."""
+        """A model has failed. `kwargs` has the `response` so far, if it was streamed."""
 
     # Chains: functions, prompts, parsers and all that is made of others
 
