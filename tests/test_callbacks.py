@@ -851,8 +851,7 @@ class TestManagers:
                 texts.append(text)
 
         def plain(x: str, run_manager: Any) -> str:
-            run_manager.on_text("plain")
-            return x
+            return run_manager.on_text("plain") or x
 
         async def waiting(x: str, run_manager: Any) -> str:
             await run_manager.on_text("waiting")

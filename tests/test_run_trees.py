@@ -184,6 +184,39 @@ class TestTracers:
         found = [run for root in tracer.kept for run in all_of(root) if run.run_type == "llm"]
         assert [(run.inputs, run.outputs) for run in found] == [({"prompts": ["say q"]}, answered)] * 3
 
+    @in_every_verb
+    def test_each_kind_of_run_has_methods_of_its_own(self, verb: str) -> None:
+        class Kinds(Tracer):
+            def _on_chain_start(self, run: Run) -> None:
+                told.append(("chain start", run.name, run.end_time))
+
+            def _on_chain_end(self, run: Run) -> None:
+                told.append(("chain end", run.name, run.outputs))
+
+            def _on_chain_error(self, run: Run) -> None:
+                told.append(("chain error", run.name))
+
+            def _on_llm_new_token(self, run: Run, token: str, chunk: Any) -> None:
+                assert (run.name, chunk.text) == ("FakeListChatModel", token)
+                tokens.append(token)
+
+            def _on_llm_end(self, run: Run) -> None:
+                told.append(("llm end", run.name))
+
+        told: list[Any] = []
+        tokens: list[str] = []
+        chain = FakeListChatModel(responses=["hey"]) | RunnableLambda(boom)
+        with pytest.raises(ValueError, match="boom"):
+            VERBS[verb](chain, "x", {"callbacks": [Kinds()]})
+        assert tokens == (list("hey") if verb in ("stream", "transform", "astream", "atransform") else [])
+        assert sorted(each[:2] for each in told) == [
+            ("chain error", "RunnableSequence"),
+            ("chain error", "boom"),
+            ("chain start", "RunnableSequence"),
+            ("chain start", "boom"),
+            ("llm end", "FakeListChatModel"),
+        ]
+
     def test_under_asyncio_it_keeps_a_run_in_a_thread_unless_it_is_inline(self) -> None:
         class Inline(Tracer):
             run_inline = True

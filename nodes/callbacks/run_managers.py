@@ -159,7 +159,10 @@ def current_run() -> RunInfo | None:
 
 
 class _Told:
-    """May be awaited, by who took a manager for an asynchronous one."""
+    """Like None; but it may be awaited, by who took a manager for an asynchronous one."""
+
+    def __bool__(self) -> bool:
+        return False
 
     def __await__(self) -> Generator[None, None, None]:
         return

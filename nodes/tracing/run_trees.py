@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from anabranch.engine.events import asked
 from anabranch.engine.runs import MISSING, Listener, RunInfo
-from anabranch.scheduler.handlers import TOKENLESS, serialized_of, tolerate
+from anabranch.scheduler.handlers import EVENTS, TOKENLESS, serialized_of, tolerate
 
 
 @dataclass(eq=False, repr=False)
@@ -70,12 +70,24 @@ class Run:
         return f"Run({self.run_type} {self.name!r}, {state}, {len(self.child_runs)} inside)"
 
 
+_HOOKS = {
+    (kind, what): f"_on_{kind}_{what}"
+    for kind in dict.fromkeys(EVENTS.values())
+    for what in ("start", "end", "error", *(["new_token"] if kind == "llm" else []))
+}
+
+
 class BaseTracer(Listener):
     """A callback handler that keeps the tree of runs. Subclass it and write `_persist_run`.
 
     It may be given in `callbacks`, for one call or for many at once. `_persist_run` gets each outermost run that it
     has heard of when that is over, with all runs inside. Under asyncio it is called in a thread, unless `run_inline` is
     set.
+
+    It may also write `_on_run_create` and `_on_run_update`, which get each run that has started or is over, and
+    `_on_chain_start`, `_on_chain_end`, `_on_chain_error`, and the same of `llm`, `retriever` and `tool`, for those of
+    one kind; `_on_llm_new_token` gets the text and the chunk, too. A handler's methods, such as `on_chain_start`, are
+    not called.
 
     Attributes:
         run_map: the runs that are under way, by id.
@@ -95,6 +107,11 @@ class BaseTracer(Listener):
     raise_error: bool = False
     run_inline: bool = False
     deaf_to = TOKENLESS
+    _hooks: ClassVar[dict[tuple[str, str], str]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._hooks = {key: name for key, name in _HOOKS.items() if hasattr(cls, name)}
 
     def __init__(self) -> None:
         self.run_map: dict[UUID, Run] = {}
@@ -112,6 +129,11 @@ class BaseTracer(Listener):
     def _on_run_update(self, run: Run) -> Any:
         """A run is over."""
 
+    def _tell(self, info: RunInfo, what: str, *told: Any) -> None:
+        name = self._hooks.get((EVENTS[info.run_type], what))
+        if name is not None:
+            getattr(self, name)(*told)
+
     # Facts
 
     def started(self, info: RunInfo) -> Any:
@@ -121,7 +143,9 @@ class BaseTracer(Listener):
         if around is not None:
             around.child_runs.append(run)
         self.run_map[run.id] = run
-        return self._on_run_create(run)
+        made = self._on_run_create(run)
+        self._tell(info, "start", run)
+        return made
 
     def chunk(self, info: RunInfo, chunk: Any) -> Any:
         """See `Listener`."""
@@ -130,6 +154,7 @@ class BaseTracer(Listener):
             return
         text, piece = (str(chunk), chunk) if info.about is None else info.about.piece(chunk)
         _note(run, "new_token", {"token": text, "chunk": piece})
+        self._tell(info, "new_token", run, text, piece)
 
     def told(self, info: RunInfo, what: str, *data: Any) -> Any:
         """See `Listener`."""
@@ -155,7 +180,9 @@ class BaseTracer(Listener):
             run.extra["metadata"] = info.metadata  # more may be known by now than at the start
         run.events.append({"name": what, "time": run.end_time})
         is_outermost = info.parent is None or info.parent.id not in self.run_map
-        return self._finish(run, is_outermost)
+        made = self._finish(run, is_outermost)
+        self._tell(info, what, run)
+        return made
 
     def _finish(self, run: Run, is_outermost: bool) -> Any:
         self._on_run_update(run)
