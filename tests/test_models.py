@@ -229,6 +229,15 @@ def test_generate_gives_the_candidates_and_the_run_of_each(model: Any) -> None:
     assert {answer.run for answer in told.answers} == {None}
 
 
+@each_model
+def test_who_listens_to_generate_sees_the_answer_as_of_any_run(model: Any) -> None:
+    asked: Any = ["a"] if isinstance(model, BaseLLM) else [[("human", "a")]]
+    chain = RunnableLambda(lambda _: model.generate(asked).generations[0][0].text)
+    ends = [each for each in chain.stream_events("x", include_types=["llm", "chat_model"]) if "_end" in each["event"]]
+    output = ends[0]["data"]["output"]
+    assert (output if isinstance(model, BaseLLM) else output.content) == "A "
+
+
 def test_the_runs_that_generate_tells_of_are_those_that_handlers_see() -> None:
     class Ids(BaseCallbackHandler):
         def __init__(self) -> None:

@@ -333,6 +333,11 @@ class TestUsage:
             "n": {"input_tokens": 5, "output_tokens": 1, "total_tokens": 6, "input_token_details": {"cache_read": 1}},
         }
 
+    def test_those_of_many_conversations_count_too(self) -> None:
+        with get_usage_metadata_callback() as usage:
+            Metered(model="m", used=1).generate([[("human", "a")], [("human", "b")]])
+        assert usage.usage_metadata["m"]["input_tokens"] == 2
+
     def test_models_that_say_nothing_are_left_out(self) -> None:
         with get_usage_metadata_callback() as usage:
             FakeListChatModel(responses=["a"]).invoke("hi")

@@ -227,8 +227,20 @@ def test_a_step_that_fails_leaves_each_scope_around_it_with_its_error_and_input(
     failed = {run.name: (run.input, run.error) for what, run, _ in recorder.facts if what == "failed"}
     assert all(error is caught.value for _, error in failed.values())
     assert {"fails", "inner", "both", "root"} <= failed.keys()
-    assert failed["fails"][0] == "in"
-    assert failed["root"][0] == "in" or verb.endswith("transform")
+    assert failed["fails"][0] == failed["inner"][0] == failed["both"][0] == failed["root"][0] == "in"
+
+
+@in_every_verb
+def test_a_scope_behind_a_step_has_its_input_when_it_fails_too(verb: str) -> None:
+    def fails(x: Any) -> Any:
+        raise ValueError(x)
+
+    recorder = Starts()
+    chain = RunnableLambda(same) | named("inner", RunnableLambda(same) | fails)
+    with pytest.raises(ValueError, match="in"):
+        VERBS[verb](chain, "in", {"callbacks": [recorder]})
+    failed = {run.name: run.input for what, run, _ in recorder.facts if what == "failed"}
+    assert failed["inner"] == failed["fails"] == "in"
 
 
 class Shelf(BaseRetriever):
