@@ -16,6 +16,7 @@ from inspect import iscoroutine, iscoroutinefunction
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
+from anabranch.engine.errors import ConfigError
 from anabranch.engine.events import asked, tool_call_id
 from anabranch.engine.runs import MISSING, Listener, RunInfo
 from anabranch.scheduler.hopping import hop
@@ -73,6 +74,7 @@ class HandlerListener(Listener):
         self._handler = handler
         self._blocking = known.blocking
         self._methods: dict[str, Any] = {}
+        self.hears = known.hears
         self.deaf_to = known.deaf_to
         self.is_async = known.is_async
         self.inline = not self.is_async and bool(getattr(handler, "run_inline", False))
@@ -243,10 +245,10 @@ def tolerate(handler: Any, error: Exception, what: str, name: str | None = None)
     with suppress(TypeError):  # it can't be referred to weakly, and is logged each time
         _LOGGED[id(handler)] = handler
     logger.warning(
-        "callback handler %s raised at a %r fact, which the run ignores (it is logged once): %s",
+        "callback handler %s raised %s, told of %r; the run goes on, and this is logged once",
         name or type(handler).__name__,
-        what,
         repr(error),  # not the error itself, which would keep all that its traceback refers to
+        what,
     )
 
 
@@ -263,7 +265,11 @@ FOREIGN: list[Callable[[Any], Listener | None]] = []
 
 
 def listener_of(handler: Any) -> Listener:
-    """What tells a handler of facts."""
+    """What tells a handler of facts.
+
+    Raises:
+        ConfigError: a `ValueError`, when it is none.
+    """
     if isinstance(handler, Fresh):
         return handler.listener()
     if isinstance(handler, Listener):
@@ -271,7 +277,16 @@ def listener_of(handler: Any) -> Listener:
     for listener_for in FOREIGN:
         if (listener := listener_for(handler)) is not None:
             return listener
-    return HandlerListener(handler)
+    if isinstance(handler, type):
+        name = handler.__name__
+        raise ConfigError(f"callbacks: expected handlers, got the class {name}. Put an object of it there: {name}()")
+    listener = HandlerListener(handler)
+    if not listener.hears and not any(name.startswith("on_") for name in dir(handler)):
+        raise ConfigError(
+            f"callbacks: expected handlers, got {type(handler).__name__} {handler!r:.80}. A handler has methods such "
+            "as on_chain_start; subclass BaseCallbackHandler"
+        )
+    return listener
 
 
 def _late_input(run: RunInfo) -> dict[str, Any]:
@@ -316,8 +331,12 @@ def _not_stopped() -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of the handlers of a class. `blocking`: those of its methods that are no coroutine functions."""
+    """What is known of the handlers of a class.
 
+    `hears`: it has methods to be told by, or may have some. `blocking`: those that are no coroutine functions.
+    """
+
+    hears: bool
     is_async: bool
     blocking: frozenset[str]
     deaf_to: frozenset[tuple[str, str]]
@@ -330,7 +349,7 @@ def _known_of(cls: type) -> _Known:
     is_async = any(iscoroutinefunction(method) for method in methods.values())
     blocking = frozenset(name for name, method in methods.items() if is_async and not iscoroutinefunction(method))
     if any("__getattribute__" in vars(base) for base in cls.__mro__[:-1]):  # it may have methods that its class has not
-        return _Known(is_async, blocking, TOKENLESS)
+        return _Known(cls.__module__ != "builtins", is_async, blocking, TOKENLESS)
     idle = {name for name, method in methods.items() if getattr(method, "does_nothing", False) is True}
     deaf = {
         (run_type, what)
@@ -341,4 +360,4 @@ def _known_of(cls: type) -> _Known:
     }
     if "on_llm_new_token" in idle:
         deaf |= {("llm", "chunk"), ("chat_model", "chunk")}
-    return _Known(is_async, blocking, TOKENLESS | deaf)
+    return _Known(bool(methods) or hasattr(cls, "__getattr__"), is_async, blocking, TOKENLESS | deaf)

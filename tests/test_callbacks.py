@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from operator import itemgetter
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -900,3 +901,28 @@ class TestIds:
         for _ in range(2):
             RunnableLambda(one).invoke("x", {"callbacks": [handler], "run_id": run_id})
         assert runs_are_whole(handler.notes)
+
+
+class TestWhatIsNoHandler:
+    @pytest.mark.parametrize("wrong", ["x", None, print, 5, object()])
+    def test_is_an_error_of_the_call(self, wrong: Any) -> None:
+        with pytest.raises(ConfigError, match=r"callbacks: expected handlers, got .*on_chain_start"):
+            RunnableLambda(one).invoke("x", {"callbacks": [wrong]})
+
+    def test_a_class_is_told_from_its_objects(self) -> None:
+        with pytest.raises(ConfigError, match=r"the class Plain\. Put an object of it there: Plain\(\)"):
+            RunnableLambda(one).with_config(callbacks=[Plain]).invoke("x")
+
+    def test_any_object_with_some_of_the_methods_will_do(self) -> None:
+        heard: list[str] = []
+
+        def hear(*args: Any, **kwargs: Any) -> None:
+            heard.append(kwargs["name"])
+
+        class Proxy:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(namespace, name)
+
+        namespace = SimpleNamespace(on_chain_start=hear)
+        RunnableLambda(one).invoke("x", {"callbacks": [namespace, Proxy()]})
+        assert heard == ["one", "one"]

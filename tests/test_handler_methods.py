@@ -403,8 +403,8 @@ class TestAHandlerThatRaises:
                 tolerate(handler, ValueError("no"), "ended", name)
             HandlerListener(first).broke(ValueError("no"), "ended")
         assert [record.getMessage() for record in caplog.records] == [
-            f"callback handler {name} raised at a 'ended' fact, which the run ignores (it is logged once): "
-            "ValueError('no')"
+            f"callback handler {name} raised ValueError('no'), told of 'ended'; "
+            "the run goes on, and this is logged once"
             for name in ("Handler", "mine")
         ]
 
