@@ -9,10 +9,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 from uuid import UUID
 
+from anabranch.engine.errors import ConfigError
 from anabranch.engine.runs import MISSING, RunInfo
 
 Version = Literal["v1", "v2"]
@@ -32,6 +33,16 @@ class Filter:
     exclude_names: Collection[str] | None = None
     exclude_types: Collection[str] | None = None
     exclude_tags: Collection[str] | None = None
+
+    def __post_init__(self) -> None:
+        """See that nobody means a name and writes a string, each part of which would be wanted.
+
+        Raises:
+            ConfigError: a `ValueError` that names the argument.
+        """
+        for field in fields(self):
+            if isinstance(given := getattr(self, field.name), str):
+                raise ConfigError(f"{field.name}: expected a list of strings, got str {given!r}. Write [{given!r}]")
 
     def wants(self, name: str, run_type: str, tags: Sequence[str]) -> bool:
         """Whether a run is wanted."""

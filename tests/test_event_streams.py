@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from verbs import PATIENCE, VERBS, aiterate, alist, until
 
+from anabranch.engine.errors import ConfigError
 from anabranch.engine.events import Formatter
 from anabranch.engine.trace_laws import Recorder
 from anabranch.nodes import (
@@ -354,6 +355,15 @@ def test_a_wrong_config_is_told_of_before_anything_runs() -> None:
         events_of(RunnableLambda(one), "i", False, {"tags": 5})
     with pytest.raises(ValueError, match="tags"):
         events_of(RunnableLambda(one), "i", True, {"tags": 5})
+
+
+@pytest.mark.parametrize("sync", [True, False])
+def test_a_name_that_is_no_list_of_names_is_an_error(sync: bool) -> None:
+    wrong: Any = "one"
+    with pytest.raises(ConfigError, match=r"exclude_tags: expected a list of strings, got str 'one'. Write \['one'\]"):
+        events_of(RunnableLambda(one), "i", sync, exclude_tags=wrong)
+    with pytest.raises(ConfigError, match="include_names"):
+        RunnableLambda(one).astream_log("i", include_names=wrong)
 
 
 def test_a_transform_is_listened_to_as_its_input_comes() -> None:
