@@ -55,5 +55,6 @@ def import_extra(module: str, extra: str, needed_by: str) -> Any:
 
 def _missing(module: str, extra: str, needed_by: str) -> MissingExtraError:
     return MissingExtraError(
-        f'{needed_by} needs the package {module}, which is not installed: pip install "anabranch[{extra}]"'
+        f"{needed_by} needs the package {module.partition('.')[0]}, which is not installed: "
+        f'pip install "anabranch[{extra}]"'
     )

@@ -205,6 +205,9 @@ def described(func: Any) -> Signature:
     if not callable(func) or isinstance(func, Runnable):
         raise CompositionError(f"expected a function, got {type(func).__name__}: {func!r:.80}")
     signature = describe(func)
+    if isinstance(func, type) and issubclass(func, Runnable):
+        name = func.__name__
+        raise CompositionError(f"{name} is a class; a chain is made of its objects: write {name}(...)")
     if not signature.takes_input:
         raise CompositionError(f"{func!r:.80} takes no input; a function in a chain gets it as its first argument")
     if signature.kind == "generator" and returns_value(func):

@@ -363,7 +363,7 @@ for attempt in ("assert_laws(str.upper)", "import anabranch.nodes.strategies"):
         print(error)
 """
     said = subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, capture_output=True, text=True)
-    needs = 'needs the package hypothesis.strategies, which is not installed: pip install "anabranch[testing]"'
+    needs = 'needs the package hypothesis, which is not installed: pip install "anabranch[testing]"'
     assert said.stdout == f"drawing inputs {needs}\nanabranch.nodes.strategies {needs}\n"
 
 

@@ -392,6 +392,10 @@ class TestBadInput:
         with pytest.raises(CompositionError, match="takes no input"):
             RunnableLambda(func)
 
+    def test_a_class_of_runnables_is_told_from_its_objects(self) -> None:
+        with pytest.raises(CompositionError, match=r"RunnablePassthrough is a class; .* write RunnablePassthrough\("):
+            RunnableLambda(double) | RunnablePassthrough
+
     def test_a_generator_that_returns_a_value_is_an_error_when_the_runnable_is_made(self) -> None:
         def returning(x: int) -> Any:
             yield x
