@@ -166,6 +166,12 @@ def test_what_is_asked_wrongly_is_told_before_anything_runs(arguments: list[str]
     assert len(err.splitlines()) == 1
 
 
+def test_a_failure_without_an_input_is_told_so(capsys: Capture) -> None:
+    told = "; its input was null, since there was no --input and no --text"
+    assert told in ran(capsys, "run", f"{CHAINS}:both")[2]
+    assert told not in ran(capsys, "run", f"{CHAINS}:both", "--input", "-1")[2]
+
+
 def test_a_failure_names_the_error_and_the_step(capsys: Capture) -> None:
     code, out, err = ran(capsys, "run", f"{CHAINS}:both", "--input", "-1")
     assert (code, out) == (1, "")
@@ -222,7 +228,13 @@ def test_a_recorded_failure_is_told_with_its_error(tmp_path: Path, capsys: Captu
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [(None, "can't be read"), ('{"a": 1}\n', "this line is no event"), ("x\n", "no JSON"), ("\xff\n", "no JSON")],
+    [
+        (None, "can't be read"),
+        ("", "run.jsonl has no run in it"),
+        ('{"a": 1}\n', "this line is no event"),
+        ("x\n", "no JSON"),
+        ("\xff\n", "no JSON"),
+    ],
 )
 def test_what_is_no_record_is_told(text: str | None, told: str, tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "run.jsonl"
@@ -277,9 +289,11 @@ def test_when_a_recorded_run_did_what_is_drawn(tmp_path: Path, capsys: Capture) 
         (["draw", f"{CHAINS}:both", "-o", "/no/such/folder/x.txt"], "can't be written"),
         (["draw", f"{CHAINS}:both", "--depth", "-1"], "--depth"),
         (["explain", f"{CHAINS}:both", "--max-concurrency", "0"], "'0' is not a number of at least 1"),
-        (["explain", f"{CHAINS}:both", "--analyze", "/no/such"], "--analyze: /no/such can't be read"),
+        (["explain", f"{CHAINS}:both", "--analyze", "/no/such"], "/no/such can't be read"),
         (["explain", f"{CHAINS}:both", "--analyze", CHAINS], "no JSON"),
+        (["explain", f"{CHAINS}:both", "--analyze", os.devnull], "has no run in it"),
         (["timeline", "/no/such"], "/no/such can't be read"),
+        (["timeline", os.devnull], "has no run in it"),
     ],
 )
 def test_pictures_that_can_not_be_are_told(arguments: list[str], told: str, capsys: Capture) -> None:

@@ -7,6 +7,7 @@ early is no failure.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -39,11 +40,10 @@ set, 'ask' has a model of OpenAI write the answer.
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with these arguments, by default the process's, and answer the exit code."""
     debug = "--debug" in (sys.argv[1:] if argv is None else argv)
-    prog = "anabranch"
+    options = argparse.Namespace(prog="anabranch")
     try:
         _tolerate_letters()
         options = _parser().parse_args(argv)
-        prog = options.prog
         code: int = options.run(options)
         sys.stdout.flush()
     except SystemExit as exit:  # argparse's: --help, --version, wrong arguments
@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             raise
         wrong = isinstance(error, AskedWrongly)
-        print(f"{prog}: {_told(error)}" + ("" if wrong else " (--debug shows where)"), file=sys.stderr)
+        hint = "" if wrong else f"{_without_input(options)} (--debug shows where)"
+        print(f"{options.prog}: {_told(error)}{hint}", file=sys.stderr)
         return ASKED_WRONGLY if wrong else FAILED
     return code
 
@@ -83,6 +84,12 @@ def _told(error: Exception) -> str:
     places = [note for note in getattr(error, "__notes__", ()) if note.startswith("raised in step")]
     place = f", {places[0].partition(' (run ')[0]}" if places else ""
     return (f"{type(error).__name__}: {text}" if text else type(error).__name__) + place
+
+
+def _without_input(options: argparse.Namespace) -> str:
+    """Says so, where a chain may have failed since it was given nothing."""
+    nothing = getattr(options, "input", False) is None and getattr(options, "text", False) is None
+    return "; its input was null, since there was no --input and no --text" if nothing else ""
 
 
 def _tolerate_letters() -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from anabranch.nodes.tracing.replays import EventFileError
-from anabranch.viz.asking import AskedWrongly, Commands, add_chain, add_command, count, reason
+from anabranch.viz.asking import Commands, add_chain, add_command, count
 from anabranch.viz.explaining import explain
+from anabranch.viz.record_commands import events_of
 from anabranch.viz.targets import load_chain
 
 EXAMPLES = """\
@@ -30,10 +30,6 @@ def add_explain(commands: Commands) -> None:
 
 def _explain(options: argparse.Namespace) -> int:
     chain = load_chain(options.chain)
-    try:
-        print(explain(chain, analyze=options.analyze, max_concurrency=options.max_concurrency))
-    except EventFileError as error:
-        raise AskedWrongly(str(error)) from error
-    except OSError as error:
-        raise AskedWrongly(f"--analyze: {options.analyze} can't be read ({reason(error)})") from error
+    recorded = None if options.analyze is None else list(events_of(options.analyze))
+    print(explain(chain, analyze=recorded, max_concurrency=options.max_concurrency))
     return 0

@@ -85,14 +85,19 @@ def events_of(path: str) -> Iterator[dict[str, Any]]:
     """The events of a recorded file, with their times.
 
     Raises:
-        AskedWrongly: when it can't be read, or is no such file.
+        AskedWrongly: when it can't be read, is no such file, or has no event in it.
     """
+    empty = True
     try:
-        yield from replay(path, times=True)
+        for event in replay(path, times=True):
+            empty = False
+            yield event
     except EventFileError as error:
         raise AskedWrongly(f"{error}; it takes a file that 'run --record' or an EventFile has written") from error
     except (OSError, UnicodeDecodeError) as error:
         raise AskedWrongly(f"{path} can't be read ({reason(error)})") from error
+    if empty:
+        raise AskedWrongly(f"{path} has no run in it; 'run --record' or an EventFile writes one")
 
 
 class _Runs:
