@@ -46,6 +46,10 @@ def make_badly() -> Runnable[int, int]:
     raise RuntimeError("no honey")
 
 
+async def make_later() -> None:
+    """No way to make a chain."""
+
+
 def slow(number: int) -> int:
     """Notes that it ran, in a file, if there is one."""
     time.sleep(0.002)

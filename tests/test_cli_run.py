@@ -75,6 +75,7 @@ def test_a_file_imports_what_stands_beside_it_and_may_be_called_as_a_module_of_p
         (f"{CHAINS}:xyz", "its chains are doubling, spelling, counting, asking, endless"),
         (f"{CHAINS}:number", "is no chain, but of type int"),
         (f"{CHAINS}:make_badly", "was called to make a chain, and raised RuntimeError: no honey"),
+        (f"{CHAINS}:make_later", "is a coroutine function; one that makes a chain is a plain function"),
     ],
 )
 def test_a_chain_that_is_not_there_is_told_in_a_sentence(target: str, told: str, capsys: Capture) -> None:
@@ -90,7 +91,7 @@ def test_a_chain_that_is_not_there_is_told_in_a_sentence(target: str, told: str,
     [
         ("import no_honey_here", "ModuleNotFoundError: No module named 'no_honey_here'"),
         ("x = 1\nraise ValueError('bad')", "ValueError: bad"),
-        ("def (", "SyntaxError"),
+        ("def (", "SyntaxError: invalid syntax (broken_chain.py, line 1)\n"),
     ],
 )
 def test_a_file_that_breaks_is_told_with_the_line(code: str, told: str, tmp_path: Path, capsys: Capture) -> None:

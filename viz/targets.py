@@ -85,7 +85,7 @@ def _from_file(path: str) -> ModuleType:
 def _broken(place: str, error: Exception) -> AskedWrongly:
     """What is told of a module that raises when it is imported: the error, and the line where it came from."""
     at, line = error.__traceback__, ""
-    while at is not None:
+    while at is not None and not isinstance(error, SyntaxError):  # that says itself where it is
         path = at.tb_frame.f_code.co_filename
         if not path.startswith("<") and path != __file__ and os.path.exists(path):
             line = f" ({os.path.relpath(path)}:{at.tb_lineno})"
@@ -104,6 +104,8 @@ def _instead(module: ModuleType, name: str) -> str:
 
 def _made(found: Any, target: str) -> Runnable[Any, Any]:
     if not isinstance(found, Runnable) and callable(found) and not _needs_arguments(found):
+        if inspect.iscoroutinefunction(found):
+            raise AskedWrongly(f"{target} is a coroutine function; one that makes a chain is a plain function")
         try:
             found = found()
         except Exception as error:
