@@ -101,8 +101,13 @@ def collect_runs() -> Generator[RunCollectorCallbackHandler, None, None]:
 
 
 @contextmanager
-def get_usage_metadata_callback() -> Generator[UsageMetadataCallbackHandler, None, None]:
+def get_usage_metadata_callback(
+    name: str = "usage_metadata_callback",
+) -> Generator[UsageMetadataCallbackHandler, None, None]:
     """Add up the tokens that models use in a `with` block, as `collect_runs` keeps the runs.
+
+    Args:
+        name: changes nothing; LangChain's function takes one.
 
     Example:
         >>> used = UsageMetadata(input_tokens=3, output_tokens=2, total_tokens=5)
