@@ -29,7 +29,7 @@ demo: $(VENV)/.demo $(LINKS)  ## answer a question from the documents of the sta
 
 test: $(VENV)/.dev $(LINKS)  ## run the whole test suite
 	@$(COMPILE)
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev $(LINKS)  ## lint, formatting, types and layers
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ from hypothesis import Phase, settings
 
 OPTIONS = (
     *("-q", "-s", "--tb=no", "-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:benchmark"),
-    *("-o", "faulthandler_timeout=0", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
+    *("-o", "patience=0", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
 
 

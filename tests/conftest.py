@@ -9,6 +9,7 @@ where CI is set) tries the same examples each time, so that no landing hangs on 
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import os
 import threading
@@ -69,9 +70,50 @@ class Watch:
 WATCH = Watch()
 
 
+class Alarm:
+    """Ends the process when a test takes too long, and shows where each thread stands.
+
+    That takes a thread. Pytest's own `faulthandler_timeout` starts one for each test and waits for its end, which
+    takes longer than most tests; this one serves all tests of a while.
+    """
+
+    WHILE = 10.0
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._stderr = os.dup(2)  # before it is captured
+        self._set_at = -self.WHILE
+
+    def set(self) -> None:
+        now = time.monotonic()
+        if self._patience and now - self._set_at >= self.WHILE:
+            faulthandler.dump_traceback_later(self._patience, exit=True, file=self._stderr)
+            self._set_at = now
+
+    def stop(self) -> None:
+        faulthandler.cancel_dump_traceback_later()
+        os.close(self._stderr)
+
+
+ALARM = pytest.StashKey[Alarm]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addini("patience", "seconds after which a test that isn't over ends the process; 0 for never", default="0")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[ALARM] = Alarm(float(config.getini("patience")))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    config.stash[ALARM].stop()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A call that blocks while a loop runs in its thread raises, unless the test is marked `may_block`."""
+    item.config.stash[ALARM].set()
     WATCH.turn(on=not item.get_closest_marker("may_block"))
 
 
@@ -136,6 +178,13 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenAIServer]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Names of tests are the same in every process, or the workers that share them can't agree."""
+    """Tests marked `together` come first, each group in one piece: then one process makes what they share.
+
+    Each process takes tests from the front, and those that are left over are dealt out from the back. So what takes
+    long stands in front. Names of tests are the same in every process, or these can't agree.
+    """
+    groups = {item: mark.args[0] for item in items if (mark := item.get_closest_marker("together"))}
+    first = list(dict.fromkeys(groups.values()))
+    items.sort(key=lambda item: first.index(groups[item]) if item in groups else len(first))
     if addressed := [item.nodeid for item in items if " at 0x" in item.nodeid]:
         raise pytest.UsageError(f"names of tests that hold the address of an object; give them `ids`: {addressed}")

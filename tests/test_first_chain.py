@@ -21,7 +21,7 @@ from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.stdlib.answers import TEMPLATE, default_model, stdlib_chain
 from anabranch.nodes.stdlib.extractive import NOTHING, ExtractiveChatModel
 
-pytestmark = pytest.mark.xdist_group("stdlib")  # one process reads it, once
+pytestmark = pytest.mark.together("stdlib")  # one process reads it, once
 
 
 @cache

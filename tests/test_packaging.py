@@ -39,7 +39,7 @@ assert_type(chain.invoke("four"), float)
 chain.invoke(4)
 """
 
-pytestmark = pytest.mark.packaging
+pytestmark = [pytest.mark.packaging, pytest.mark.together("packaging")]
 
 
 def run(*command: object, cwd: Path | None = None) -> str:

@@ -17,7 +17,7 @@ from anabranch.nodes.stdlib.answers import stdlib_retriever
 from anabranch.nodes.stdlib.corpus import stdlib_documents
 from anabranch.nodes.stdlib.passages import sentences
 
-pytestmark = pytest.mark.xdist_group("stdlib")  # one process reads it, once
+pytestmark = pytest.mark.together("stdlib")  # one process reads it, once
 
 
 @cache

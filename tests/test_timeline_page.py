@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, Page
 
 from anabranch.viz import RunRecord, StepRun, timeline
 
-pytestmark = pytest.mark.may_block  # Playwright keeps a loop in this thread
+pytestmark = [pytest.mark.together("browser"), pytest.mark.may_block]  # Playwright keeps a loop in this thread
 
 NASTY = "<script>window.broken=1</script><img src=x onerror=window.broken=1>"
 

@@ -15,7 +15,7 @@ from watched import Gate, record, served, watching
 from anabranch.nodes import RunnableLambda, RunnablePassthrough
 from anabranch.viz.watched_runs import WatchedRun
 
-pytestmark = pytest.mark.may_block  # Playwright keeps a loop in this thread
+pytestmark = [pytest.mark.together("browser"), pytest.mark.may_block]  # Playwright keeps a loop in this thread
 
 expect.set_options(timeout=PATIENCE)
 
