@@ -32,7 +32,7 @@ plain_run = asyncio.run
 
 def _register_profiles() -> None:
     common = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile("local", common, max_examples=100)
+    settings.register_profile("local", common, max_examples=60)
     settings.register_profile("ci", common, max_examples=60, derandomize=True, database=None)
     settings.register_profile("soak", common, max_examples=10_000)
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "local"))

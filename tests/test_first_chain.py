@@ -20,6 +20,7 @@ from anabranch.nodes.retrieval.documents import Document, format_documents
 from anabranch.nodes.runnables import Runnable
 from anabranch.nodes.stdlib.answers import TEMPLATE, default_model, stdlib_chain
 from anabranch.nodes.stdlib.extractive import NOTHING, ExtractiveChatModel
+from anabranch.viz.command_line import main
 
 pytestmark = pytest.mark.together("stdlib")  # one process reads it, once
 
@@ -45,6 +46,14 @@ QUESTIONS = {
 @pytest.mark.parametrize(("question", "part"), QUESTIONS.items())
 def test_real_questions_are_answered_from_real_documents(question: str, part: str) -> None:
     assert part in answers().invoke(question)
+
+
+def test_the_command_answers_from_them_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert main(["ask", "how do I parse JSON?"]) == 0
+    out, err = capsys.readouterr()
+    assert "[json.loads]" in out
+    assert not err
 
 
 def test_what_the_documents_do_not_say_is_not_answered() -> None:

@@ -436,10 +436,10 @@ def assert_inputs_exist(unit: Unit) -> None:
 
 
 TestFrontier = FrontierMachine.TestCase
-TestFrontier.settings = settings(max_examples=60, stateful_step_count=30, report_multiple_bugs=False)
+TestFrontier.settings = settings(max_examples=40, stateful_step_count=30, report_multiple_bugs=False)
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(
     graph=graphs(8),
     count=st.integers(1, 4),

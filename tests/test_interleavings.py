@@ -71,7 +71,7 @@ on_restless_threads = pytest.mark.usefixtures("threads_that_switch_all_the_time"
 
 @on_restless_threads
 @given(programs(max_leaves=12), values, st.sampled_from((None, 1, 2, 3)))
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_threads_that_switch_all_the_time_come_to_the_same(program: Program, value: Value, cap: int | None) -> None:
     watch = Watched()
     runnable, wanted = build(program, watch), expected(program, value)
@@ -99,7 +99,7 @@ def test_a_batch_on_threads_that_switch_all_the_time_keeps_its_order(program: Pr
 
 
 @given(programs(max_leaves=12), values, st.integers(0, 2**32), st.sampled_from((None, 1, 2, 3)))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_tasks_that_suspend_at_random_come_to_the_same(
     program: Program, value: Value, seed: int, cap: int | None
 ) -> None:
@@ -222,7 +222,7 @@ def longest_path(graph: Graph, durations: Callable[[int], float]) -> float:
     inputs=st.integers(1, 4),
     seed=st.integers(0, 2**32),
 )
-@settings(max_examples=120)
+@settings(max_examples=60)
 def test_in_virtual_time_a_call_takes_at_most_twice_the_best_schedule(
     graph: Graph, permits: int, times: list[int], inputs: int, seed: int
 ) -> None:
@@ -236,7 +236,7 @@ def test_in_virtual_time_a_call_takes_at_most_twice_the_best_schedule(
 
 
 @given(graph=graphs(8), permits=st.integers(1, 4), inputs=st.integers(1, 6), seed=st.integers(0, 2**32))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_in_whatever_order_units_end_the_result_is_the_same(graph: Graph, permits: int, inputs: int, seed: int) -> None:
     simulation = Simulation(permits, lambda slot: 1.0, random.Random(seed))
     group = Group(plan_of(graph, SYNC), [f"in{number}" for number in range(inputs)])

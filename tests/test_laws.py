@@ -73,7 +73,7 @@ def is_certain(program: Program, value: Value) -> bool:
 
 
 @given(programs(), values)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_invoke_and_ainvoke_give_what_recursion_gives(program: Program, value: Value) -> None:
     runnable, wanted = build(program), expected(program, value)
     check(program, wanted, laws.outcome(runnable.invoke, value))
@@ -81,7 +81,7 @@ def test_invoke_and_ainvoke_give_what_recursion_gives(program: Program, value: V
 
 
 @given(programs(), values)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_stream_and_astream_fold_to_what_recursion_gives(program: Program, value: Value) -> None:
     wanted = expected(program, value)
     assume(not wanted.vague)
@@ -159,7 +159,7 @@ def test_snapshots_form_a_monoid_whatever_their_type(chunks: list[Any]) -> None:
 
 
 @given(programs(), values)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_folded_stream_is_what_invoke_gives(a: Program, value: Value) -> None:
     assume(is_certain(a, value))
     laws.fold_of_stream_is_invoke(build(a), value)
@@ -167,7 +167,7 @@ def test_a_folded_stream_is_what_invoke_gives(a: Program, value: Value) -> None:
 
 
 @given(programs(), cuts)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_transform_is_invoke_however_the_input_is_cut(a: Program, chunks: list[Value]) -> None:
     assume(is_certain(a, fold(chunks)))
     laws.transform_is_invoke_of_the_fold(build(a), chunks)

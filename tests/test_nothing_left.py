@@ -24,7 +24,7 @@ from anabranch.scheduler.hopping import loop_ledger
 
 
 @given(programs(max_leaves=10), values)
-@settings(max_examples=40)
+@settings(max_examples=30)
 @pytest.mark.parametrize("verb", VERBS)
 def test_nothing_is_left_of_a_random_program_whatever_comes_of_it(verb: str, program: Program, value: Value) -> None:
     watch = Watched()
@@ -38,7 +38,7 @@ def test_nothing_is_left_of_a_random_program_whatever_comes_of_it(verb: str, pro
 
 
 @given(programs(max_leaves=6), values, st.integers(0, 40))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_a_task_may_be_cancelled_at_any_point(program: Program, value: Value, turns: int) -> None:
     watch = Watched()
     runnable = build(program, watch)
@@ -48,7 +48,7 @@ def test_a_task_may_be_cancelled_at_any_point(program: Program, value: Value, tu
 
 
 @given(programs(max_leaves=6), values, st.integers(0, 40))
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_a_task_that_reads_a_stream_may_be_cancelled_at_any_point(program: Program, value: Value, turns: int) -> None:
     watch = Watched()
     runnable = build(program, watch)
@@ -300,7 +300,7 @@ def test_a_handle_stops_what_is_asynchronous_only() -> None:
 
 
 @given(programs(max_leaves=6), values, st.integers(0, 3))
-@settings(max_examples=100)
+@settings(max_examples=60)
 def test_a_handle_may_be_cancelled_at_any_moment(program: Program, value: Value, moment: int) -> None:
     watch = Watched()
     runnable = build(program, watch)

@@ -57,7 +57,7 @@ def parsed(dot: str) -> nx.DiGraph[str]:
     return dag
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(programs())
 def test_dot_is_the_dag_that_runs_with_call_steps_closed(program: Program) -> None:
     graph: Graph = build(program).graph

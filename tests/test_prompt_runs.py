@@ -168,7 +168,7 @@ def test_tags_and_metadata_of_a_prompt_are_told_of_its_run_alone() -> None:
 
 
 @given(st.lists(st.sampled_from(["a", "b", "user_name", "größe", "config", "x y"]), unique=True))
-@settings(max_examples=25)
+@settings(max_examples=10)
 def test_the_schema_of_a_prompt_has_its_variables(names: list[str]) -> None:
     prompt = ChatPromptTemplate(["".join(f"{{{name}}}" for name in names), MessagesPlaceholder("h", optional=True)])
     schema = prompt.input_schema.model_json_schema()

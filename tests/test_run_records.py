@@ -57,7 +57,7 @@ def outline(record: RunRecord, *, chunks: bool = True, alike: bool = False) -> l
 
 
 @given(programs(), values, st.sampled_from(sorted(VERBS)))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_recorder_tracer_and_file_come_to_the_same(program: Program, value: Value, verb: str) -> None:
     made, recorder, tracer = build(program), RunRecorder(), RunCollectorCallbackHandler()
     with TemporaryDirectory() as folder:
@@ -111,7 +111,7 @@ def chained_log(patches: list[RunLogPatch]) -> RunLogPatch:
 
 
 @given(programs(forms=("sync",)), values)
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_log_has_the_runs_of_the_recorder_with_their_states_and_chunks(program: Program, value: Value) -> None:
     made, recorder = build(program), RunRecorder()
     logged_runs = {run.id: run for run in record_of(asyncio.run(logged(made, value, recorder)), made).walk()}

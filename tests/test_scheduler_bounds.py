@@ -85,7 +85,7 @@ sizes = st.lists(st.integers(1, 9), min_size=10, max_size=10)
 
 
 @given(dags(6), sizes, st.integers(1, 3), seeds, st.sampled_from(VERBS))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_call_takes_at_most_two_minus_one_over_m_times_the_optimum(
     dag: tuple[int, Edges], times: list[int], permits: int, seed: int, verb: Any
 ) -> None:
@@ -95,7 +95,7 @@ def test_a_call_takes_at_most_two_minus_one_over_m_times_the_optimum(
 
 
 @given(dags(10), sizes, st.integers(1, 4), seeds, st.sampled_from(VERBS))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_step_starts_when_its_inputs_exist_and_a_permit_is_free(
     dag: tuple[int, Edges], times: list[int], permits: int, seed: int, verb: Any
 ) -> None:
@@ -113,7 +113,7 @@ def test_a_step_starts_when_its_inputs_exist_and_a_permit_is_free(
 
 
 @given(dags(10), sizes, seeds, st.sampled_from(VERBS))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_without_a_cap_a_call_takes_as_long_as_its_longest_path(
     dag: tuple[int, Edges], times: list[int], seed: int, verb: Any
 ) -> None:
@@ -127,7 +127,7 @@ def test_without_a_cap_a_call_takes_as_long_as_its_longest_path(
 
 
 @given(dags(8), sizes, st.integers(1, 6), st.integers(1, 4), seeds, st.sampled_from(("batch", "abatch")))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_batch_is_within_the_bound(
     dag: tuple[int, Edges], times: list[int], inputs: int, permits: int, seed: int, verb: Any
 ) -> None:

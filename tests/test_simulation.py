@@ -80,7 +80,7 @@ def check(program: Program, value: Value, found: Simulation) -> None:
 
 
 @given(programs(max_leaves=12), values, seeds, caps, st.sampled_from(VALUES + CHUNKS))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_under_any_interleaving_a_program_comes_to_the_same(
     program: Program, value: Value, seed: int, cap: int | None, verb: Any
 ) -> None:
@@ -146,7 +146,7 @@ def test_what_a_step_calls_ends_with_the_call_and_not_by_a_timeout_of_its_own(st
 
 
 @given(programs(max_leaves=8), st.lists(values, max_size=5), seeds, caps, st.sampled_from(("batch", "abatch")))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_batch_keeps_its_order_under_any_interleaving(
     program: Program, inputs: list[Value], seed: int, cap: int | None, verb: Any
 ) -> None:
@@ -159,7 +159,7 @@ def test_a_batch_keeps_its_order_under_any_interleaving(
 
 
 @given(programs(max_leaves=8), values, seeds, st.sampled_from(VALUES + CHUNKS))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_a_seed_gives_the_very_same_run_again(program: Program, value: Value, seed: int, verb: Any) -> None:
     def run() -> tuple[Any, ...]:
         found = simulate(build(program, Resting()), value, verb=verb, seed=seed, durations=(0, 2))
@@ -170,7 +170,7 @@ def test_a_seed_gives_the_very_same_run_again(program: Program, value: Value, se
 
 
 @given(programs(max_leaves=8, failing=False), values, seeds, st.sampled_from(VALUES))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_what_is_told_is_what_the_real_driver_tells(program: Program, value: Value, seed: int, verb: str) -> None:
     real, simulated = Recorder(), Recorder()
     runnable = build(program)
@@ -184,7 +184,7 @@ def test_what_is_told_is_what_the_real_driver_tells(program: Program, value: Val
 
 
 @given(programs(max_leaves=8), values, seeds, st.sampled_from(VALUES + CHUNKS), st.floats(0, 6))
-@settings(max_examples=100)
+@settings(max_examples=40)
 def test_a_timeout_leaves_nothing_behind(program: Program, value: Value, seed: int, verb: Any, timeout: float) -> None:
     watch, recorder = Resting(), Recorder()
     config: Any = {"callbacks": [recorder], "timeout": timeout or 0.5, "channel_capacity": 1}

@@ -239,7 +239,7 @@ def records(draw: st.DrawFn) -> RunRecord:
 
 
 @given(records())
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_no_bar_and_no_name_lies_on_another(record: RunRecord) -> None:
     lanes = packed(record, 1000)
     assert len(lanes.bars) == len(list(record.walk()))
@@ -257,7 +257,7 @@ def test_no_bar_and_no_name_lies_on_another(record: RunRecord) -> None:
 
 
 @given(st.floats(1e-6, 1e6))
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_an_axis_has_a_few_round_times(length: float) -> None:
     found = axis_times(length)
     assert 2 <= len(found) <= 12

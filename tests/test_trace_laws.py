@@ -24,11 +24,11 @@ from anabranch.engine.trace_laws import (
     root_chunks_fold_to_its_output,
 )
 
-some = settings(max_examples=40)
+some = settings(max_examples=30)
 
 
 @given(programs(refusing=True), values, st.sampled_from(sorted(VERBS)), st.integers(1, 3) | st.none())
-@settings(max_examples=80)
+@settings(max_examples=50)
 def test_facts_are_well_nested_in_every_verb(program: Program, value: Value, verb: str, cap: int | None) -> None:
     recorder = Recorder()
     config: Any = {"callbacks": [recorder]} | ({"max_concurrency": cap} if cap else {})

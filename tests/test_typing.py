@@ -9,7 +9,10 @@ import pytest
 
 mypy_api = pytest.importorskip("mypy.api")
 
-CASES = Path(__file__).parent / "typed_chains.txt"
+ROOT = Path(__file__).parent.parent
+CASES = ROOT / "tests" / "typed_chains.txt"
+LIKE_THE_CHECK = [f"--config-file={ROOT / 'pyproject.toml'}", f"--cache-dir={ROOT / '.mypy_cache'}"]
+"""What `make check` has found of the packages needn't be found again."""
 EXPECTED = re.compile(r"  # (?P<kind>type|error): (?P<said>.*)$")
 SAID = re.compile(r"^[^:]+:(?P<line>\d+): (?P<severity>note|error): (?P<said>.*)$")
 
@@ -17,7 +20,7 @@ SAID = re.compile(r"^[^:]+:(?P<line>\d+): (?P<severity>note|error): (?P<said>.*)
 def test_the_types_of_chains_are_what_is_written_beside_them(tmp_path: Path) -> None:
     source = tmp_path / "typed_chains.py"
     source.write_text(CASES.read_text(encoding="utf-8"), encoding="utf-8")
-    arguments = ["--strict", "--no-error-summary", "--hide-error-context", "--config-file=", f"--cache-dir={tmp_path}"]
+    arguments = ["--strict", "--no-error-summary", "--hide-error-context", *LIKE_THE_CHECK]
     output, errors, _ = mypy_api.run([*arguments, str(source)])
     assert not errors
     said: dict[int, tuple[str, str]] = {}

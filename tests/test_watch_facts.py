@@ -31,7 +31,7 @@ def facts_of(chain: Runnable[Any, Any], value: Any, path: Path, *more: Any) -> l
     return [fact for fact in made if fact is not None]
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(programs(forms=("sync",)), values)
 def test_each_run_that_is_in_the_graph_has_its_place_in_the_picture(
     tmp_path_factory: pytest.TempPathFactory, program: Program, value: Value
