@@ -8,6 +8,7 @@ from typing import Any
 import networkx as nx
 import pytest
 from refusals import number, says, upper
+from verbs import one_after_another
 
 from anabranch.engine.errors import CompositionError, ConfigError, EdgeTypeError, GraphError, NotRunnableError
 from anabranch.nodes import (
@@ -97,7 +98,7 @@ def test_a_cycle_is_refused_with_the_way_around_it() -> None:
     assert "start" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("make", "words"),
     [
         (lambda: RunnableLambda(number), ("function", "int", "3")),
@@ -159,7 +160,7 @@ def test_a_router_needs_somebody_to_route_to() -> None:
     says(caught, "at least one runnable")
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("policy", "words"),
     [
         ({"stop_after_attempt": 0}, ("stop_after_attempt", "at least 1", "0")),

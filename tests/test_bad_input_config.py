@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from refusals import says, upper
-from verbs import VERBS, alist, awaited, in_every_verb
+from verbs import VERBS, alist, awaited, in_every_verb, one_after_another
 
 from anabranch.engine.config import CONFIG_KEYS
 from anabranch.engine.errors import ConfigError
@@ -44,7 +44,7 @@ def test_a_wrong_config_is_refused_by_every_verb(verb: str, config: Any, words: 
     assert ran == []
 
 
-@pytest.mark.parametrize(("config", "words"), WRONG_CONFIGS)
+@one_after_another(("config", "words"), WRONG_CONFIGS)
 def test_a_wrong_config_is_refused_by_those_that_stream_events(config: Any, words: tuple[str, ...]) -> None:
     ran: list[Any] = []
     chain = RunnableLambda(ran.append)
@@ -59,7 +59,7 @@ def test_a_wrong_config_is_refused_by_those_that_stream_events(config: Any, word
     assert ran == []
 
 
-@pytest.mark.parametrize(("config", "words"), WRONG_CONFIGS)
+@one_after_another(("config", "words"), WRONG_CONFIGS)
 def test_a_wrong_config_is_refused_when_it_is_bound(config: Any, words: tuple[str, ...]) -> None:
     binders: list[Callable[[], Any]] = [lambda: upper.with_config(config)]
     if isinstance(config, dict):

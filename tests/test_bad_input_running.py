@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from refusals import number, says, upper
-from verbs import SYNC_VERBS, VERBS, awaited, in_every_verb
+from verbs import SYNC_VERBS, VERBS, awaited, in_every_verb, one_after_another
 
 from anabranch.engine.errors import ConfigError, EdgeTypeError, StepInputError
 from anabranch.engine.trace_laws import Recorder, check_facts
@@ -223,7 +223,7 @@ def test_what_belongs_to_another_loop_is_told_of_with_what_to_await(verb: str) -
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if "stream" not in verb and "transform" not in verb])
+@one_after_another("verb", [verb for verb in VERBS if "stream" not in verb and "transform" not in verb])
 def test_what_can_not_be_assigned_to_inside_a_step_is_noted_with_the_way_to_it(verb: str) -> None:
     for inner, around in (
         (assigns.map(), "RunnableEach"),

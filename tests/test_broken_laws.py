@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from typing import Any
 
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine import laws
 from anabranch.engine.chunks import Algebra
@@ -244,13 +245,13 @@ def call(law: Callable[..., Any], *arguments: Any) -> None:
     asyncio.run(law(*arguments)) if inspect.iscoroutinefunction(law) else law(*arguments)
 
 
-@pytest.mark.parametrize(("law", "given", "verbs", "said"), PARTS)
+@one_after_another(("law", "given", "verbs", "said"), PARTS)
 def test_a_verb_that_differs_breaks_the_law(law: Any, given: Any, verbs: dict[str, Any], said: str) -> None:
     with pytest.raises(laws.LawBroken, match=said):
         call(law, Loud(**verbs), given)
 
 
-@pytest.mark.parametrize("law", dict.fromkeys(law for law, *_ in PARTS))
+@one_after_another("law", dict.fromkeys(law for law, *_ in PARTS))
 def test_what_keeps_a_law_is_accepted(law: Any) -> None:
     given: dict[str, list[Any]] = {
         "value": ["ab", "c"],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine.chunks import Algebra
 from anabranch.engine.runs import MISSING, RunInfo
@@ -86,7 +87,7 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("law", "broken", "said"), BROKEN)
+@one_after_another(("law", "broken", "said"), BROKEN)
 def test_facts_that_break_a_law_are_refused_by_it(law: Any, broken: list[Fact], said: str) -> None:
     law(WELL)
     with pytest.raises(AssertionError, match=said):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.nodes import (
     PortalError,
@@ -212,7 +213,7 @@ def test_a_broken_law_is_shown_by_code_that_fails_when_it_is_pasted(law: str, mo
         exec(compile(code, "<pasted>", "exec"), {"__name__": "pasted"})
 
 
-@pytest.mark.parametrize("law", LAWS)
+@one_after_another("law", LAWS)
 def test_a_law_says_in_english_what_holds(law: str) -> None:
     text = LAWS[law].text
     assert text[0].isupper() or text[0] in "`("

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.engine.chunks import Accumulator, AddableDict, Algebra, add, afold, algebra_of, fold
 from anabranch.engine.errors import AnabranchError, ChunkError
@@ -209,7 +210,7 @@ class TestFold:
     def test_of_nothing_is_none(self, chunks: list[None]) -> None:
         assert fold(chunks) is None
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("chunks", "total"),
         [
             ([1, 2, 3], 6),
@@ -330,11 +331,11 @@ class TestAddableDicts:
 
 
 class TestTheTypeDecides:
-    @pytest.mark.parametrize("value", ["", b"", [], (), 1, True, 1.5, 1j, AddableDict(), Words(), Part()])
+    @one_after_another("value", ["", b"", [], (), 1, True, 1.5, 1j, AddableDict(), Words(), Part()])
     def test_what_has_plus_is_additive(self, value: Any) -> None:
         assert algebra_of(value) is Algebra.ADDITIVE
 
-    @pytest.mark.parametrize("value", [{}, set(), object(), len, Whole(), None, Algebra.ADDITIVE])
+    @one_after_another("value", [{}, set(), object(), len, Whole(), None, Algebra.ADDITIVE])
     def test_what_has_none_or_says_so_is_a_snapshot(self, value: Any) -> None:
         assert algebra_of(value) is Algebra.SNAPSHOTS
 
@@ -345,7 +346,7 @@ class TestTheTypeDecides:
 
 
 class TestErrorsNameTheStepTheTypesAndTheRemedy:
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("left", "right"),
         [
             (1, "a"),

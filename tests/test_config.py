@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.engine.config import (
     DEFAULT_RECURSION_LIMIT,
@@ -284,7 +285,7 @@ class TestCheckConfig:
         check_config(ensure_config(config))
         check_config(MappingProxyType(config or {}))
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("key", "value"),
         [
             *[("tags", tags) for tags in (["a"], ("a",), {"a"}, frozenset({"a"}), [])],
@@ -301,7 +302,7 @@ class TestCheckConfig:
     def test_takes(self, key: str, value: Any) -> None:
         check_config({key: value})
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("key", "value", "remedy"),
         [
             ("tags", "mine", "tags=['mine']"),

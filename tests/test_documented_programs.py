@@ -15,19 +15,23 @@ import pytest
 import anabranch.nodes
 
 
-def programs() -> list[Any]:
-    found = []
-    for module in pkgutil.iter_modules(documented_programs.__path__):
-        names = vars(importlib.import_module(f"documented_programs.{module.name}"))
-        found += [
-            pytest.param(each, id=f"{module.name}-{name}") for name, each in names.items() if hasattr(each, "expected")
-        ]
-    return found
+def programs_of(module: str) -> dict[str, Any]:
+    names = vars(importlib.import_module(f"documented_programs.{module}"))
+    return {name: each for name, each in names.items() if hasattr(each, "expected")}
 
 
-@pytest.mark.parametrize("program", programs())
-def test_a_documented_program_gives_what_is_written_above_it(program: Any) -> None:
-    assert as_lists(program(anabranch.nodes)) == program.expected
+MODULES = [module.name for module in pkgutil.iter_modules(documented_programs.__path__)]
+PROGRAMS = {module: programs for module in MODULES if (programs := programs_of(module))}
+
+
+@pytest.mark.parametrize("module", PROGRAMS)
+def test_a_documented_program_gives_what_is_written_above_it(module: str) -> None:
+    for name, program in PROGRAMS[module].items():
+        try:
+            assert as_lists(program(anabranch.nodes)) == program.expected
+        except BaseException as error:
+            error.add_note(f"in {name}")
+            raise
 
 
 def as_lists(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import networkx as nx
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine.errors import GraphError
 from anabranch.nodes import (
@@ -95,7 +96,7 @@ MEASURED: list[tuple[Any, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("chain", "nodes", "edges"), MEASURED, ids=[each[1] for each in MEASURED])
+@one_after_another(("chain", "nodes", "edges"), MEASURED, ids=[each[1] for each in MEASURED])
 def test_a_chain_has_the_nodes_and_edges_that_langchain_gives_it(chain: Any, nodes: str, edges: str) -> None:
     assert told(chain.get_graph()) == (nodes, edges)
 

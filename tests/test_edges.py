@@ -26,6 +26,7 @@ from annotated_functions import (
     shout,
     unknown,
 )
+from verbs import one_after_another
 
 from anabranch.engine.errors import EdgeTypeError
 from anabranch.engine.value_types import DictType
@@ -136,7 +137,7 @@ def length_of(values):  # type: ignore[no-untyped-def]
 
 
 class TestEdges:
-    @pytest.mark.parametrize("case", MISFITS)
+    @one_after_another("case", MISFITS)
     def test_what_certainly_does_not_fit_is_an_error_that_names_both_steps(self, case: str) -> None:
         compose, told = MISFITS[case]
         with pytest.raises(EdgeTypeError) as caught:
@@ -145,7 +146,7 @@ class TestEdges:
         assert ".with_types(" in str(caught.value)
         assert isinstance(caught.value, TypeError)
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("left", "right"),
         [
             (unknown, shout),

@@ -16,6 +16,7 @@ from typing import Any
 import jsonpatch
 import pytest
 from pydantic import BaseModel, ConfigDict, SecretStr
+from verbs import one_after_another
 
 from anabranch.engine.json_encoding import json_line
 from anabranch.engine.run_logs import RunLog
@@ -312,7 +313,7 @@ class Unspeakable:
         raise RuntimeError
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("value", "encoded"),
     [
         ({"a": (1, 2.5, None, True)}, {"a": [1, 2.5, None, True]}),

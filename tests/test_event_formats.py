@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 from appearances import Seen
+from verbs import one_after_another
 
 from anabranch.engine.events import Filter, Formatter, answered, asked, tool_call_id
 from anabranch.engine.runs import MISSING, RunInfo
@@ -42,7 +43,7 @@ def event(run: RunInfo, what: str, data: Any, *parents: RunInfo) -> dict[str, An
 
 
 class TestFilter:
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("wanted", "is_wanted"),
         [
             ({}, True),
@@ -179,7 +180,7 @@ def test_nothing_is_kept_of_a_run_that_is_over() -> None:
 
 
 class TestWhatARunWasAskedAndAnswered:
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("run_type", "shown"),
         [
             ("chain", "x"),

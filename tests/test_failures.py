@@ -13,7 +13,7 @@ import pytest
 from built_programs import Watched
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from verbs import PATIENCE, VERBS, awaited, in_every_verb
+from verbs import PATIENCE, VERBS, awaited, in_every_verb, one_after_another
 
 from anabranch.engine.laws import nothing_alive_after
 from anabranch.engine.trace_laws import Recorder
@@ -101,8 +101,8 @@ def _amapping(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return chunks
 
 
-@pytest.mark.parametrize("verb", ["stream", "astream", "transform", "atransform"])
-@pytest.mark.parametrize("heard", [False, True])
+@one_after_another("verb", ["stream", "astream", "transform", "atransform"])
+@one_after_another("heard", [False, True])
 def test_an_error_that_a_generator_makes_of_another_is_its_own(verb: str, heard: bool) -> None:
     class Worse(Exception):
         pass

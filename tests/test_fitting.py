@@ -32,11 +32,11 @@ from typing import (
     runtime_checkable,
 )
 
-import pytest
 import typing_extensions
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from verbs import one_after_another
 
 from anabranch.engine.fitting import explain_misfit, fits
 from anabranch.engine.value_types import DictType, describe_type
@@ -346,12 +346,12 @@ MISFITS = [
 
 
 class TestFitting:
-    @pytest.mark.parametrize(("output", "input"), FITTING)
+    @one_after_another(("output", "input"), FITTING)
     def test_what_might_fit_fits(self, output: Any, input: Any) -> None:
         assert fits(output, input)
         assert explain_misfit(output, input) == ""
 
-    @pytest.mark.parametrize(("output", "input", "reason"), MISFITS)
+    @one_after_another(("output", "input", "reason"), MISFITS)
     def test_what_certainly_does_not_fit_is_explained(self, output: Any, input: Any, reason: str) -> None:
         assert not fits(output, input)
         assert explain_misfit(output, input) == reason
@@ -458,7 +458,7 @@ class TestSoundness:
 
 
 class TestDescribingTypes:
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("tp", "name"),
         [
             (int, "int"),

@@ -30,7 +30,7 @@ from anabranch.nodes import (
 CHUNKS = [f"{number} " for number in range(12)]
 TEXT = "".join(CHUNKS)
 CAPS = (1, 2, 3, 4, None)
-ROUNDS = 3
+ROUNDS = 2
 
 
 class Open:

@@ -11,6 +11,7 @@ from typing import Any
 
 import networkx as nx
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine.errors import EdgeTypeError, GraphError, NotRunnableError
 from anabranch.engine.value_types import DictType
@@ -260,7 +261,7 @@ class TestBadInput:
         with pytest.raises(GraphError, match="a cycle can't run: a -> a"):
             from_dag(dag({"a": shout}, ("a", "a")))
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("made", "told"),
         [
             (nx.DiGraph(), "at least one vertex"),

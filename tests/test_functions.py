@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from typing import Any
 
 import pytest
-from verbs import VERBS
+from verbs import VERBS, one_after_another
 
 from anabranch.engine.errors import CompositionError, NotRunnableError
 from anabranch.nodes import (
@@ -180,7 +180,7 @@ FORMS: dict[str, Func] = {
     "wrapped with config": wrapped(with_config),
 }
 
-each_form = pytest.mark.parametrize("form", FORMS)
+each_form = one_after_another("form", FORMS)
 CONFIG: RunnableConfig = {"configurable": {"two": "ab"}, "tags": ["mine"]}
 
 
@@ -526,7 +526,7 @@ class TestValues:
         assert again.invoke(1) == {"a": 4, "b": "2", "c": 2}
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@one_after_another("verb", VERBS)
 def test_what_a_function_in_the_middle_returns_is_run_and_the_next_steps_follow(verb: str) -> None:
     async def returned(_: Any) -> Any:
         return RunnableLambda(str.upper)
@@ -537,8 +537,8 @@ def test_what_a_function_in_the_middle_returns_is_run_and_the_next_steps_follow(
         assert "A12" in str(VERBS[verb](made, "a"))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-@pytest.mark.parametrize("is_async", [False, True])
+@one_after_another("verb", VERBS)
+@one_after_another("is_async", [False, True])
 def test_it_stands_for_that_function_alone_wherever_that_is(verb: str, is_async: bool) -> None:
     called: list[str] = []
 

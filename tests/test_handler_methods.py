@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from appearances import Seen
+from verbs import one_after_another
 
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.nodes import AsyncCallbackHandler, BaseCallbackHandler
@@ -140,7 +141,7 @@ class TestStarts:
 
 
 class TestEnds:
-    @pytest.mark.parametrize("run_type", EVENTS)
+    @one_after_another("run_type", EVENTS)
     def test_tell_the_output(self, run_type: str) -> None:
         method, is_chain = f"on_{EVENTS[run_type]}_end", EVENTS[run_type] == "chain"
         for about, known, output in (
@@ -155,7 +156,7 @@ class TestEnds:
         run = run_of(run_type, parent=None, output="y")
         assert told_of(handler_with(*METHODS), "ended", run)[2]["parent_run_id"] is None
 
-    @pytest.mark.parametrize("run_type", EVENTS)
+    @one_after_another("run_type", EVENTS)
     def test_tell_the_input_too_where_a_chain_started_without(self, run_type: str) -> None:
         late = {"inputs": "x"} if EVENTS[run_type] == "chain" else {}
         place = {**PLACE, "name": "mine"} if run_type == "tool" else PLACE
@@ -167,7 +168,7 @@ class TestEnds:
 
 
 class TestFailures:
-    @pytest.mark.parametrize("run_type", EVENTS)
+    @one_after_another("run_type", EVENTS)
     def test_tell_the_error(self, run_type: str) -> None:
         error = ValueError("no")
         for late in (False, True):
@@ -191,7 +192,7 @@ class TestFailures:
 
 
 class TestChunks:
-    @pytest.mark.parametrize("run_type", EVENTS)
+    @one_after_another("run_type", EVENTS)
     def test_of_models_are_tokens_and_no_others_are_told(self, run_type: str) -> None:
         wanted = ("on_llm_new_token", ("<c>",), {"chunk": ("piece", "c"), **PLACE})
         is_model = EVENTS[run_type] == "llm"
@@ -219,8 +220,8 @@ class TestWhatRunsTell:
         assert told_of(ignores_runs, "told", run_of("chain"), what, "a") is not None
 
 
-@pytest.mark.parametrize("flag", ["ignore_chain", "ignore_llm", "ignore_retriever", "ignore_agent"])
-@pytest.mark.parametrize("run_type", EVENTS)
+@one_after_another("flag", ["ignore_chain", "ignore_llm", "ignore_retriever", "ignore_agent"])
+@one_after_another("run_type", EVENTS)
 def test_a_handler_ignores_the_runs_that_it_says(run_type: str, flag: str) -> None:
     kind = {"tool": "agent"}.get(EVENTS[run_type], EVENTS[run_type])
     ignored = flag == f"ignore_{kind}"
@@ -233,7 +234,7 @@ def test_a_handler_ignores_the_runs_that_it_says(run_type: str, flag: str) -> No
         assert (told is None) == ignored
 
 
-@pytest.mark.parametrize("run_type", EVENTS)
+@one_after_another("run_type", EVENTS)
 def test_methods_that_are_not_there_or_do_nothing_are_not_called(run_type: str) -> None:
     run = run_of(run_type, Seen(), input="x", output="y")
     for handler in (handler_with(), BaseCallbackHandler()):
@@ -252,7 +253,7 @@ class TestWhatItIsDeafTo:
         for handler in (handler_with(*METHODS), handler_with()):
             assert HandlerListener(handler).deaf_to == tokenless
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("method", "heard"),
         [
             ("on_chain_start", {("chain", "started"), ("prompt", "started"), ("parser", "started")}),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from facts import Told
-from verbs import PATIENCE
+from verbs import PATIENCE, one_after_another
 
 from anabranch.nodes import ConfigError, RunnableLambda, collect_runs
 from anabranch.scheduler.handles import RunHandle
@@ -81,7 +81,7 @@ def test_the_run_goes_on_when_nobody_wants_to_wait_any_longer() -> None:
     assert handle.done() is True
 
 
-@pytest.mark.parametrize("timeout", [None, math.inf, threading.TIMEOUT_MAX, 1e300, 10**30, 5, True])
+@one_after_another("timeout", [None, math.inf, threading.TIMEOUT_MAX, 1e300, 10**30, 5, True])
 def test_any_number_of_seconds_will_do(timeout: Any) -> None:
     handle = RunnableLambda(double).start(1)
     handle.result(PATIENCE)

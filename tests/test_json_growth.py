@@ -7,6 +7,7 @@ from typing import Any
 
 import jsonpatch
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine.chunks import AddableDict
 from anabranch.engine.json_growth import escaped, growth, same
@@ -22,7 +23,7 @@ def added(path: str, value: Any) -> dict[str, Any]:
     return {"op": "add", "path": path, "value": value}
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("before", "after", "ops"),
     [
         (None, None, []),
@@ -49,7 +50,7 @@ def added(path: str, value: Any) -> dict[str, Any]:
         ({"a": 1, "b": 2}, {"a": 1}, [{"op": "remove", "path": "/b"}]),
     ],
 )
-@pytest.mark.parametrize("path", ["", "/at/0"])
+@one_after_another("path", ["", "/at/0"])
 def test_only_what_differs_is_told(before: Any, after: Any, ops: Ops, path: str) -> None:
     unchanged = copy.deepcopy((before, after))
     assert growth(before, after, path) == [{**op, "path": path + op["path"]} for op in ops]

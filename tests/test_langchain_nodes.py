@@ -7,6 +7,7 @@ from typing import Any
 
 import networkx as nx
 import pytest
+from verbs import one_after_another
 
 from anabranch.nodes import (
     AIMessage,
@@ -93,7 +94,7 @@ def test_it_streams_the_chunks_that_it_streams_in_langchain() -> None:
     assert chunks[-1].chunk_position == "last"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@one_after_another("kind", KINDS)
 def test_its_run_has_its_type_and_name(kind: str) -> None:
     thing, _ = KINDS[kind]
     (step,) = coerce_to_runnable(thing).graph.steps

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch import nodes
 from anabranch.engine.chunks import AddableDict
@@ -145,7 +146,7 @@ class Own:
     """Of neither side."""
 
 
-@pytest.mark.parametrize("value", [Own(), [1, "a"], {"k": (None, 2.5)}, {3}, b"x", range(3), len])
+@one_after_another("value", [Own(), [1, "a"], {"k": (None, 2.5)}, {3}, b"x", range(3), len])
 def test_what_is_neither_ours_nor_theirs_stays_itself(value: Any) -> None:
     assert to_langchain_value(value) is value
     assert from_langchain_value(value) is value

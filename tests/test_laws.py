@@ -16,6 +16,7 @@ from built_programs import build
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from programs import Calls, Expected, Injected, Program, Value, expected, parts_of, programs, values
+from verbs import one_after_another
 
 from anabranch.engine import laws
 from anabranch.engine.chunks import AddableDict, Algebra, fold
@@ -275,7 +276,7 @@ BROKEN: dict[str, Callable[[], object]] = {
 }
 
 
-@pytest.mark.parametrize("said", BROKEN)
+@one_after_another("said", BROKEN)
 def test_each_law_can_be_broken(said: str) -> None:
     with pytest.raises(AssertionError, match=said):
         BROKEN[said]()

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine import laws
 from anabranch.engine.graphs import Graph
@@ -60,7 +61,7 @@ def with_scope(**changed: Any) -> Any:
     return regraphed(BOTH, scopes=(*GRAPH.scopes[:-1], replace(SCOPE, **changed)))
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     "other",
     [
         with_step(node=LENGTH),

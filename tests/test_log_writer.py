@@ -8,6 +8,7 @@ from uuid import UUID
 
 import jsonpatch
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine.chunks import AddableDict, Algebra
 from anabranch.engine.events import Filter
@@ -142,7 +143,7 @@ def test_chunks_of_a_run_inside_are_listed_and_those_of_models_as_text_too(
     ]
 
 
-@pytest.mark.parametrize(("run_type", "output", "shown"), [
+@one_after_another(("run_type", "output", "shown"), [
     ("chain", "x", {"output": "x"}),
     ("chain", None, {"output": None}),
     ("chain", {"k": 1}, {"k": 1}),

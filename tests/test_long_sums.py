@@ -6,6 +6,7 @@ import weakref
 from typing import Any
 
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine import chunk_buffers as buffers
 from anabranch.engine.chunks import Accumulator, AddableDict, Algebra, Tally, fold
@@ -82,7 +83,7 @@ def test_a_plus_of_one_s_own_is_what_adds() -> None:
 
 
 class TestBuffers:
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("left", "right", "common"),
         [
             (buffers.Rule(str, buffers.Text), buffers.Rule(str, buffers.Text), buffers.Rule(str, buffers.Text)),

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict, Union
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
+from verbs import one_after_another
 
 from anabranch.engine.schemas import (
     SchemaModel,
@@ -99,7 +100,7 @@ class TestFields:
         made = model_of("Copy", fields)
         assert made.model_fields["text"] is not fields["the text"][2] is Aliased.model_fields["text"]
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("name", "used", "field"),
         [
             ("text", "", "text"),
@@ -140,7 +141,7 @@ class TestKeyedModels:
         assert depth == 32
         assert at["properties"]["inner"] == {"title": "Inner", "type": "object", "additionalProperties": True}
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("tp", "said"),
         [
             *((tp, "items") for tp in (list[PART], set[PART], frozenset[PART], Sequence[PART], Iterable[PART])),
@@ -186,7 +187,7 @@ class TestTakingAnything:
     def test_what_says_nothing_or_only_that_it_is_a_dict_takes_anything(self, tp: Any) -> None:
         assert takes_anything(schema_of(tp, "Input")) is True
 
-    @pytest.mark.parametrize("tp", [int, list[Any], str | None, DictType({}), DictType({"a": Any}), Own, Question])
+    @one_after_another("tp", [int, list[Any], str | None, DictType({}), DictType({"a": Any}), Own, Question])
     def test_what_says_more_does_not(self, tp: Any) -> None:
         assert takes_anything(schema_of(tp, "Input")) is False
 

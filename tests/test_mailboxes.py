@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from verbs import alist, until
+from verbs import alist, one_after_another, until
 
 from anabranch.engine.errors import Stopped
 from anabranch.engine.events import Filter
@@ -124,8 +124,8 @@ def test_where_the_writer_makes_nothing_there_is_nothing_to_read(kind: Any) -> N
     assert read_of(mailbox, work) == ["chunk a 0"]
 
 
-@pytest.mark.parametrize("fact", PUTS)
-@pytest.mark.parametrize("kind", KINDS)
+@one_after_another("fact", PUTS)
+@one_after_another("kind", KINDS)
 def test_a_mailbox_is_full_with_24_facts(kind: Any, fact: str) -> None:
     mailbox, run = kind(Lines()), run_named("a")
     assert CAPACITY == 24
@@ -139,8 +139,8 @@ def test_a_mailbox_is_full_with_24_facts(kind: Any, fact: str) -> None:
     assert mailbox.full
 
 
-@pytest.mark.parametrize("fact", PUTS)
-@pytest.mark.parametrize("kind", KINDS)
+@one_after_another("fact", PUTS)
+@one_after_another("kind", KINDS)
 def test_a_mailbox_that_is_closed_is_never_full(kind: Any, fact: str) -> None:
     mailbox, run = kind(Lines()), run_named("a")
     read_of(mailbox, lambda: None)
@@ -431,8 +431,8 @@ def test_one_more_listener_hears_of_a_call_besides_those_that_are_given() -> Non
     assert listened(None, more).keys() == {"callbacks"}
 
 
-@pytest.mark.parametrize("config", [None, {}, {"tags": ["t"]}, {"callbacks": []}])
-@pytest.mark.parametrize("sync", [False, True])
+@one_after_another("config", [None, {}, {"tags": ["t"]}, {"callbacks": []}])
+@one_after_another("sync", [False, True])
 def test_an_event_stream_in_a_step_is_part_of_its_run_for_those_who_listen_to_that(sync: bool, config: Any) -> None:
     outer, events = Recorder(), list[Any]()
     inner = RunnableLambda(size, name="inner")

@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any
 
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine.mentions import called_names, keys_read, lambda_source, reads_only, returns_value
 
@@ -346,7 +347,7 @@ async def gives_later(x: Any) -> AsyncIterator[Any]:
 
 
 class TestReturnsValue:
-    @pytest.mark.parametrize(
+    @one_after_another(
         "func",
         [
             *(gives, gives_a_constant, gives_perhaps, gives_early, Generates(), Generates().method),
@@ -357,7 +358,7 @@ class TestReturnsValue:
     def test_of_a_generator_that_returns_something_nobody_gets_it(self, func: Func) -> None:
         assert returns_value(func) is True
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         "func",
         [
             *(gives_none, gives_nothing, gives_later, several, asynchronous, len, str, Reader(), Generates),

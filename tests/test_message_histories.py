@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.engine.errors import CompositionError, ConfigError, StepInputError
 from anabranch.nodes import (
@@ -75,7 +76,7 @@ def run(chain: Any, value: Any, how: str, config: RunnableConfig = ADA) -> Any:
 
 
 VERBS = ["invoke", "stream", "ainvoke", "astream", "batch"]
-verbs = pytest.mark.parametrize("how", VERBS)
+verbs = one_after_another("how", VERBS)
 
 
 # What goes in

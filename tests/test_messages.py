@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from verbs import one_after_another
 
 from anabranch.engine.chunks import Algebra, algebra_of, fold
 from anabranch.nodes.messages.any_message import AnyMessage
@@ -288,7 +289,7 @@ def test_what_does_not_fit_is_an_error_that_names_the_field(wrong: Any, told: st
         AIMessage("a", **wrong)
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("block", "standard"),
     [
         ({"text": "no type"}, {"type": "text", "text": "no type"}),

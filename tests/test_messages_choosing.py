@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.nodes import (
     AIMessage,
@@ -171,7 +172,7 @@ def test_a_long_text_is_cut_in_a_block_as_it_is_alone_in_linear_time() -> None:
     assert len(text) // 3 < len(alone.text) <= len(text) // 2
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("wrong", "told"),
     [
         ({"strategy": "middle"}, "'middle'"),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.nodes import (
     AIMessage,
@@ -132,7 +133,7 @@ def test_what_langchain_writes_is_read() -> None:
     assert convert_to_messages([{**written, "kwargs": kwargs}]) == [HumanMessage("Hi", id="1")]
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("wrong", "told"),
     [
         ("Hi", "a list of messages, got str"),
@@ -167,7 +168,7 @@ RESULT = {"type": "tool_result", "tool_use_id": "1", "content": "x"}
 TEXT = {"type": "text", "text": "b"}
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("message", "told"),
     [
         ("Hi", {"role": "user", "content": "Hi"}),

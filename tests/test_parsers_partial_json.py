@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
+from verbs import one_after_another
 
 from anabranch.engine.json_growth import growth
 from anabranch.nodes import parse_json_markdown, parse_partial_json
@@ -187,7 +188,7 @@ def test_whether_there_is_json_in_a_text_does_not_depend_on_how_it_is_cut(pieces
         assert same(reader.value, value)
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("text", "value"),
     [
         ('{"a": "b\\u00', {"a": "b"}),
@@ -211,7 +212,7 @@ def test_what_is_cut_off_is_read_as_far_as_it_goes(text: str, value: Any) -> Non
     assert parse_partial_json(text) == value
 
 
-@pytest.mark.parametrize("text", ["", " ", "-", "tru", "x", "[1 2", '{"a" 1', "[,", '{"a": 1]', "[01", '"\\q', "{'a'"])
+@one_after_another("text", ["", " ", "-", "tru", "x", "[1 2", '{"a" 1', "[,", '{"a": 1]', "[01", '"\\q', "{'a'"])
 def test_what_is_no_json_is_a_decoding_error(text: str) -> None:
     with pytest.raises(json.JSONDecodeError):
         parse_partial_json(text)
@@ -246,7 +247,7 @@ def test_an_error_says_where_it_is() -> None:
     assert "expected a colon, found '2}" in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("text", "value"),
     [
         ('```json\n{"a": "```"}\n```', {"a": "```"}),

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, field_validator
+from verbs import one_after_another
 
 from anabranch.nodes import (
     AIMessage,
@@ -61,7 +62,7 @@ def pieces() -> Iterator[AIMessageChunk]:
     yield AIMessageChunk("", chunk_position="last")
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("parser", "found", "missing"),
     [
         (JsonOutputToolsParser(), [ADD, SAY], []),

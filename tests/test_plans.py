@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine.chunks import Algebra
 from anabranch.engine.errors import GraphError, Stopped
@@ -65,7 +66,7 @@ def runs(plan: Plan) -> list[list[int]]:
 # Segments
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("operators", "wanted", "lanes"),
     [
         ([QUICK, QUICK], [[0, 1]], [INLINE]),
@@ -140,7 +141,7 @@ def test_only_a_single_segment_from_the_input_to_the_output_is_straight() -> Non
     assert not plan_of(graph((QUICK, -1), output=INPUT_SLOT), SYNC).straight
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("operators", "sync", "asynchronous"),
     [
         ([SLOW], True, False),
@@ -262,14 +263,14 @@ FORMS: list[tuple[dict[str, Any], Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("forms", "kind", "lane", "result"), FORMS, ids=["+".join(each[0]) for each in FORMS])
+@one_after_another(("forms", "kind", "lane", "result"), FORMS, ids=["+".join(each[0]) for each in FORMS])
 def test_under_asyncio_the_best_form_is_called_where_it_may_run(forms: Any, kind: Any, lane: Any, result: Any) -> None:
     found = action(ASYNC, **forms)
     assert (found.kind, found.lane) == (kind, lane)
     assert called(found) == result
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("forms", "result"),
     [
         ({"invoke": doubled, "map_chunk": waiting, "stream": waiting}, "xx"),
@@ -290,7 +291,7 @@ def test_a_blocking_driver_calls_a_form_of_its_own_or_goes_by_the_portal(forms: 
     assert found.run("x") == result
 
 
-@pytest.mark.parametrize(("forms", "kind", "lane", "result"), FORMS, ids=["+".join(each[0]) for each in FORMS])
+@one_after_another(("forms", "kind", "lane", "result"), FORMS, ids=["+".join(each[0]) for each in FORMS])
 def test_a_form_that_takes_the_config_gets_it(forms: Any, kind: Any, lane: Any, result: Any) -> None:
     if "map_chunk" in forms:
         return  # which takes none

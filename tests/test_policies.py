@@ -8,6 +8,7 @@ from contextvars import Token
 from typing import Any
 
 import pytest
+from verbs import one_after_another
 
 from anabranch.engine.errors import CompositionError
 from anabranch.nodes import (
@@ -320,8 +321,8 @@ POLICIES: dict[str, Callable[[Runnable[Any, Any]], Runnable[Any, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("outer", POLICIES)
-@pytest.mark.parametrize("inner", POLICIES)
+@one_after_another("outer", POLICIES)
+@one_after_another("inner", POLICIES)
 def test_policies_nest(outer: str, inner: str) -> None:
     def tokens(text: str) -> Iterator[str]:
         yield from text

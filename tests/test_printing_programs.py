@@ -8,6 +8,7 @@ from typing import Any
 
 import networkx as nx
 import pytest
+from verbs import one_after_another
 
 from anabranch.nodes import (
     AddableDict,
@@ -130,7 +131,7 @@ PROGRAMS: dict[str, Runnable[Any, Any]] = {
 }
 
 
-@pytest.mark.parametrize("wanted", PROGRAMS)
+@one_after_another("wanted", PROGRAMS)
 def test_a_program_is_printed_in_a_line_that_makes_it_again(wanted: str) -> None:
     code = code_of(PROGRAMS[wanted])
     assert code.splitlines()[-1] == f"program = {wanted}"
@@ -193,7 +194,7 @@ def test_what_can_not_be_written_is_said() -> None:
     assert "# Local is test_what_can_not_be_written_is_said.<locals>.Local in test_printing_programs" in code
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     "value",
     [
         None,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.nodes.extras import MissingExtraError
 from anabranch.nodes.prompts.string_prompts import PromptTemplate
@@ -147,12 +148,12 @@ MUSTACHE: list[tuple[str, Mapping[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("template", "values", "expected"), MUSTACHE)
+@one_after_another(("template", "values", "expected"), MUSTACHE)
 def test_mustache_is_filled_as_others_fill_it(template: str, values: Mapping[str, Any], expected: str) -> None:
     assert read_template(template, "mustache").fill(values) == expected
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("template", "told"),
     [
         ("{{x", "unclosed tag"),
@@ -194,12 +195,12 @@ JINJA: list[tuple[str, Mapping[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("template", "values", "expected"), JINJA)
+@one_after_another(("template", "values", "expected"), JINJA)
 def test_jinja_is_filled_as_others_fill_it(template: str, values: Mapping[str, Any], expected: str) -> None:
     assert read_template(template, "jinja2").fill(values) == expected
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("template", "told"),
     [
         ("{{x", "unexpected end"),

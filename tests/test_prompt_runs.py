@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.nodes import (
     BaseChatPromptTemplate,
@@ -68,7 +69,7 @@ READING_A_TOO: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("prompt", READING_B.values(), ids=READING_B)
+@one_after_another("prompt", READING_B.values(), ids=READING_B)
 def test_a_prompt_runs_before_the_keys_that_it_does_not_read_exist(prompt: Any) -> None:
     done = threading.Event()
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.nodes.messages.messages import AIMessage, HumanMessage, SystemMessage
 from anabranch.nodes.messages.prompt_values import ChatPromptValue, StringPromptValue
@@ -42,7 +43,7 @@ def test_formats_and_conversions_are_those_of_python() -> None:
     assert read_template(text).variables == ("a", "b", "c")
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("template", "told"),
     [
         ("{x.__class__}", "reads into a variable"),

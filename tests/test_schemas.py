@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
+from verbs import one_after_another
 
 from anabranch.engine.schemas import SchemaModel, input_model, schema_of
 from anabranch.engine.value_types import DictType
@@ -73,8 +74,8 @@ class TestInputModels:
 
 
 class TestTitles:
-    @pytest.mark.parametrize("title", [TITLE, "get_value_input", "RunnableSequenceOutput", "<lambda>", "a b", ""])
-    @pytest.mark.parametrize("tp", [str, Any, DictType({"a": int}), Document | str])
+    @one_after_another("title", [TITLE, "get_value_input", "RunnableSequenceOutput", "<lambda>", "a b", ""])
+    @one_after_another("tp", [str, Any, DictType({"a": int}), Document | str])
     def test_a_model_has_the_wanted_name_and_title(self, tp: Any, title: str) -> None:
         model = schema_of(tp, title)
         assert model.__name__ == title
@@ -181,7 +182,7 @@ class TestTypes:
 
 
 class TestKeys:
-    @pytest.mark.parametrize(
+    @one_after_another(
         "key",
         [
             *("schema", "json", "copy", "model_config", "model_fields", "model_name", "mro"),

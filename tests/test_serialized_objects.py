@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from verbs import one_after_another
 
 from anabranch.nodes import (
     AIMessage,
@@ -78,7 +79,7 @@ OBJECTS = [
 ]
 
 
-@pytest.mark.parametrize("obj", OBJECTS, ids=[f"{place}-{type(each).__name__}" for place, each in enumerate(OBJECTS)])
+@one_after_another("obj", OBJECTS, ids=[f"{place}-{type(each).__name__}" for place, each in enumerate(OBJECTS)])
 def test_what_is_written_is_read_as_an_equal_object(obj: Any) -> None:
     read = loads(dumps(obj, pretty=True))
     assert type(read) is type(obj)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from verbs import one_after_another
 
 from anabranch.nodes.openai.server_sent_events import EventDecoder
 
@@ -41,7 +41,7 @@ def test_it_does_not_matter_where_any_bytes_are_cut(data: bytes, places: list[in
     assert decoded(cut(data, places)) == decoded([data])
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("stream", "events"),
     [
         (b"data: one\n\ndata: two\n\n", ["one", "two"]),

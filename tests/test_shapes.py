@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import pytest
+from verbs import one_after_another
 
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Scope, Step
 from anabranch.engine.operators import Operator
@@ -106,7 +106,7 @@ KINDS: list[tuple[dict[str, Any], bool, bool, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("forms", "early", "tells", "at_once"), KINDS)
+@one_after_another(("forms", "early", "tells", "at_once"), KINDS)
 def test_when_a_run_starts_and_ends_and_what_it_tells(forms: Any, early: bool, tells: bool, at_once: bool) -> None:
     operator = Operator(name="step", **forms)
     assert starts_early(operator) == early

@@ -24,6 +24,7 @@ from unittest.mock import AsyncMock, Mock, call
 
 import pytest
 from pydantic import BaseModel
+from verbs import one_after_another
 
 from anabranch.engine.annotations import chunk_types, input_type, output_type
 from anabranch.engine.operators import Composable
@@ -114,7 +115,7 @@ def narrowing(func: Func) -> Func:
 
 
 class TestKind:
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("func", "kind"),
         [
             (plain, "function"),
@@ -163,7 +164,7 @@ class TestKind:
 
 
 class TestParameters:
-    @pytest.mark.parametrize(
+    @one_after_another(
         "func",
         [
             with_config,
@@ -184,7 +185,7 @@ class TestParameters:
     def test_a_parameter_named_config_wants_the_config(self, func: Func) -> None:
         assert describe(func).wants_config
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         "func",
         [
             plain,
@@ -218,7 +219,7 @@ class TestParameters:
 
         assert describe(func) == Signature("function", False, False, "func", True)
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         "func",
         [
             plain,
@@ -249,7 +250,7 @@ class TestParameters:
 
         assert describe(Loose().method) == Signature("function", True, False, "method", True)
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         "func",
         [
             lambda: 1,
@@ -267,7 +268,7 @@ class TestParameters:
 
 
 class TestName:
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("func", "name"),
         [
             (plain, "plain"),
@@ -336,7 +337,7 @@ class TestInputTypes:
     def test_the_first_annotation_is_the_input(self, func: Func) -> None:
         assert input_type(func) is str
 
-    @pytest.mark.parametrize(
+    @one_after_another(
         "func",
         [
             Caller(),
@@ -394,7 +395,7 @@ class TestInputTypes:
 
 
 class TestOutputTypes:
-    @pytest.mark.parametrize(
+    @one_after_another(
         "func",
         [
             plain,

@@ -13,6 +13,7 @@ from built_programs import Watched, build
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from programs import Fn, Injected, Join, Pass, PickSome, Program, Returns, Silent, Value, expected, programs, values
+from verbs import one_after_another
 
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.trace_laws import Recorder, check_facts, outline
@@ -198,8 +199,8 @@ def test_a_timeout_leaves_nothing_behind(program: Program, value: Value, seed: i
 # Time
 
 
-@pytest.mark.parametrize("verb", VALUES + CHUNKS)
-@pytest.mark.parametrize("slow", [plus_one, aplus_one])
+@one_after_another("verb", VALUES + CHUNKS)
+@one_after_another("slow", [plus_one, aplus_one])
 def test_sleeps_cost_nothing_and_branches_overlap(verb: Any, slow: Any) -> None:
     found = simulate(RunnableLambda(slow) | {"a": slow, "b": slow}, 1, verb=verb)
     assert found.value == {"a": 3, "b": 3}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
+from verbs import one_after_another
 
 from anabranch.engine.errors import StepInputError
 from anabranch.nodes import BaseTool, StructuredTool, ToolException, ToolMessage, tool
@@ -41,7 +42,7 @@ def test_what_json_can_hold_is_json_in_a_message(value: Any) -> None:
 BLOCK = {"type": "text", "text": "hi"}
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("value", "content"),
     [
         ("text", "text"),

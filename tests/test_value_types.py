@@ -13,6 +13,7 @@ import pytest
 import typing_extensions
 from pydantic import BaseModel
 from typing_extensions import TypedDict
+from verbs import one_after_another
 
 from anabranch.engine.signatures import describe
 from anabranch.engine.value_types import DictType, bare, describe_type, keys_of, union_of
@@ -92,7 +93,7 @@ class TestDictTypes:
 
 
 class TestEquality:
-    @pytest.mark.parametrize(
+    @one_after_another(
         ("one", "other"),
         [
             ({"a": int}, {"b": int}),

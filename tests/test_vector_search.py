@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from letter_embeddings import TEXTS, Letters
+from verbs import one_after_another
 
 from anabranch.nodes import (
     FAISS,
@@ -319,7 +320,7 @@ def test_vectors_must_be_of_one_length_and_as_many_as_texts(make: Any) -> None:
     assert [each.page_content for each in store.similarity_search_by_vector([1.0, 1.0])] == ["aa"]
 
 
-@pytest.mark.parametrize(
+@one_after_another(
     ("filter", "found"),
     [
         ({"at": {"$gt": 2}}, {3, 4}), ({"at": {"$gte": 2, "$lt": 4}}, {2, 3}), ({"at": {"$neq": 1}}, {0, 2, 3, 4}),

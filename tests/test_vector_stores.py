@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from letter_embeddings import TEXTS, Letters
 from pydantic import ValidationError
+from verbs import one_after_another
 
 from anabranch.nodes import (
     FAISS,
@@ -115,8 +116,8 @@ FOLLOW = {
 }
 
 
-@pytest.mark.parametrize("own", OWN)
-@pytest.mark.parametrize("form", FORMS)
+@one_after_another("own", OWN)
+@one_after_another("form", FORMS)
 def test_what_follows_from_one_written_search(own: type[Base], form: str) -> None:
     store = own.from_texts(TEXTS_HERE, Letters())
     search, asearch = getattr(store, form), getattr(store, f"a{form}")

@@ -59,25 +59,32 @@ ASYNC_VERBS: dict[str, Verb] = {
 VERBS = SYNC_VERBS | ASYNC_VERBS
 
 
-def one_after_another(name: str, values: Iterable[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Do a test with one value of a parameter after the other: many tests would take longer than what they look at.
+def one_after_another(
+    names: str | tuple[str, ...], values: Iterable[Any], ids: Iterable[str] | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Do a test with one value of a parameter, or of several, after the other, as `parametrize` makes a test for each.
 
-    The test must not keep anything from one to the next; otherwise it is to be parametrized.
+    For many tests would take longer than what they look at. The test must not keep anything from one to the next;
+    otherwise it is to be parametrized. What fails is noted at the error, by its id if there are `ids`.
     """
-    values = list(values)
+    rows = [(value,) for value in values] if isinstance(names, str) else values
+    parameters = (names,) if isinstance(names, str) else names
+    cases = [dict(zip(parameters, row, strict=True)) for row in rows]
+    assert cases, f"no value of {names} to test with"
+    told: list[str | None] = [None] * len(cases) if ids is None else list(ids)
 
     def with_all(test: Callable[..., None]) -> Callable[..., None]:
         @wraps(test)
         def wrapper(*args: Any, **kwargs: Any) -> None:
-            for value in values:
+            for case, name in zip(cases, told, strict=True):
                 try:
-                    test(*args, **{name: value}, **kwargs)
+                    test(*args, **case, **kwargs)
                 except BaseException as error:
-                    error.add_note(f"with {name}={value!r}")
+                    error.add_note(f"with {name or ', '.join(f'{key}={value!r}' for key, value in case.items())}")
                     raise
 
         signature = inspect.signature(test)
-        others = [each for each in signature.parameters.values() if each.name != name]
+        others = [each for each in signature.parameters.values() if each.name not in parameters]
         wrapper.__signature__ = signature.replace(parameters=others)  # type: ignore[attr-defined]
         return wrapper
 
