@@ -15,6 +15,8 @@ from programs import Program, programs
 
 from anabranch.engine.graphs import Graph
 from anabranch.nodes import (
+    ChatPromptTemplate,
+    FakeListChatModel,
     Runnable,
     RunnableBranch,
     RunnableLambda,
@@ -171,6 +173,19 @@ def test_a_step_may_be_called_as_the_input_or_a_join() -> None:
 
 def half(number: float) -> float:
     return number / 2
+
+
+def test_types_go_on_into_what_a_step_runs() -> None:
+    counted = RunnableLambda(len).with_fallbacks([str])
+    assert [edge.type for edge in picture_of((RunnableLambda(words) | counted).graph, types=True).edges][
+        1
+    ] == "list[str]"
+    assert [edge.type for edge in picture_of((RunnableLambda(words) | counted.map()).graph, types=True).edges][1] == ""
+
+
+def test_a_union_that_is_long_is_told_by_its_beginning() -> None:
+    chain = ChatPromptTemplate.from_template("{x}") | FakeListChatModel(responses=["a"])
+    assert picture_of(chain.graph, types=True).edges[1].type == "StringPromptValue | …"
 
 
 def test_an_arrow_that_does_not_fit_is_red() -> None:

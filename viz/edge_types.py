@@ -10,6 +10,7 @@ from anabranch.engine.fitting import explain_misfit, fits
 from anabranch.engine.graphs import INPUT_SLOT, Graph, Join, Source, Step, joins_of
 from anabranch.engine.value_types import DictType, describe_type, keys_of
 from anabranch.nodes.runnables import Runnable
+from anabranch.viz.labels import LONGEST
 
 
 class Along(NamedTuple):
@@ -21,10 +22,10 @@ class Along(NamedTuple):
 
 
 class EdgeTypes:
-    """The types of a graph, found from its start to its end as when it was composed."""
+    """The types of a graph, found from its start to its end as when it was composed. `given` is that of its input."""
 
-    def __init__(self, graph: Graph) -> None:
-        self._given: dict[Source, Any] = {INPUT_SLOT: Any}
+    def __init__(self, graph: Graph, given: Any = Any) -> None:
+        self._given: dict[Source, Any] = {INPUT_SLOT: given}
         self._misfits: dict[int, str] = {}
         self._declared = {
             scope.output: scope.types[1] for scope in graph.scopes if scope.types and scope.types[1] is not None
@@ -36,6 +37,10 @@ class EdgeTypes:
             self._join(step.source)
             self._step(step)
         self._join(graph.output)
+
+    def given(self, source: Source) -> Any:
+        """The type of what comes from a source."""
+        return self._given[source]
 
     def along(self, source: Source, reader: Step | None) -> Along:
         """What is known of an edge.
@@ -89,6 +94,7 @@ def _briefly(tp: Any) -> str:
         return f"{{{', '.join(tp)}}}"
     if get_origin(tp) is Annotated:
         return _briefly(get_args(tp)[0])
-    if get_origin(tp) in (Union, UnionType) and len(get_args(tp)) > 2:
+    told = describe_type(tp)
+    if get_origin(tp) in (Union, UnionType) and (len(get_args(tp)) > 2 or len(told) > LONGEST):
         return f"{describe_type(get_args(tp)[0])} | …"
-    return describe_type(tp)
+    return told

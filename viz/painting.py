@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from anabranch.engine.graphs import Graph
 from anabranch.viz.pictures import Cluster, Edge, EdgeKind, Picture, Vertex
@@ -30,6 +31,7 @@ class Place:
         feeds: where its input comes from.
         frame: the cluster that its outermost scope is to be, instead of one of its own.
         label: of its outermost scope, where that has nothing to say itself.
+        given: the type of its input, as far as it is known.
     """
 
     prefix: str = ""
@@ -38,6 +40,7 @@ class Place:
     feeds: tuple[Feed, ...] = ()
     frame: str | None = None
     label: str = ""
+    given: Any = Any
 
 
 class Painter:

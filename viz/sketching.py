@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from anabranch.engine.graphs import INPUT_SLOT, INPUT_VERTEX, Graph, Join, Scope, Source, Step, joins_of
 from anabranch.viz.call_steps import Call, Shown, call_label, call_of, is_named, label_of, scope_label
@@ -46,7 +46,7 @@ class Sketch:
         self.place = place
         self._clusters: list[str | None] = []
         self._wired = WiredPlan(graph) if painter.plan else None
-        self._types = EdgeTypes(graph) if painter.types else None
+        self._types = EdgeTypes(graph, place.given) if painter.types else None
         self._segments: dict[int, str] = {}
         self._outs: dict[str, list[str]] = {INPUT_VERTEX: [feed.vertex for feed in place.feeds]}
         joins = ((id(data["join"]), name) for name, data in graph.dag.nodes(data=True) if "join" in data)
@@ -165,6 +165,7 @@ class Sketch:
                 frame,
                 _feeds_of(shown, vertex, feeds, ends, number > 0 and call.shown[number - 1].decides),
                 label="condition" if shown.decides else "",
+                given=self._given(step) if shown.kind == "data" and not vertex.stacked else Any,
             )
             if self.painter.is_open(shown.graph):
                 ends = [self._again(shown, inner)]
@@ -184,6 +185,10 @@ class Sketch:
                 self.painter.edge(out, point)
             outs = [point]
         self._outs[key] = outs
+
+    def _given(self, step: Step) -> Any:
+        """The type of what a step gets, where types are drawn."""
+        return Any if self._types is None else self._types.given(step.source)
 
     def _vertex(self, step: Step, cluster: str | None) -> Vertex:
         key = self.graph.keys[step.slot]
