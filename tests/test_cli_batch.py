@@ -71,6 +71,7 @@ def test_errors_are_in_place_and_the_exit_code_tells(files: Files, capsys: Captu
     assert found[1]["error"]["type"] == "ValueError"
     assert found[1]["error"]["message"] == "-1 is below\nnothing"
     assert found[2]["error"]["type"] == "JSONDecodeError"
+    assert found[2]["error"]["notes"] == ["the line of the input is no JSON"]
     assert 3 not in found
     assert found[4]["error"]["type"] == "TypeError"
     assert found[5] == {"output": 18}

@@ -107,6 +107,7 @@ class _Run:
             try:
                 value = json.loads(line)
             except (ValueError, RecursionError) as error:
+                error.add_note("the line of the input is no JSON")
                 self._note(index, error)
             else:
                 self._indexes.append(index)
