@@ -59,7 +59,7 @@ _EXPORTS = {
     "nodes.messages.dicts": "message_to_dict messages_from_dict messages_to_dict",
     "nodes.messages.filtering": "filter_messages merge_message_runs",
     "nodes.messages.generations": "ChatGeneration ChatGenerationChunk ChatResult Generation GenerationChunk LLMResult "
-    "RunInfo",
+    "RunInfo agenerate_from_stream generate_from_stream",
     "nodes.messages.messages": "AIMessage BaseMessage ChatMessage FunctionMessage HumanMessage RemoveMessage "
     "SystemMessage ToolMessage",
     "nodes.messages.prompt_values": "ChatPromptValue ChatPromptValueConcrete PromptValue StringPromptValue",

@@ -42,7 +42,7 @@ from anabranch.nodes.messages.chunks import AIMessageChunk, BaseMessageChunk, Ch
 from anabranch.nodes.messages.conversion import MessageLikeRepresentation, convert_to_messages
 from anabranch.nodes.messages.dicts import message_to_dict, messages_from_dict, messages_to_dict
 from anabranch.nodes.messages.filtering import filter_messages, merge_message_runs
-from anabranch.nodes.messages.generations import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, GenerationChunk, LLMResult, RunInfo
+from anabranch.nodes.messages.generations import ChatGeneration, ChatGenerationChunk, ChatResult, Generation, GenerationChunk, LLMResult, RunInfo, agenerate_from_stream, generate_from_stream
 from anabranch.nodes.messages.messages import AIMessage, BaseMessage, ChatMessage, FunctionMessage, HumanMessage, RemoveMessage, SystemMessage, ToolMessage
 from anabranch.nodes.messages.prompt_values import ChatPromptValue, ChatPromptValueConcrete, PromptValue, StringPromptValue
 from anabranch.nodes.messages.token_counting import count_tokens_approximately
@@ -365,6 +365,7 @@ __all__ = [
     "adispatch_custom_event",
     "afold",
     "aformat_document",
+    "agenerate_from_stream",
     "chain",
     "coerce_to_runnable",
     "collect_runs",
@@ -386,6 +387,7 @@ __all__ = [
     "format_documents",
     "from_dag",
     "from_langchain",
+    "generate_from_stream",
     "get_buffer_string",
     "get_debug",
     "get_llm_cache",

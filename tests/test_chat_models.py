@@ -13,7 +13,13 @@ import pytest
 
 from anabranch.engine.chunks import fold
 from anabranch.nodes.messages.chunks import AIMessageChunk
-from anabranch.nodes.messages.generations import ChatGeneration, ChatGenerationChunk, ChatResult
+from anabranch.nodes.messages.generations import (
+    ChatGeneration,
+    ChatGenerationChunk,
+    ChatResult,
+    agenerate_from_stream,
+    generate_from_stream,
+)
 from anabranch.nodes.messages.messages import AIMessage, BaseMessage, HumanMessage
 from anabranch.nodes.messages.prompt_values import StringPromptValue
 from anabranch.nodes.models.chat_models import BaseChatModel
@@ -140,6 +146,20 @@ def test_a_stream_without_a_chunk_is_an_empty_answer(model: BaseChatModel, strea
 def test_a_model_that_only_generates_makes_one_chunk(streamed: Streamed) -> None:
     (chunk,) = streamed(Generates(), "a b")
     assert (chunk.content, chunk.response_metadata) == ("AB", {"finish_reason": "stop"})
+
+
+def test_a_whole_answer_can_be_made_of_a_stream() -> None:
+    pieces = [piece("a", id="mine"), ChatGenerationChunk(message=AIMessageChunk("b"), generation_info={"why": "end"})]
+
+    async def stream() -> AsyncIterator[ChatGenerationChunk]:
+        for each in pieces:
+            yield each
+
+    for result in (generate_from_stream(iter(pieces)), asyncio.run(agenerate_from_stream(stream()))):
+        (generation,) = result.generations
+        assert (generation.message, generation.generation_info) == (AIMessage("ab", id="mine"), {"why": "end"})
+    with pytest.raises(ValueError, match="without a piece"):
+        generate_from_stream([])
 
 
 class Marks(BaseChatModel):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, SerializeAsAny, WrapValidator
 
-from anabranch.nodes.messages.chunks import BaseMessageChunk
+from anabranch.engine.chunks import fold
+from anabranch.nodes.messages.chunks import BaseMessageChunk, message_chunk_to_message
 from anabranch.nodes.messages.merging import merge_dicts
 from anabranch.nodes.messages.messages import BaseMessage
 
@@ -112,6 +113,47 @@ class ChatResult(BaseModel):
 
     generations: list[ChatGeneration] = Field(min_length=1)
     llm_output: dict[str, Any] | None = None
+
+
+def generate_from_stream(stream: Iterable[ChatGenerationChunk]) -> ChatResult:
+    """The result that the pieces of an answer add up to, for a `_generate` of your own that calls `_stream`.
+
+    A model that writes `_stream` alone needs no `_generate`.
+
+    Raises:
+        ValueError: when there is no piece.
+
+    Example:
+        >>> pieces = [ChatGenerationChunk(message=AIMessageChunk(text)) for text in ("so ", "be it")]
+        >>> generate_from_stream(pieces).generations[0].text
+        'so be it'
+    """
+    return _result_of(list(stream))
+
+
+async def agenerate_from_stream(stream: AsyncIterable[ChatGenerationChunk]) -> ChatResult:
+    """`generate_from_stream` of an asynchronous stream.
+
+    Example:
+        >>> import asyncio
+        >>> async def pieces():
+        ...     for text in ("so ", "be it"):
+        ...         yield ChatGenerationChunk(message=AIMessageChunk(text))
+        >>> asyncio.run(agenerate_from_stream(pieces())).generations[0].text
+        'so be it'
+    """
+    return _result_of([piece async for piece in stream])
+
+
+def _result_of(pieces: list[ChatGenerationChunk]) -> ChatResult:
+    if not pieces:
+        raise ValueError("the stream of an answer ended without a piece of it, so there is no answer")
+    info: dict[str, Any] = {}
+    for piece in pieces:
+        if piece.generation_info:
+            info = merge_dicts(info, piece.generation_info)
+    message = message_chunk_to_message(fold(piece.message for piece in pieces))
+    return ChatResult(generations=[ChatGeneration(message=message, generation_info=info or None)])
 
 
 class RunInfo(BaseModel):
