@@ -100,6 +100,7 @@ class TestTracers:
             assert run.start_time.tzinfo is UTC
             assert run.end_time is not None
             assert run.start_time <= run.end_time
+            assert run.latency == (run.end_time - run.start_time).total_seconds()
             assert run.dotted_order.split(".")[-1].endswith(f"Z{run.id}")
             for child in run.child_runs:
                 assert child.dotted_order.rpartition(".")[0] == run.dotted_order

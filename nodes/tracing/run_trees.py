@@ -65,6 +65,11 @@ class Run:
         found: dict[str, Any] = self.extra.setdefault("metadata", {})
         return found
 
+    @property
+    def latency(self) -> float | None:
+        """How long it took, in seconds; None while it runs."""
+        return None if self.end_time is None else (self.end_time - self.start_time).total_seconds()
+
     def __repr__(self) -> str:
         state = "failed" if self.error is not None else "over" if self.end_time else "running"
         return f"Run({self.run_type} {self.name!r}, {state}, {len(self.child_runs)} inside)"
