@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
@@ -84,6 +85,7 @@ class RunInfo:
         came_late: it started before its input was known.
         claimed: at the root, the ids below that were asked for, with the names of the runs that have them.
         wake: of one that is told of only if something happens in it: has it start.
+        variables: context variables, which have a default, and what its code is to see there; listeners add to it.
     """
 
     # A run is made for every step. What is set of each is no attribute of the class, which would be slow to find.
@@ -99,6 +101,7 @@ class RunInfo:
     config: Any = None
     came_late = False
     claimed: dict[UUID, str] | None = None
+    variables: tuple[tuple[ContextVar[Any], Any], ...] = ()
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from anabranch.engine.runs import RunInfo
 from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, CALL, FLOW, Action
 from anabranch.scheduler.advancing import arguments, begin, enter, start_flow, take, within
 from anabranch.scheduler.error_places import explain
-from anabranch.scheduler.managers import RUN
+from anabranch.scheduler.managers import RUN, show
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.traces import Trace
 from anabranch.scheduler.units import Unit
@@ -26,8 +26,7 @@ def follow(unit: Unit, site: Site, context: Context) -> Effect | None:
     while effect is None and unit.position < len(unit.segment.actions):
         action = enter(unit, site)
         run = unit.run = unit.run or trace.start(action.step, unit.value)
-        own = context.copy()
-        own.run(RUN.set, run)
+        own = _context_of(run, context)
         try:
             if trace.reporter.posts:
                 trace.reporter.flush()
@@ -96,6 +95,8 @@ def _start(unit: Unit, action: Action, trace: Trace) -> RunInfo:
 def _context_of(run: RunInfo, context: Context) -> Context:
     own = context.copy()
     own.run(RUN.set, run)
+    if run.variables:
+        own.run(show, run.variables)
     return own
 
 

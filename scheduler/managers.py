@@ -23,6 +23,18 @@ Listeners = tuple[Listener, ...]
 RUN: ContextVar[RunInfo | None] = ContextVar("anabranch_run", default=None)
 """The run whose code is running, where somebody listens."""
 
+
+def show(variables: Iterable[tuple[ContextVar[Any], Any]]) -> None:
+    """Set context variables, such as those of a run for its code."""
+    for variable, value in variables:
+        variable.set(value)
+
+
+def shown(run: RunInfo) -> Sequence[tuple[ContextVar[Any], Any]]:
+    """What is seen here in place of what the code of a run is to see."""
+    return [(variable, variable.get()) for variable, _ in run.variables] if run.variables else ()
+
+
 AMBIENT: ContextVar[Listeners] = ContextVar("anabranch_listeners", default=())
 """Who listens to everything that is started in this context."""
 

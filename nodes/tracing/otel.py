@@ -14,6 +14,7 @@ Attributes without a name there begin with `anabranch.`: `run.id`, `run.type`, `
 
 from __future__ import annotations
 
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from time import time
 from typing import Any
@@ -31,7 +32,8 @@ class OpenTelemetryTracer(Fresh):
     """Makes a span of each run: put it into `callbacks`, of as many calls as you like.
 
     The spans of a call are nested as its runs are, in whatever threads and tasks these run. The span that is current
-    where the call is made is the parent of the call's. The spans are not current while the code of a step runs.
+    where the call is made is the parent of the call's. While the code of a step runs, its span is current, so that
+    those of an HTTP client or of a database stand below it.
 
     An error is recorded in the span of each run that it has passed, with the status ERROR. Names, tags and metadata
     are attributes. What goes in and comes out is not recorded, unless you ask for it.
@@ -60,6 +62,7 @@ class OpenTelemetryTracer(Fresh):
         self.trace = import_extra("opentelemetry.trace", "otel", type(self).__name__)
         self.context = import_extra("opentelemetry.context", "otel", type(self).__name__)
         self.tracer = self.trace.get_tracer("anabranch", tracer_provider=tracer_provider)
+        self.variable = _variable_of(self.context)
         self.open: dict[RunInfo, _Open] = {}
 
     def listener(self) -> Listener:
@@ -73,13 +76,11 @@ class _Open:
 
     Attributes:
         span: of the run.
-        outside: the span that was current where the call was made.
         chunks: how many it has made.
         first_chunk: when it made the first.
     """
 
     span: Any
-    outside: Any
     chunks: int = 0
     first_chunk: float = 0.0
 
@@ -92,7 +93,6 @@ class _Spans(Listener):
     def __init__(self, tracer: OpenTelemetryTracer, context: Any) -> None:
         self._tracer = tracer
         self._context = context
-        self._around = RUN.get()
 
     @property
     def handler(self) -> Any:
@@ -102,26 +102,26 @@ class _Spans(Listener):
     def started(self, run: RunInfo) -> None:
         """See `Listener`."""
         tracer, trace = self._tracer, self._tracer.trace
-        outside = trace.get_current_span(self._context)
         span = tracer.tracer.start_span(
             attributes.span_name(run),
-            context=self._context_of(run, outside),
+            context=self._context_of(run),
             kind=trace.SpanKind.CLIENT if run.run_type in attributes.CLIENTS else trace.SpanKind.INTERNAL,
             attributes=attributes.of_start(run),
             start_time=int(run.started * NANOSECONDS),
         )
-        tracer.open[run] = _Open(span, outside)
+        tracer.open[run] = _Open(span)
+        if tracer.variable is not None:
+            run.variables += ((tracer.variable, trace.set_span_in_context(span, self._context)),)
 
-    def _context_of(self, run: RunInfo, outside: Any) -> Any:
-        """The context whose span is the parent."""
+    def _context_of(self, run: RunInfo) -> Any:
+        """The context whose span is the parent: that of the run around, or one that its code has opened."""
         tracer = self._tracer
         parent = None if run.parent is None else tracer.open.get(run.parent)
-        if parent is None and self._around is not None:
-            # A call in the code of a step that was given the tracer anew; unless the step has a span of its own open.
-            parent = tracer.open.get(self._around)
-            if parent is not None and parent.outside is not outside:
-                parent = None
-        return self._context if parent is None else tracer.trace.set_span_in_context(parent.span, self._context)
+        if parent is None:
+            return self._context
+        if run.parent is RUN.get() and tracer.variable is not None:  # a call in its code
+            return tracer.context.get_current()
+        return tracer.trace.set_span_in_context(parent.span, self._context)
 
     def chunk(self, run: RunInfo, chunk: Any) -> None:
         """See `Listener`."""
@@ -176,3 +176,10 @@ class _Spans(Listener):
     def broke(self, error: Exception, what: str) -> None:
         """See `Listener`."""
         tolerate(self._tracer, error, what)
+
+
+def _variable_of(context: Any) -> ContextVar[Any] | None:
+    """The context variable in which OpenTelemetry keeps what is current; None if it keeps that elsewhere."""
+    looked_for, inside = context.Context(), copy_context()
+    inside.run(context.attach, looked_for)
+    return next((variable for variable, value in inside.items() if value is looked_for), None)
