@@ -147,7 +147,7 @@ _EXPORTS = {
     "nodes.tracing.collecting": "RunCollectorCallbackHandler UsageMetadataCallbackHandler collect_runs "
     "get_usage_metadata_callback",
     "nodes.tracing.console": "ConsoleTracer",
-    "nodes.tracing.debugging": "ConsoleCallbackHandler get_debug set_debug",
+    "nodes.tracing.debugging": "ConsoleCallbackHandler FunctionCallbackHandler get_debug set_debug",
     "nodes.tracing.event_files": "EventFile JsonLinesTracer",
     "nodes.tracing.otel": "OpenTelemetryTracer",
     "nodes.tracing.perfetto": "ChromeTrace PerfettoTracer",

@@ -121,7 +121,7 @@ from anabranch.nodes.tools.structured_tools import StructuredTool, Tool
 from anabranch.nodes.tools.tools import ArgsSchema, BaseTool, BaseToolkit
 from anabranch.nodes.tracing.collecting import RunCollectorCallbackHandler, UsageMetadataCallbackHandler, collect_runs, get_usage_metadata_callback
 from anabranch.nodes.tracing.console import ConsoleTracer
-from anabranch.nodes.tracing.debugging import ConsoleCallbackHandler, get_debug, set_debug
+from anabranch.nodes.tracing.debugging import ConsoleCallbackHandler, FunctionCallbackHandler, get_debug, set_debug
 from anabranch.nodes.tracing.event_files import EventFile, JsonLinesTracer
 from anabranch.nodes.tracing.otel import OpenTelemetryTracer
 from anabranch.nodes.tracing.perfetto import ChromeTrace, PerfettoTracer
@@ -230,6 +230,7 @@ __all__ = [
     "FewShotPromptTemplate",
     "FewShotPromptWithTemplates",
     "FileCallbackHandler",
+    "FunctionCallbackHandler",
     "FunctionMessage",
     "FunctionMessageChunk",
     "Generation",

@@ -13,6 +13,7 @@ import pytest
 from anabranch.nodes import (
     ConsoleCallbackHandler,
     FakeListChatModel,
+    FunctionCallbackHandler,
     PromptTemplate,
     Runnable,
     RunnableLambda,
@@ -99,6 +100,13 @@ def test_each_run_is_printed_with_its_input_and_output(capsys: Any) -> None:
 def test_what_runs_on_an_event_loop_is_printed_the_same(capsys: Any) -> None:
     asyncio.run(CHAIN.ainvoke({"a": 1}, {"callbacks": [ConsoleCallbackHandler()]}))
     assert plain(capsys.readouterr().out) == SAID
+
+
+def test_a_function_gets_the_same_texts() -> None:
+    for run in (CHAIN.invoke, lambda *given: asyncio.run(CHAIN.ainvoke(*given))):
+        texts: list[str] = []
+        run({"a": 1}, {"callbacks": [FunctionCallbackHandler(texts.append)]})
+        assert plain("".join(f"{text}\n" for text in texts)) == SAID
 
 
 def test_debugging_prints_all_calls_of_any_thread_once(debugging: None, capsys: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from anabranch.engine.json_encoding import to_json
@@ -17,18 +19,23 @@ from anabranch.scheduler.managers import EVERYWHERE
 GREEN, BLUE, RED = "32;1", "36;1", "31;1"
 
 
-class ConsoleCallbackHandler(Sink):
-    """Prints each run with its input, and with its output and time when it is over, to the standard output.
+class FunctionCallbackHandler(Sink):
+    """Tells a function of each run with its input, and with its output and time when it is over.
 
-    `ConsoleTracer` shows less of each run, and more of how they stand to each other.
+    Args:
+        function: takes a text. It is called with one after the other; on an event loop in a thread.
 
     Example:
-        >>> import contextlib, io
-        >>> with contextlib.redirect_stdout(io.StringIO()) as said:
-        ...     one = RunnableLambda(abs).invoke(-1, {"callbacks": [ConsoleCallbackHandler()]})
-        >>> "[chain:abs] Entering Chain run with input:" in said.getvalue()
-        True
+        >>> texts = []
+        >>> RunnableLambda(abs).invoke(-1, {"callbacks": [FunctionCallbackHandler(texts.append)]})
+        1
+        >>> ["Entering" in text for text in texts], ["Exiting" in text for text in texts]
+        ([True, False], [False, True])
     """
+
+    def __init__(self, function: Callable[[str], Any]) -> None:
+        super().__init__()
+        self.function = function
 
     def started(self, run: RunInfo) -> None:
         """See `Listener`."""
@@ -51,8 +58,26 @@ class ConsoleCallbackHandler(Sink):
         self.note(run, _line(run, "error", RED, said, error or ""))
 
     def write(self, items: list[Any]) -> None:
-        """Print lines."""
-        print("\n".join(items), flush=True)
+        """Hand over texts."""
+        for text in items:
+            self.function(text)
+
+
+class ConsoleCallbackHandler(FunctionCallbackHandler):
+    """Prints each run with its input, and with its output and time when it is over, to the standard output.
+
+    `ConsoleTracer` shows less of each run, and more of how they stand to each other.
+
+    Example:
+        >>> import contextlib, io
+        >>> with contextlib.redirect_stdout(io.StringIO()) as said:
+        ...     one = RunnableLambda(abs).invoke(-1, {"callbacks": [ConsoleCallbackHandler()]})
+        >>> "[chain:abs] Entering Chain run with input:" in said.getvalue()
+        True
+    """
+
+    def __init__(self) -> None:
+        super().__init__(partial(print, flush=True))
 
 
 def set_debug(value: bool) -> None:
