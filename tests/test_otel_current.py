@@ -81,7 +81,7 @@ def test_what_the_code_of_a_step_opens_is_below_its_span(verb: str) -> None:
         with code.tracer.start_as_current_span("outer"):
             VERBS[verb](make(code), "x", {"callbacks": [OpenTelemetryTracer(code.provider)]})
             assert name_of(trace.get_current_span()) == "outer"
-        spans: dict[Any, ReadableSpan] = {span.context.span_id: span for span in code.exporter.get_finished_spans()}  # type: ignore[union-attr]
+        spans: dict[Any, ReadableSpan] = {span.context.span_id: span for span in code.exporter.get_finished_spans()}
         pairs = [(span.name, spans[span.parent.span_id].name) for span in spans.values() if span.parent]
         assert len(pairs) == len(spans) - 1
         assert {around for name, around in pairs if name in ("of the code", "before")} == {"step"}
