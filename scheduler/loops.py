@@ -5,7 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from contextvars import Context, ContextVar
 from typing import Any
+
+STANDING: ContextVar[asyncio.AbstractEventLoop | None] = ContextVar("anabranch_standing", default=None)
+"""The loop whose thread waits for what is called in this context."""
+
+
+def standing(context: Context) -> Context:
+    """This context, in which it is known that a loop which runs in this thread stands still."""
+    loop = asyncio._get_running_loop()
+    if loop is not None:
+        context.run(STANDING.set, loop)
+    return context
 
 
 def resolve(future: asyncio.Future[None]) -> None:

@@ -21,7 +21,7 @@ from anabranch.engine.graphs import Graph
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.scheduler import primitives
 from anabranch.scheduler.hopping import hop
-from anabranch.scheduler.loops import on_loop, resolve
+from anabranch.scheduler.loops import on_loop, resolve, standing
 from anabranch.scheduler.managers import CallbackManager, joined, manager_of
 from anabranch.scheduler.pools import POOL
 from anabranch.scheduler.sites import SITE, Site
@@ -214,7 +214,7 @@ class ThreadMailbox(Mailbox):
 
     def read(self, run: Callable[[], None], graph: Graph) -> Generator[Any, None, None]:
         """Run something in a thread and give what there is to read of it; closing stops it."""
-        context, ended = copy_context(), primitives.Event()
+        context, ended = standing(copy_context()), primitives.Event()
         site = Site(None if (around := SITE.get()) is None else around.inherited(), graph)
         context.run(SITE.set, site)
 

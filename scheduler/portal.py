@@ -10,6 +10,7 @@ from typing import Any
 
 from anabranch.engine.errors import PortalError, Stopped
 from anabranch.scheduler import primitives
+from anabranch.scheduler.loops import STANDING
 from anabranch.scheduler.sites import SITE
 
 _FOREIGN_LOOP = ("attached to a different loop", "bound to a different event loop")
@@ -93,13 +94,18 @@ class Portal:
         """The portal's loop, for a step of this name.
 
         Raises:
-            PortalError: when a loop runs in this thread, which would then stand still.
+            PortalError: when a loop runs in this thread, which would then stand still; or when the portal's own loop
+                waits for the call that this is a part of.
         """
-        if asyncio._get_running_loop() is not None:
+        loop = None if asyncio._get_running_loop() is not None else self._own_loop()
+        if loop is None or STANDING.get() is loop:
             raise PortalError(
                 f"step {name!r} is asynchronous only, and a synchronous verb was called in a thread that runs an "
                 "event loop, which it would block; await the asynchronous verb (`ainvoke`, `astream`, `abatch`)"
             )
+        return loop
+
+    def _own_loop(self) -> asyncio.AbstractEventLoop:
         if primitives.WORLDS and (world := primitives.world()) is not None:
             return world.portal_loop()
         with self._starting:

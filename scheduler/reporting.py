@@ -21,6 +21,7 @@ from typing import Any
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.scheduler import primitives
 from anabranch.scheduler.hopping import hop
+from anabranch.scheduler.loops import STANDING
 from anabranch.scheduler.managers import RUN
 from anabranch.scheduler.portal import PORTAL
 from anabranch.scheduler.sites import SITE
@@ -34,7 +35,7 @@ class Reporter:
     Asynchronous calls inside each other put down their facts in one place, so that their order is kept.
     """
 
-    __slots__ = ("_flushing", "_is_free", "_loop", "_settling", "_upper", "posts")
+    __slots__ = ("_flushing", "_is_free", "_loop", "_settling", "_upper", "_waits_for_us", "posts")
 
     def __init__(self, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._loop = loop
@@ -42,11 +43,15 @@ class Reporter:
         self._settling = asyncio.Lock()
         self._flushing = primitives.Lock()
         self._upper: Reporter | None = None  # that of the asynchronous call around a blocking one
+        self._waits_for_us = False  # the loop of that call stands still until this one, or one around it, has returned
         run = RUN.get()
         if run is not None and run.reporter is not None:
             around: Reporter = run.reporter
             if loop is None:
-                self._upper = around if around._loop is not None else around._upper
+                self._upper = upper = around if around._loop is not None else around._upper
+                self._waits_for_us = around._waits_for_us or (
+                    upper is not None and upper._loop in (asyncio._get_running_loop(), STANDING.get())
+                )
             else:
                 self._join(around)
         self._is_free = loop is None and self._upper is None  # the common case: a blocking call, and none around it
@@ -176,8 +181,8 @@ class Reporter:
     def _tell_here(self, listener: Listener, what: str, data: tuple[Any, ...]) -> None:
         """For a blocking call."""
         upper = self._upper
-        if upper is not None and asyncio._get_running_loop() is upper._loop:
-            upper.posts.append((listener, what, data))  # this loop stands still until the call has returned
+        if upper is not None and (self._waits_for_us or asyncio._get_running_loop() is upper._loop):
+            upper.posts.append((listener, what, data))
         elif not listener.is_async:
             _apart(_tell, listener, what, data)
         elif upper is not None and upper._loop is not None and upper._loop.is_running():

@@ -20,6 +20,7 @@ from anabranch.scheduler.chunk_streams import held_in
 from anabranch.scheduler.clocks import CLOCK, Timer
 from anabranch.scheduler.inlets import FlowInlet
 from anabranch.scheduler.ledger import Ledger, default_limit
+from anabranch.scheduler.loops import standing
 from anabranch.scheduler.pulling import OpenStream, Puller
 from anabranch.scheduler.sites import SITE, Site, pulling_site, site_of
 from anabranch.scheduler.sources import close
@@ -51,7 +52,7 @@ class ThreadStream:
         self._shares = parent is not None and parent.ledger is self._ledger
         if not self._shares:
             self._ledger.release()  # the consumer has a permit only while it pulls
-        self._context = copy_context()
+        self._context = standing(copy_context())
         self._strands = Strands(plan, (config or {}).get("channel_capacity", DEFAULT_CAPACITY))
         self._pumps = ThreadPumps(
             self._strands, source, config, parent, self._ledger, self._context, open_stream, open_puller

@@ -29,6 +29,7 @@ from anabranch.scheduler.clocks import CLOCK, Timer
 from anabranch.scheduler.error_places import raisable
 from anabranch.scheduler.hosts import Outcome
 from anabranch.scheduler.ledger import YOUNGEST, Ledger, Waiter, default_limit
+from anabranch.scheduler.loops import standing
 from anabranch.scheduler.outcomes import outcomes
 from anabranch.scheduler.plans import Plan, plan_of
 from anabranch.scheduler.pools import POOL
@@ -50,7 +51,7 @@ class ThreadCall(ValueCall):
         self.ledger = ledger_for(config, parent, graph) or Ledger(default_limit(), is_cap=False, taken=1)
         self._age = YOUNGEST if parent is None else parent.age
         self._clock = CLOCK.get()
-        self._context = copy_context()
+        self._context = standing(copy_context())
         self._lock = primitives.Lock()
         self._idle: deque[_Idle] = deque()
         self._asked: dict[Waiter, None] = {}  # in order, so that a simulation can be repeated

@@ -22,6 +22,7 @@ import pytest
 from verbs import (
     ASYNC_VERBS,
     PATIENCE,
+    SYNC_VERBS,
     VERBS,
     alist,
     awaited,
@@ -569,6 +570,26 @@ class TestWhereHandlersRun:
         stream = (RunnableLambda(one) | two).astream("x", {"callbacks": [handler]})
         assert asyncio.run(alist(stream)) == ["x12"]
         assert handler.notes.of("end") == ["one", "two", "RunnableSequence"]
+
+    @pytest.mark.may_block  # that is what it does
+    @pytest.mark.parametrize("verb", ["invoke", "batch", "stream", "stream_events"])
+    def test_what_a_blocking_call_on_a_loop_does_in_other_threads_waits_for_no_handler_there(self, verb: str) -> None:
+        both = threading.Barrier(2)
+
+        def meets(x: str) -> Any:
+            both.wait(PATIENCE)
+            return (RunnableLambda(one) | two_at_once).invoke(x)
+
+        two_at_once = RunnableLambda(one) | RunnableParallel(c=one, d=one) | (lambda made: made["c"])
+        inner = RunnableParallel(a=meets, b=meets)
+
+        async def calls(x: str) -> Any:
+            return list(inner.stream_events(x)) if verb == "stream_events" else SYNC_VERBS[verb](inner, x)
+
+        handler = Coroutines()
+        asyncio.run((RunnableLambda(one) | calls).ainvoke("x", {"callbacks": [handler]}))
+        assert runs_are_whole(handler.notes)
+        assert handler.notes.parents["meets"] == "RunnableParallel<a,b>"
 
     def test_a_blocking_verb_on_a_loop_says_that_it_cannot_await_a_handler(self) -> None:
         handler = Coroutines()

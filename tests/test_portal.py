@@ -10,10 +10,10 @@ from contextvars import ContextVar
 from typing import Any
 
 import pytest
-from verbs import PATIENCE
+from verbs import PATIENCE, SYNC_VERBS
 
 from anabranch.engine.errors import PortalError, Stopped
-from anabranch.nodes import RunnableLambda
+from anabranch.nodes import RunnableLambda, RunnableParallel
 from anabranch.scheduler import portal
 from anabranch.scheduler.portal import PORTAL, Errand, Portal, keep, note_foreign_loop, start
 from anabranch.scheduler.sites import SITE, Site
@@ -81,6 +81,24 @@ def test_where_a_loop_runs_nothing_is_called_and_the_error_names_the_step() -> N
             PORTAL.call("double", double, 1)
 
     asyncio.run(main())
+
+
+@pytest.mark.may_block  # that is what it does
+@pytest.mark.parametrize("verb", ["invoke", "batch", "stream", "stream_events"])
+def test_what_blocks_the_portal_in_a_step_can_await_nothing_there_in_other_threads_either(verb: str) -> None:
+    both = threading.Barrier(2)
+
+    def meets(x: int) -> int:
+        both.wait(PATIENCE)
+        return x
+
+    inner = RunnableParallel(a=RunnableLambda(meets) | double, b=RunnableLambda(meets) | double)
+
+    async def calls(x: int) -> object:
+        return list(inner.stream_events(x)) if verb == "stream_events" else SYNC_VERBS[verb](inner, x)
+
+    with pytest.raises(PortalError, match="'double' is asynchronous only"):
+        RunnableLambda(calls).invoke(1)
 
 
 @pytest.mark.parametrize(
