@@ -14,11 +14,26 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from anabranch.nodes import ConsoleTracer, Runnable, RunnableLambda, adispatch_custom_event, dispatch_custom_event
+from anabranch.nodes import (
+    AIMessage,
+    ChatPromptTemplate,
+    ConsoleTracer,
+    FakeListChatModel,
+    Runnable,
+    RunnableLambda,
+    StrOutputParser,
+    adispatch_custom_event,
+    dispatch_custom_event,
+)
+from anabranch.nodes.messages.tool_calls import tool_call
 from anabranch.nodes.tracing.live_trees import LiveTrees
 
 TIME = re.compile(r"\b\d+(\.\d+)? (ms|s)\b")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+def passed(value: Any) -> Any:
+    return value
 
 
 def shout(text: str) -> str:
@@ -63,6 +78,66 @@ def test_lines_are_indented_and_tell_chunks() -> None:
         "  < shout T, 1 chunk",
         "  < letters T, 2 chunks",
         "< RunnableSequence T, 2 chunks",
+    ]
+
+
+ASKING = ChatPromptTemplate.from_template("Tell of {animal}") | FakeListChatModel(responses=["It swims."])
+
+
+def test_with_values_lines_tell_what_goes_in_and_comes_out() -> None:
+    said = io.StringIO()
+    (ASKING | StrOutputParser() | len).invoke({"animal": "otters"}, {"callbacks": [ConsoleTracer(said, values=True)]})
+    assert lines(said) == [
+        "> RunnableSequence: {'animal': 'otters'}",
+        "  > ChatPromptTemplate: {'animal': 'otters'}",
+        "  < ChatPromptTemplate T: 'Human: Tell of otters'",
+        "  > FakeListChatModel: 'Human: Tell of otters'",
+        "  < FakeListChatModel T: 'It swims.'",
+        "  > StrOutputParser: 'It swims.'",
+        "  < StrOutputParser T: 'It swims.'",
+        "  > len: 'It swims.'",
+        "  < len T: 9",
+        "< RunnableSequence T: 9",
+    ]
+
+
+def test_values_are_one_short_line_whatever_they_are() -> None:
+    class Silent:
+        def __repr__(self) -> str:
+            raise ValueError("no")
+
+    said = io.StringIO()
+    config: Any = {"callbacks": [ConsoleTracer(said, values=True)]}
+    for value in (
+        "x\n" * 1_000,
+        Silent(),
+        AIMessage(content="", tool_calls=[tool_call(name="seek", args={}, id="1")]),
+        None,
+    ):
+        RunnableLambda(passed).invoke(value, config)
+    assert [len(line) <= 220 for line in lines(said)] == [True] * 8
+    assert lines(said)[2:4] == ["> passed: <Silent>", "< passed T: <Silent>"]
+    assert "seek" in lines(said)[4]
+    assert lines(said)[6:] == ["> passed: None", "< passed T: None"]
+
+
+def test_of_a_step_that_streams_in_what_it_has_made_is_told_at_its_end() -> None:
+    said = io.StringIO()
+    list((RunnableLambda(shout) | letters).stream("ab", {"callbacks": [ConsoleTracer(said, values=True)]}))
+    told = lines(said)
+    assert "  > letters" in told
+    assert "  < letters T, 2 chunks: 'AB'" in told
+    assert told[-1] == "< RunnableSequence T, 2 chunks: 'AB'"
+
+
+def test_on_a_terminal_the_values_stand_in_the_tree() -> None:
+    said = io.StringIO()
+    console = Console(file=said, force_terminal=True, width=100)
+    ASKING.invoke({"animal": "otters"}, {"callbacks": [ConsoleTracer(console=console, values=True)]})
+    assert [line.split("  ", 1)[-1].strip() for line in last_frame(said)] == [
+        "T  -> 'It swims.'",
+        "T  -> 'Human: Tell of otters'",
+        "T  -> 'It swims.'",
     ]
 
 

@@ -8,6 +8,8 @@ In lines, `>` is a start, `<` an end, `!` a failure, `~` an attempt that is repe
       > model
       ! model 0.2 ms, TimeoutError: no answer
     ! RunnableSequence 14 ms, TimeoutError: no answer
+
+With values it says after a colon what goes in and what comes out.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import sys
 from typing import Any, TextIO
 
-from anabranch.engine.runs import RunInfo
+from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.nodes.extras import MissingExtraError, import_extra
 from anabranch.nodes.tracing.live_trees import LONGEST_NAME, Branch, LiveTrees, shortened
 from anabranch.nodes.tracing.sinks import Sink
@@ -33,6 +35,7 @@ class ConsoleTracer(Sink):
 
     Args:
         file: where to write; by default the standard error stream.
+        values: show what goes into each run and what comes out of it, too; the first 200 characters.
         live: whether to draw the tree; by default, when `file` is a terminal and rich is installed.
         console: a `rich.console.Console` to draw on, instead of `file`.
 
@@ -47,11 +50,18 @@ class ConsoleTracer(Sink):
         >>> print(said.getvalue().strip())
         > count
         < count ...s
+        >>> RunnableLambda(len, name="count").invoke("four", {"callbacks": [ConsoleTracer(sys.stdout, values=True)]})
+        > count: 'four'
+        < count ...s: 4
+        4
     """
 
-    def __init__(self, file: TextIO | None = None, *, live: bool | None = None, console: Any = None) -> None:
+    def __init__(
+        self, file: TextIO | None = None, *, values: bool = False, live: bool | None = None, console: Any = None
+    ) -> None:
         super().__init__()
         self._file = file
+        self._shows_values = values
         self._branches: dict[RunInfo, Branch] = {}
         self._live: Any = self._live_trees(live, console)
 
@@ -76,6 +86,7 @@ class ConsoleTracer(Sink):
         """See `Listener`."""
         parent = None if run.parent is None else self._branches.get(run.parent)
         branch = self._branches[run] = Branch(run, parent)
+        branch.value = self._value_text(run.input)
         self._show(run, branch, ">", "")
 
     def chunk(self, run: RunInfo, chunk: Any) -> None:
@@ -85,13 +96,13 @@ class ConsoleTracer(Sink):
     def ended(self, run: RunInfo) -> None:
         """See `Listener`."""
         branch = self._branches.pop(run)
-        branch.ended = run.ended
+        branch.ended, branch.value = run.ended, self._value_text(run.output)
         self._show(run, branch, "<", branch.facts)
 
     def failed(self, run: RunInfo) -> None:
         """See `Listener`."""
         branch = self._branches.pop(run)
-        branch.ended, branch.error = run.ended, error_text(run.error)
+        branch.ended, branch.error, branch.value = run.ended, error_text(run.error), None
         self._show(run, branch, "!", f"{branch.facts}, {branch.error}")
 
     def told(self, run: RunInfo, what: str, *data: Any) -> None:
@@ -106,9 +117,13 @@ class ConsoleTracer(Sink):
             branch.said = shortened(str(data[0]), LONGEST_NAME)
             self._show(run, branch, "*", f"{branch.said}: {value_text(data[1])}")
 
+    def _value_text(self, value: Any) -> str | None:
+        return value_text(value) if self._shows_values and value is not MISSING else None
+
     def _show(self, run: RunInfo, branch: Branch, sign: str, text: str) -> None:
         if self._live is None:
-            self.note(run, f"{'  ' * branch.depth}{sign} {branch.name} {text}".rstrip() + "\n")
+            value = f": {branch.value}" if branch.value is not None and sign in "><" else ""
+            self.note(run, f"{'  ' * branch.depth}{sign} {branch.name} {text}".rstrip() + value + "\n")
         elif sign in "><!":
             self.note(run, branch)
 
@@ -148,8 +163,12 @@ def error_text(error: BaseException | None) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A value, on one short line."""
+    """A value, on one short line; a prompt or a message by its text."""
     try:
+        if hasattr(value, "to_messages"):
+            value = value.to_string()
+        elif hasattr(value, "content") and isinstance(getattr(value, "text", None), str):
+            value = value.text or value
         return shortened(repr(value), LONGEST_TEXT)
     except Exception:
         return f"<{type(value).__name__}>"

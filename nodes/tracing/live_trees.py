@@ -28,9 +28,10 @@ class Branch:
         retries: how many attempts have failed that are repeated.
         error: what it failed with, as text.
         said: the latest custom event.
+        value: as text, its input; when it is over its output. None where it is not to be shown.
     """
 
-    __slots__ = ("children", "chunks", "depth", "ended", "error", "name", "retries", "said", "started")
+    __slots__ = ("children", "chunks", "depth", "ended", "error", "name", "retries", "said", "started", "value")
 
     def __init__(self, run: RunInfo, parent: Branch | None) -> None:
         self.name = shortened(run.name, LONGEST_NAME)
@@ -40,6 +41,7 @@ class Branch:
         self.chunks = self.retries = 0
         self.error: str | None = None
         self.said: str | None = None
+        self.value: str | None = None
         self.children: list[Branch] = []
         if parent is not None:
             parent.children.append(self)
@@ -129,6 +131,8 @@ class LiveTrees:
         signs = ASCII_SIGNS if self._console.options.ascii_only else SIGNS
         sign, facts = (signs[state], STYLES[state]), (f"  {branch.facts}", "dim")
         label = self._rich["text"].Text.assemble(sign, " ", branch.name, facts)
+        if branch.value is not None:
+            label.append(f"  {'-> ' if branch.ended else ''}{branch.value}")
         if branch.said is not None and state == "running":
             label.append(f"  {branch.said}", style="cyan")
         if branch.error is not None:
