@@ -12,7 +12,7 @@ from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
 from anabranch.scheduler.blaming import Blame, note_here
 from anabranch.scheduler.closing import AClosing
-from anabranch.scheduler.managers import RUN, show, shown
+from anabranch.scheduler.managers import RUN, set_variables, variables_around
 from anabranch.scheduler.reporting import aease, is_busy
 from anabranch.scheduler.shapes import ends_at_once, starts_early
 from anabranch.scheduler.sites import Site
@@ -150,9 +150,9 @@ class AsyncWatchedPuller(AsyncPuller):
                 with Leaving(run):
                     while True:
                         if not inside:
-                            outside = shown(run)
+                            outside = variables_around(run)
                             before, inside = RUN.set(run), stays
-                            show(run.variables)
+                            set_variables(run.variables)
                         try:
                             chunk = await pull()
                         except StopAsyncIteration:
@@ -160,7 +160,7 @@ class AsyncWatchedPuller(AsyncPuller):
                         finally:
                             if not inside:
                                 RUN.reset(before)
-                                show(outside)
+                                set_variables(outside)
                         total.push(chunk)
                         if at_once:
                             trace.end_early(run, chunk)

@@ -13,7 +13,7 @@ from anabranch.engine.runs import RunInfo
 from anabranch.scheduler.actions import AWAIT, AWAIT_CONFIG, CALL, FLOW, Action
 from anabranch.scheduler.advancing import arguments, begin, enter, start_flow, take, within
 from anabranch.scheduler.error_places import explain
-from anabranch.scheduler.managers import RUN, show
+from anabranch.scheduler.managers import RUN, set_variables
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.traces import Trace
 from anabranch.scheduler.units import Unit
@@ -96,7 +96,7 @@ def _context_of(run: RunInfo, context: Context) -> Context:
     own = context.copy()
     own.run(RUN.set, run)
     if run.variables:
-        own.run(show, run.variables)
+        own.run(set_variables, run.variables)
     return own
 
 

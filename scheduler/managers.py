@@ -23,18 +23,6 @@ Listeners = tuple[Listener, ...]
 RUN: ContextVar[RunInfo | None] = ContextVar("anabranch_run", default=None)
 """The run whose code is running, where somebody listens."""
 
-
-def show(variables: Iterable[tuple[ContextVar[Any], Any]]) -> None:
-    """Set context variables, such as those of a run for its code."""
-    for variable, value in variables:
-        variable.set(value)
-
-
-def shown(run: RunInfo) -> Sequence[tuple[ContextVar[Any], Any]]:
-    """What is seen here in place of what the code of a run is to see."""
-    return [(variable, variable.get()) for variable, _ in run.variables] if run.variables else ()
-
-
 AMBIENT: ContextVar[Listeners] = ContextVar("anabranch_listeners", default=())
 """Who listens to everything that is started in this context."""
 
@@ -333,6 +321,17 @@ def below(config: RunnableConfig | None, run: RunInfo, tag: str | None = None) -
     made: Any = {key: value for key, value in (config or {}).items() if key not in ("run_name", "run_id")}
     made["callbacks"] = children(run, tag)
     return made  # type: ignore[no-any-return]
+
+
+def set_variables(variables: Iterable[tuple[ContextVar[Any], Any]]) -> None:
+    """Set context variables, such as those of a run for its code."""
+    for variable, value in variables:
+        variable.set(value)
+
+
+def variables_around(run: RunInfo) -> Sequence[tuple[ContextVar[Any], Any]]:
+    """What is seen here in place of what the code of a run is to see."""
+    return [(variable, variable.get()) for variable, _ in run.variables] if run.variables else ()
 
 
 def is_heard(config: RunnableConfig | None, graph: Graph) -> bool:

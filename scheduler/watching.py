@@ -15,7 +15,7 @@ from anabranch.engine.graphs import Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.blaming import Blame, note_here
 from anabranch.scheduler.closing import Closing
-from anabranch.scheduler.managers import RUN, show, shown
+from anabranch.scheduler.managers import RUN, set_variables, variables_around
 from anabranch.scheduler.pulling import OpenStream, Puller
 from anabranch.scheduler.reporting import ease
 from anabranch.scheduler.shapes import ends_at_once, starts_early
@@ -138,9 +138,9 @@ class WatchedPuller(Puller):
             with Closing([chunks], partial(_close_inside, run)), Leaving(run):
                 while True:
                     if not inside:
-                        outside = shown(run)
+                        outside = variables_around(run)
                         before, inside = RUN.set(run), stays
-                        show(run.variables)
+                        set_variables(run.variables)
                     try:
                         chunk = pull()
                     except StopIteration:
@@ -148,7 +148,7 @@ class WatchedPuller(Puller):
                     finally:
                         if not inside:
                             RUN.reset(before)
-                            show(outside)
+                            set_variables(outside)
                     total.push(chunk)
                     if at_once:
                         trace.end_early(run, chunk)
@@ -174,12 +174,12 @@ def outermost_step(stages: tuple[Stage, ...]) -> Step | None:
 class Leaving:
     """What was around the code of this context at the beginning is so again at the end, where a run has been."""
 
-    __slots__ = ("_around", "_run", "_shown")
+    __slots__ = ("_around", "_run", "_variables")
 
     def __init__(self, run: RunInfo) -> None:
         self._run = run
         self._around = RUN.get()
-        self._shown = shown(run)
+        self._variables = variables_around(run)
 
     def __enter__(self) -> None:
         pass
@@ -187,7 +187,7 @@ class Leaving:
     def __exit__(self, *_: object) -> None:
         if RUN.get() is self._run:  # otherwise this is another context: that of whoever closes a forgotten stream
             RUN.set(self._around)
-            show(self._shown)
+            set_variables(self._variables)
 
 
 class Inside(Leaving):
@@ -197,7 +197,7 @@ class Inside(Leaving):
 
     def __enter__(self) -> None:
         RUN.set(self._run)
-        show(self._run.variables)
+        set_variables(self._run.variables)
 
 
 def _close_inside(run: RunInfo, chunks: Iterator[Any]) -> None:
