@@ -13,6 +13,7 @@ from uuid import UUID
 
 import jsonpatch
 
+from anabranch.engine.chunk_buffers import inherits_plus
 from anabranch.engine.chunks import AddableDict, Algebra, add
 from anabranch.engine.events import Filter, answered
 from anabranch.engine.json_encoding import to_json
@@ -262,7 +263,7 @@ class Output:
         if self._algebra is not Algebra.SNAPSHOTS:
             if isinstance(chunk, AddableDict):
                 return self._push_keys(chunk)
-            if type(chunk) is list:
+            if isinstance(chunk, list) and (self._size is not None or (known is None and _adds_as_a_list(chunk))):
                 return self._push_items(chunk)
         return self._push_whole(chunk)
 
@@ -283,7 +284,7 @@ class Output:
         start = self._size
         self._size = (start or 0) + len(chunk)
         if start is None:
-            return [_op(self._first, self._path, chunk)]
+            return [_op(self._first, self._path, list(chunk))]
         return [_op("add", f"{self._path}/{start + at}", item) for at, item in enumerate(chunk)]
 
     def _push_whole(self, chunk: Any) -> list[Op]:
@@ -298,6 +299,10 @@ class Output:
 
 def _type_of(run: RunInfo) -> str:
     return "llm" if run.run_type == "chat_model" else run.run_type
+
+
+def _adds_as_a_list(chunk: list[Any]) -> bool:
+    return type(chunk) is list or inherits_plus(type(chunk), list)
 
 
 def _patch(ops: list[Op]) -> RunLogPatch:

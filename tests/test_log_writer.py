@@ -10,7 +10,7 @@ import jsonpatch
 import pytest
 from verbs import one_after_another
 
-from anabranch.engine.chunks import AddableDict, Algebra
+from anabranch.engine.chunks import AddableDict, Algebra, fold
 from anabranch.engine.events import Filter
 from anabranch.engine.run_logs import LogWriter, Output, RunLog, RunLogPatch, applied
 from anabranch.engine.runs import RunInfo
@@ -223,6 +223,32 @@ class TestAnOutputOfKeys:
         assert output.push([1]) == [{"op": "replace", "path": "/out", "value": [1]}]
         assert output.push([1, 2]) == [{"op": "replace", "path": "/out", "value": [1, 2]}]
         assert output.push({"a": 1}) == [{"op": "replace", "path": "/out", "value": {"a": 1}}]
+
+
+class Row(list[int]):
+    """Adds as any list."""
+
+
+class Sums(list[int]):
+    """Adds number by number."""
+
+    def __add__(self, other: Any) -> Any:
+        return Sums(map(sum, zip(self, other, strict=True)))
+
+
+class TestAnOutputOfItems:
+    @one_after_another("chunks", [[[1], Row([2])], [Row([1]), [2]], [Row([1]), Row([2]), [3]], [Sums([1]), Sums([2])]])
+    def test_is_what_the_chunks_add_up_to_whatever_kind_of_lists_they_are(self, chunks: list[list[int]]) -> None:
+        output, state = Output("/out", None), {"out": None}
+        for chunk in chunks:
+            applied(state, output.push(chunk))
+        assert state == {"out": fold(chunks)}
+
+    def test_shares_no_list_with_the_first_chunk(self) -> None:
+        first = Row([1])
+        (op,) = Output("/out", None).push(first)
+        assert type(op["value"]) is list
+        assert op["value"] is not first
 
 
 class TestALog:
