@@ -225,9 +225,8 @@ def test_a_step_that_fails_leaves_each_scope_around_it_with_its_error_and_input(
         VERBS[verb](chain, "in", {"callbacks": [recorder]})
     check_facts(recorder.facts)
     failed = {run.name: (run.input, run.error) for what, run, _ in recorder.facts if what == "failed"}
-    assert all(error is caught.value for _, error in failed.values())
-    assert {"fails", "inner", "both", "root"} <= failed.keys()
-    assert failed["fails"][0] == failed["inner"][0] == failed["both"][0] == failed["root"][0] == "in"
+    failed.pop("same", None)  # the other branch may have been stopped
+    assert failed == dict.fromkeys(("fails", "inner", "both", "root"), ("in", caught.value))
 
 
 @in_every_verb
