@@ -7,40 +7,20 @@ Any object with some of these methods will do. Flags of a handler that are heede
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from inspect import iscoroutine, iscoroutinefunction
+from functools import partial
+from inspect import iscoroutine
 from typing import Any, Protocol
-from weakref import WeakValueDictionary
 
 from anabranch.engine.errors import ConfigError
 from anabranch.engine.events import asked, tool_call_id
 from anabranch.engine.runs import MISSING, Listener, RunInfo
+from anabranch.scheduler.handler_faults import tolerate
+from anabranch.scheduler.handler_kinds import EVENTS, known_of
 from anabranch.scheduler.hopping import hop
-
-logger = logging.getLogger("anabranch")
-
-EVENTS = {
-    "chain": "chain",
-    "prompt": "chain",
-    "parser": "chain",
-    "llm": "llm",
-    "chat_model": "llm",
-    "retriever": "retriever",
-    "tool": "tool",
-}
-"""The run type as the names of a handler's methods have it."""
 
 _IGNORED_BY = {run_type: {"tool": "ignore_agent"}.get(kind, f"ignore_{kind}") for run_type, kind in EVENTS.items()}
 _ENDED = {run_type: f"on_{kind}_end" for run_type, kind in EVENTS.items()}
-
-_ENDINGS = {"started": "start", "ended": "end", "failed": "error"}
-
-TOKENLESS = frozenset((run_type, "chunk") for run_type, kind in EVENTS.items() if kind != "llm")
-"""The facts of chunks that are no tokens."""
 
 
 class View(Protocol):
@@ -70,7 +50,7 @@ class HandlerListener(Listener):
     """See the module."""
 
     def __init__(self, handler: Any) -> None:
-        known = _known_of(type(handler))  # type: ignore[arg-type] # a class is hashable
+        known = known_of(type(handler))  # type: ignore[arg-type] # a class is hashable
         self._handler = handler
         self._blocking = known.blocking
         self._methods: dict[str, Any] = {}
@@ -233,25 +213,6 @@ class HandlerListener(Listener):
         tolerate(self._handler, error, what)
 
 
-_LOGGED: WeakValueDictionary[int, Any] = WeakValueDictionary()
-
-
-def tolerate(handler: Any, error: Exception, what: str, name: str | None = None) -> None:
-    """Log, once for a handler, that it has raised. Raises the error if the handler wants that."""
-    if getattr(handler, "raise_error", False):
-        raise error
-    if id(handler) in _LOGGED:
-        return
-    with suppress(TypeError):  # it can't be referred to weakly, and is logged each time
-        _LOGGED[id(handler)] = handler
-    logger.warning(
-        "callback handler %s raised %s, told of %r; the run goes on, and this is logged once",
-        name or type(handler).__name__,
-        repr(error),  # not the error itself, which would keep all that its traceback refers to
-        what,
-    )
-
-
 class Fresh:
     """Stands in `callbacks` for a listener that is made anew for each run which it is given to."""
 
@@ -327,37 +288,3 @@ async def _or_as_text(made: Any, as_text: Callable[[], Any]) -> None:
 
 def _not_stopped() -> None:
     """A handler is waited for, whatever comes."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is known of the handlers of a class.
-
-    `hears`: it has methods to be told by, or may have some. `blocking`: those that are no coroutine functions.
-    """
-
-    hears: bool
-    is_async: bool
-    blocking: frozenset[str]
-    deaf_to: frozenset[tuple[str, str]]
-
-
-@lru_cache(maxsize=256)
-def _known_of(cls: type) -> _Known:
-    methods = {name: getattr(cls, name) for name in dir(cls) if name.startswith("on_")}
-    methods = {name: method for name, method in methods.items() if callable(method)}
-    is_async = any(iscoroutinefunction(method) for method in methods.values())
-    blocking = frozenset(name for name, method in methods.items() if is_async and not iscoroutinefunction(method))
-    if any("__getattribute__" in vars(base) for base in cls.__mro__[:-1]):  # it may have methods that its class has not
-        return _Known(cls.__module__ != "builtins", is_async, blocking, TOKENLESS)
-    idle = {name for name, method in methods.items() if getattr(method, "does_nothing", False) is True}
-    deaf = {
-        (run_type, what)
-        for run_type, kind in EVENTS.items()
-        for what, ending in _ENDINGS.items()
-        if f"on_{kind}_{ending}" in idle
-        and not (run_type == "chat_model" and what == "started" and "on_chat_model_start" not in idle)
-    }
-    if "on_llm_new_token" in idle:
-        deaf |= {("llm", "chunk"), ("chat_model", "chunk")}
-    return _Known(bool(methods) or hasattr(cls, "__getattr__"), is_async, blocking, TOKENLESS | deaf)

@@ -8,7 +8,7 @@ from typing import Any
 from anabranch.engine.config import RunnableConfig
 from anabranch.engine.runs import Listener
 from anabranch.scheduler import primitives
-from anabranch.scheduler.handlers import tolerate
+from anabranch.scheduler.handler_faults import tolerate
 
 
 class Progress(Listener):

@@ -20,7 +20,7 @@ from anabranch.engine.graphs import INPUT_SLOT, Graph, Step
 from anabranch.engine.runs import MISSING, RunInfo, Shown
 from anabranch.scheduler import primitives
 from anabranch.scheduler.closing import STOPS
-from anabranch.scheduler.handlers import EVENTS
+from anabranch.scheduler.handler_kinds import EVENTS
 from anabranch.scheduler.inlets import CLOSED
 from anabranch.scheduler.managers import CallbackManager, children, claim, manager_of
 from anabranch.scheduler.reporting import Reporter

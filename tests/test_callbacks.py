@@ -418,7 +418,7 @@ class TestHandlersThatRaise:
             VERBS[verb](model, "x", {"callbacks": [breaks]})
 
     def test_the_memory_of_what_was_logged_keeps_no_handler_alive(self) -> None:
-        from anabranch.scheduler.handlers import _LOGGED
+        from anabranch.scheduler.handler_faults import _LOGGED
 
         handler = Broken()
         RunnableLambda(one).invoke("x", {"callbacks": [handler]})

@@ -15,7 +15,9 @@ from verbs import one_after_another
 
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.nodes import AsyncCallbackHandler, BaseCallbackHandler
-from anabranch.scheduler.handlers import EVENTS, FOREIGN, Fresh, HandlerListener, listener_of, serialized_of, tolerate
+from anabranch.scheduler.handler_faults import tolerate
+from anabranch.scheduler.handler_kinds import EVENTS
+from anabranch.scheduler.handlers import FOREIGN, Fresh, HandlerListener, listener_of, serialized_of
 
 METHODS = [
     *(f"on_{kind}_{what}" for kind in ("chain", "llm", "retriever", "tool") for what in ("start", "end", "error")),

@@ -12,7 +12,8 @@ from anabranch.engine.config import RunnableConfig
 from anabranch.engine.errors import CompositionError
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.nodes.tracing.run_trees import BaseTracer, Run
-from anabranch.scheduler.handlers import Fresh, tolerate
+from anabranch.scheduler.handler_faults import tolerate
+from anabranch.scheduler.handlers import Fresh
 
 ListenerFunction = Callable[[Run], Any] | Callable[[Run, RunnableConfig], Any]
 

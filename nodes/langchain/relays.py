@@ -17,7 +17,7 @@ from anabranch.nodes.callbacks.run_managers import tell
 from anabranch.nodes.extras import import_extra
 from anabranch.nodes.langchain.values import from_langchain_value
 from anabranch.nodes.langchain.views import view_of
-from anabranch.scheduler.handlers import EVENTS
+from anabranch.scheduler.handler_kinds import EVENTS
 from anabranch.scheduler.managers import children
 
 

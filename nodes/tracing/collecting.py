@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from anabranch.engine.runs import MISSING, Listener, RunInfo
 from anabranch.nodes.messages.token_usage import add_counts
 from anabranch.nodes.tracing.run_trees import BaseTracer, Run
-from anabranch.scheduler.handlers import tolerate
+from anabranch.scheduler.handler_faults import tolerate
 from anabranch.scheduler.managers import AMBIENT
 
 L = TypeVar("L", bound=Listener)

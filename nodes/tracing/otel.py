@@ -22,7 +22,8 @@ from typing import Any
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.nodes.extras import import_extra
 from anabranch.nodes.tracing import otel_attributes as attributes
-from anabranch.scheduler.handlers import Fresh, tolerate
+from anabranch.scheduler.handler_faults import tolerate
+from anabranch.scheduler.handlers import Fresh
 from anabranch.scheduler.managers import RUN
 
 NANOSECONDS = 1_000_000_000

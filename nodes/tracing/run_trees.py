@@ -9,7 +9,9 @@ from uuid import UUID
 
 from anabranch.engine.events import asked
 from anabranch.engine.runs import MISSING, Listener, RunInfo
-from anabranch.scheduler.handlers import EVENTS, TOKENLESS, serialized_of, tolerate
+from anabranch.scheduler.handler_faults import tolerate
+from anabranch.scheduler.handler_kinds import EVENTS, TOKENLESS
+from anabranch.scheduler.handlers import serialized_of
 
 
 @dataclass(eq=False, repr=False)

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 from anabranch.engine.runs import Listener, RunInfo
 from anabranch.scheduler import primitives
-from anabranch.scheduler.handlers import tolerate
+from anabranch.scheduler.handler_faults import tolerate
 from anabranch.scheduler.pools import POOL
 
 MOST_NOTED = 1000
