@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Self
 
@@ -12,14 +13,13 @@ from anabranch.engine.runs import MISSING, RunInfo
 from anabranch.scheduler.apulling import AsyncPuller, OpenStream
 from anabranch.scheduler.blaming import Blame, note_here
 from anabranch.scheduler.closing import AClosing
-from anabranch.scheduler.managers import RUN, set_variables, variables_around
 from anabranch.scheduler.reporting import aease, is_busy
 from anabranch.scheduler.shapes import ends_at_once, starts_early
 from anabranch.scheduler.sites import Site
 from anabranch.scheduler.sources import aclose
 from anabranch.scheduler.stages import Fold, Loop, Stage
 from anabranch.scheduler.traces import Trace
-from anabranch.scheduler.watching import Inside, Leaving, Maps, outermost_step
+from anabranch.scheduler.watching import Inside, Maps, outermost_step
 
 Begun = tuple[RunInfo, AsyncIterator[Any]]
 
@@ -143,24 +143,20 @@ class AsyncWatchedPuller(AsyncPuller):
         run, chunks = await begin()
         trace, pull = self._trace, chunks.__anext__
         total, at_once = Tally(step.operator.algebra, step.name), ends_at_once(step, run)
-        stays, inside = step is self._outermost, False
+        inside, stays = Inside(run), step is self._outermost
         try:
             # The step's code goes on, if it was a listener that raised or was waited for.
             async with AClosing([chunks], partial(_aclose_inside, run)):
-                with Leaving(run):
+                with inside if stays else nullcontext():
                     while True:
-                        if not inside:
-                            outside = variables_around(run)
-                            before, inside = RUN.set(run), stays
-                            set_variables(run.variables)
                         try:
-                            chunk = await pull()
+                            if stays:
+                                chunk = await pull()
+                            else:
+                                with inside:
+                                    chunk = await pull()
                         except StopAsyncIteration:
                             break
-                        finally:
-                            if not inside:
-                                RUN.reset(before)
-                                set_variables(outside)
                         total.push(chunk)
                         if at_once:
                             trace.end_early(run, chunk)

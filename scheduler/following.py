@@ -26,10 +26,7 @@ def follow(unit: Unit, site: Site, context: Context) -> Effect | None:
     while effect is None and unit.position < len(unit.segment.actions):
         action = enter(unit, site)
         run = unit.run = unit.run or trace.start(action.step, unit.value)
-        own = context.copy()  # `_context_of`, without a detour
-        own.run(RUN.set, run)
-        if run.variables:
-            own.run(set_variables, run.variables)
+        own = _context_of(run, context)
         try:
             if trace.reporter.posts:
                 trace.reporter.flush()

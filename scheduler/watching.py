@@ -7,6 +7,7 @@ the whole of it starts when that is there; each ends when its consumer has come 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Self
 
@@ -132,23 +133,19 @@ class WatchedPuller(Puller):
         run, chunks = begin()
         trace, pull = self._trace, chunks.__next__
         total, at_once = Tally(step.operator.algebra, step.name), ends_at_once(step, run)
-        stays, inside = step is self._outermost, False
+        inside, stays = Inside(run), step is self._outermost
         try:
             # The step's code goes on, if it was a listener that raised.
-            with Closing([chunks], partial(_close_inside, run)), Leaving(run):
+            with Closing([chunks], partial(_close_inside, run)), inside if stays else nullcontext():
                 while True:
-                    if not inside:
-                        outside = variables_around(run)
-                        before, inside = RUN.set(run), stays
-                        set_variables(run.variables)
                     try:
-                        chunk = pull()
+                        if stays:
+                            chunk = pull()
+                        else:
+                            with inside:
+                                chunk = pull()
                     except StopIteration:
                         break
-                    finally:
-                        if not inside:
-                            RUN.reset(before)
-                            set_variables(outside)
                     total.push(chunk)
                     if at_once:
                         trace.end_early(run, chunk)
@@ -171,33 +168,24 @@ def outermost_step(stages: tuple[Stage, ...]) -> Step | None:
     return last.step
 
 
-class Leaving:
-    """What was around the code of this context at the beginning is so again at the end, where a run has been."""
+class Inside:
+    """Until it is left, a run is the one around the code of this context. May be entered again."""
 
     __slots__ = ("_around", "_run", "_variables")
 
     def __init__(self, run: RunInfo) -> None:
         self._run = run
-        self._around = RUN.get()
-        self._variables = variables_around(run)
 
     def __enter__(self) -> None:
-        pass
+        self._around = RUN.get()
+        self._variables = variables_around(self._run)
+        RUN.set(self._run)
+        set_variables(self._run.variables)
 
     def __exit__(self, *_: object) -> None:
         if RUN.get() is self._run:  # otherwise this is another context: that of whoever closes a forgotten stream
             RUN.set(self._around)
             set_variables(self._variables)
-
-
-class Inside(Leaving):
-    """Until it is left, a run is the one around the code of this context."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        RUN.set(self._run)
-        set_variables(self._run.variables)
 
 
 def _close_inside(run: RunInfo, chunks: Iterator[Any]) -> None:

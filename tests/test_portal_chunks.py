@@ -191,24 +191,31 @@ def test_a_cancellation_of_its_own_comes_out_as_it_is() -> None:
         next(portal_chunks("step", cancels, iter(())))
 
 
+class Counting:
+    """A queue that counts how often it was waited for."""
+
+    def __init__(self) -> None:
+        self._items: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.waits = 0
+        self.put = self._items.put
+
+    def get(self) -> Any:
+        self.waits += 1
+        return self._items.get(timeout=PATIENCE)
+
+
 @pytest.mark.parametrize("at", range(1, 7))
 def test_an_interrupt_of_this_thread_whenever_it_comes_ends_the_other_side_first(
     at: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     noting = Noting()
 
-    class Interrupted:
+    class Interrupted(Counting):
         """A queue of which the wait that is the `at`-th is interrupted when there is something to get."""
 
-        def __init__(self) -> None:
-            self._items: queue.SimpleQueue[Any] = queue.SimpleQueue()
-            self._waits = 0
-            self.put = self._items.put
-
         def get(self) -> Any:
-            self._waits += 1
-            item = self._items.get(timeout=PATIENCE)
-            if self._waits == at:
+            item = super().get()
+            if self.waits == at:
                 self.put(item)
                 raise KeyboardInterrupt
             return item
@@ -233,20 +240,14 @@ def test_an_interrupt_while_it_is_closed_cancels_what_closes_it(monkeypatch: pyt
             finally:
                 cancelled.set()
 
-    class Interrupted:
+    class Interrupted(Counting):
         """A queue of which the third wait is interrupted when the other side is closing."""
 
-        def __init__(self) -> None:
-            self._items: queue.SimpleQueue[Any] = queue.SimpleQueue()
-            self._waits = 0
-            self.put = self._items.put
-
         def get(self) -> Any:
-            self._waits += 1
-            if self._waits == 3:
+            if self.waits == 2:
                 assert closing.wait(PATIENCE)
                 raise KeyboardInterrupt
-            return self._items.get(timeout=PATIENCE)
+            return super().get()
 
     with monkeypatch.context() as patch:
         patch.setattr(primitives, "SimpleQueue", Interrupted)
